@@ -1,1 +1,21 @@
-//! Placeholder of the skeleton.
+//! Taskgate's decisions, as pure functions over values.
+//!
+//! The filter, the sidecar and the browser pages all run this crate, so that all of them decide the
+//! same. In the order in which a request meets them: [`address`] names a service, [`table`] has it,
+//! [`credential`] finds what the visitor shows, [`verdict`] is what the sidecar thinks of it, [`gate`]
+//! puts them together, and the outcome is either [`edit`]s to the request or a [`reply`].
+//!
+//! It never does I/O, reads a clock, draws a random number or looks at the environment: time and
+//! randomness are arguments. It never panics, whatever it is given.
+
+pub mod feed;
+pub mod identity;
+pub mod key;
+pub mod label;
+pub mod naming;
+pub mod service;
+pub mod session;
+pub mod table;
+pub mod time;
+pub mod token;
+pub mod verdict;

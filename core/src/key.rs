@@ -1,0 +1,186 @@
+//! The key ring: what sealed tokens are sealed and opened with.
+//!
+//! Keys rotate: the current one seals, the current and previous ones open. A token names its key, so
+//! a token under a key that this ring never had is no token of ours, while a bad seal under a known
+//! key is a forgery.
+
+use core::fmt;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::Sha256;
+use thiserror::Error;
+
+/// A key's name in a token.
+///
+/// Invariant: 1 to 16 bytes of `a`-`z` and `0`-`9`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(Box<str>);
+
+/// Text that is no key id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("key id must be 1 to 16 characters of a-z and 0-9")]
+pub struct InvalidKeyId;
+
+impl KeyId {
+    /// Reads a key id.
+    ///
+    /// # Errors
+    /// [`InvalidKeyId`].
+    pub fn parse(text: &str) -> Result<Self, InvalidKeyId> {
+        let valid = (1..=16).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        if valid { Ok(Self(text.into())) } else { Err(InvalidKeyId) }
+    }
+
+    /// The id's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Serialize for KeyId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <&str>::deserialize(deserializer)?;
+        Self::parse(text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// What a sealed token is for. Each purpose has its own key, so that a token of one never opens as
+/// another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// A browser session of one service.
+    Session,
+    /// A share link of one service.
+    Share,
+}
+
+impl Purpose {
+    const ALL: [Self; 2] = [Self::Session, Self::Share];
+
+    /// The purpose's letter in a token's text.
+    #[must_use]
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::Session => "s",
+            Self::Share => "h",
+        }
+    }
+
+    const fn context(self) -> &'static [u8] {
+        match self {
+            Self::Session => b"taskgate/v1/session",
+            Self::Share => b"taskgate/v1/share",
+        }
+    }
+}
+
+/// A secret of 32 bytes that never shows itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret([u8; 32]);
+
+impl Secret {
+    /// Wraps a secret.
+    #[must_use]
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The secret itself.
+    #[must_use]
+    pub const fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The key that `context` derives from this secret: HMAC-SHA-256(secret, context).
+    #[must_use]
+    pub fn derive(&self, context: &[u8]) -> Self {
+        let mut output = [0; 32];
+        // HMAC takes a key of any length, so this arm is always taken.
+        if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) {
+            mac.update(context);
+            output.copy_from_slice(&mac.finalize().into_bytes());
+        }
+        Self(output)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("****")
+    }
+}
+
+/// The keys, current first.
+#[derive(Clone, Debug, Default)]
+pub struct KeyRing {
+    keys: Vec<Key>,
+}
+
+#[derive(Clone, Debug)]
+struct Key {
+    id: KeyId,
+    derived: Vec<(Purpose, Secret)>,
+}
+
+impl KeyRing {
+    /// A ring of these keys, the current one first. An empty ring opens and seals nothing.
+    #[must_use]
+    pub fn new(keys: impl IntoIterator<Item = (KeyId, Secret)>) -> Self {
+        let keys = keys
+            .into_iter()
+            .map(|(id, secret)| Key {
+                id,
+                derived: Purpose::ALL.iter().map(|purpose| (*purpose, secret.derive(purpose.context()))).collect(),
+            })
+            .collect();
+        Self { keys }
+    }
+
+    /// The key that seals, for a purpose.
+    #[must_use]
+    pub fn current(&self, purpose: Purpose) -> Option<(&KeyId, &Secret)> {
+        self.keys.first().and_then(|key| key.secret(purpose).map(|secret| (&key.id, secret)))
+    }
+
+    /// The key with that name, for a purpose.
+    #[must_use]
+    pub fn find(&self, id: &str, purpose: Purpose) -> Option<&Secret> {
+        self.keys.iter().find(|key| key.id.as_str() == id)?.secret(purpose)
+    }
+}
+
+impl Key {
+    fn secret(&self, purpose: Purpose) -> Option<&Secret> {
+        self.derived.iter().find(|(of, _)| *of == purpose).map(|(_, secret)| secret)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn purposes_have_different_keys_and_none_shows() {
+        let ring = KeyRing::new([(KeyId::parse("k1").expect("an id"), Secret::new([7; 32]))]);
+        assert_ne!(ring.find("k1", Purpose::Session), ring.find("k1", Purpose::Share));
+        assert!(ring.find("k2", Purpose::Session).is_none());
+        assert!(!format!("{ring:?}").contains("7, 7"));
+    }
+
+    #[test]
+    fn key_ids_are_short_and_plain() {
+        assert!(KeyId::parse("2026a").is_ok());
+        for text in ["", "A", "a.b", "a-b", "12345678901234567"] {
+            assert_eq!(KeyId::parse(text), Err(InvalidKeyId), "{text}");
+        }
+    }
+}
