@@ -8,11 +8,24 @@
 //! It never does I/O, reads a clock, draws a random number or looks at the environment: time and
 //! randomness are arguments. It never panics, whatever it is given.
 
+pub mod address;
+pub mod cache;
+pub mod candidate;
+pub mod config;
+pub mod cookie;
+pub mod credential;
+pub mod denial;
+pub mod edit;
 pub mod feed;
+pub mod gate;
 pub mod identity;
 pub mod key;
 pub mod label;
 pub mod naming;
+pub mod permit;
+pub mod query;
+pub mod reply;
+pub mod request;
 pub mod service;
 pub mod session;
 pub mod table;

@@ -1,0 +1,252 @@
+//! The one resolver: which service a request is for.
+//!
+//! A request can name its service in its host, in `x-yt-taskproxy-id`, or in a name triple. It may do
+//! so more than once, but then every way must lead to the same service: verdict and upstream are both
+//! computed from this one result, so nothing can be authorised as one service and sent to another.
+
+use crate::denial::Denial;
+use crate::label::Label;
+use crate::naming::{ServiceDigest, alias_label};
+use crate::request::{Field, Request};
+use crate::service::Service;
+use crate::table::Table;
+
+/// The longest host that is looked at, in bytes (RFC 1035 allows 253 for the name).
+const MAX_HOST: usize = 300;
+/// The longest name in a header triple, in bytes.
+const MAX_NAME: usize = 256;
+
+/// The host names that are ours.
+#[derive(Clone, Debug)]
+pub struct Domains {
+    /// Lower case, without a dot at either end; longest first, so that the nearest one counts.
+    bases: Vec<String>,
+    /// Labels under a base domain that name the gateway itself and so no service.
+    gateways: Vec<Label>,
+}
+
+impl Domains {
+    /// The domains under which services are named, and the labels that are the gateway's own.
+    /// None where a base domain is no host name.
+    #[must_use]
+    pub fn new(bases: &[String], gateways: &[Label]) -> Option<Self> {
+        let mut names = Vec::new();
+        for base in bases {
+            match Host::parse(base.trim_start_matches('.').as_bytes())? {
+                Host::Name(name) => names.push(name),
+                Host::Empty | Host::Literal => return None,
+            }
+        }
+        names.sort_by_key(|name| core::cmp::Reverse(name.len()));
+        Some(Self { bases: names, gateways: gateways.to_vec() })
+    }
+
+    /// What a host name says about the service.
+    fn place(&self, name: &str) -> Place {
+        for base in &self.bases {
+            let Some(head) = name.strip_suffix(base.as_str()) else { continue };
+            if head.is_empty() {
+                return Place::Elsewhere;
+            }
+            if let Some(head) = head.strip_suffix('.') {
+                return match Label::parse(head.as_bytes()) {
+                    Ok(label) if self.gateways.contains(&label) => Place::Elsewhere,
+                    Ok(label) => Place::Label(label),
+                    // Not directly under the base domain, or no label: it names nothing we have.
+                    Err(_) => Place::Nothing,
+                };
+            }
+        }
+        Place::Elsewhere
+    }
+}
+
+enum Place {
+    /// A host that names no service: the gateway's own, or one outside the base domains.
+    Elsewhere,
+    /// A label directly under a base domain.
+    Label(Label),
+    /// Under a base domain, but it can't name a service.
+    Nothing,
+}
+
+/// A host as a request gives it.
+#[derive(Debug, PartialEq, Eq)]
+enum Host {
+    Empty,
+    /// An IP address.
+    Literal,
+    /// A name in lower case, without port and without the root's dot.
+    Name(String),
+}
+
+impl Host {
+    /// Reads `host`, `host:port`, `[ipv6]` or `[ipv6]:port` (RFC 3986, section 3.2, without user
+    /// information, which RFC 9110, section 4.2.4, rules out).
+    fn parse(text: &[u8]) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self::Empty);
+        }
+        if text.len() > MAX_HOST {
+            return None;
+        }
+        let text = core::str::from_utf8(text).ok()?;
+        if let Some(rest) = text.strip_prefix('[') {
+            let (literal, port) = rest.split_once(']')?;
+            let address = literal.parse::<core::net::Ipv6Addr>().is_ok();
+            return (address && (port.is_empty() || is_port(port.strip_prefix(':')?))).then_some(Self::Literal);
+        }
+        let name = match text.split_once(':') {
+            Some((name, port)) if is_port(port) => name,
+            Some(_) => return None,
+            None => text,
+        };
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let is_name =
+            |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        if !name.split('.').all(is_name) {
+            return None;
+        }
+        if name.parse::<core::net::Ipv4Addr>().is_ok() {
+            return Some(Self::Literal);
+        }
+        Some(Self::Name(name.to_ascii_lowercase()))
+    }
+}
+
+/// A port, or none after the colon (RFC 3986 allows that).
+fn is_port(text: &str) -> bool {
+    text.is_empty() || (text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok())
+}
+
+/// Which service the request is for.
+///
+/// # Errors
+/// The denial to reply with: no name, a malformed, repeated, incomplete or conflicting one, or one
+/// that no service has.
+pub fn resolve<'t>(request: &Request<'_>, domains: &Domains, table: &'t Table) -> Result<Service<'t>, Denial> {
+    let mut found: Found<'t> = Found::default();
+    match host(request)? {
+        Host::Name(name) => match domains.place(&name) {
+            Place::Label(label) => found.add(table.service(label.as_str())),
+            Place::Nothing => found.add(None),
+            Place::Elsewhere => {}
+        },
+        Host::Empty | Host::Literal => {}
+    }
+    if let Some(id) = single(request.id)? {
+        let label = Label::parse(id).map_err(|_| Denial::MalformedAddress)?;
+        found.add(table.service(label.as_str()));
+    }
+    for service in by_triple(request, table)? {
+        found.add(service);
+    }
+    found.service(table.is_complete())
+}
+
+/// What the ways to name a service led to.
+#[derive(Default)]
+struct Found<'t> {
+    service: Option<Service<'t>>,
+    ways: usize,
+    misses: usize,
+    disagree: bool,
+}
+
+impl<'t> Found<'t> {
+    fn add(&mut self, service: Option<Service<'t>>) {
+        self.ways = self.ways.saturating_add(1);
+        match (&self.service, service) {
+            (_, None) => self.misses = self.misses.saturating_add(1),
+            (None, Some(service)) => self.service = Some(service),
+            (Some(first), Some(service)) => self.disagree |= first.id != service.id,
+        }
+    }
+
+    fn service(self, complete: bool) -> Result<Service<'t>, Denial> {
+        if self.disagree {
+            return Err(Denial::ConflictingAddress);
+        }
+        if self.misses > 0 && !complete {
+            return Err(Denial::TableLoading);
+        }
+        match self.service {
+            Some(service) if self.misses == 0 => Ok(service),
+            Some(_) => Err(Denial::ConflictingAddress),
+            None if self.ways == 0 => Err(Denial::AddressMissing),
+            None => Err(Denial::UnknownService),
+        }
+    }
+}
+
+/// The request's host: from `:authority`, `Host` and an absolute-form target, which must agree.
+fn host(request: &Request<'_>) -> Result<Host, Denial> {
+    let target = request.path.one().and_then(absolute_authority);
+    let mut host = Host::Empty;
+    for source in [request.authority, request.host, target.map_or(Field::Absent, Field::One)] {
+        let Some(text) = single(source)? else { continue };
+        let next = Host::parse(text).ok_or(Denial::MalformedAddress)?;
+        if host != Host::Empty && host != next {
+            return Err(Denial::ConflictingAddress);
+        }
+        host = next;
+    }
+    Ok(host)
+}
+
+/// The authority in a request target of absolute form (RFC 9112, section 3.2.2).
+fn absolute_authority(path: &[u8]) -> Option<&[u8]> {
+    let scheme = path.get(..8)?.to_ascii_lowercase();
+    let rest = if scheme.starts_with(b"http://") {
+        path.get(7..)?
+    } else if scheme == b"https://" {
+        path.get(8..)?
+    } else {
+        return None;
+    };
+    rest.split(|byte| matches!(byte, b'/' | b'?' | b'#')).next()
+}
+
+/// What the header triples lead to: by operation id, by alias, or both.
+fn by_triple<'t>(request: &Request<'_>, table: &'t Table) -> Result<Vec<Option<Service<'t>>>, Denial> {
+    let operation_id = name(request.operation_id)?;
+    let alias = name(request.operation_alias)?;
+    let (task, service) = match (name(request.task_name)?, name(request.service)?) {
+        (Some(task), Some(service)) if operation_id.is_some() || alias.is_some() => (task, service),
+        (None, None) if operation_id.is_none() && alias.is_none() => return Ok(Vec::new()),
+        _ => return Err(Denial::IncompleteAddress),
+    };
+    let mut found = Vec::new();
+    if let Some(operation) = operation_id {
+        let is_it = |row: &Service<'_>| row.operation == operation && row.task == task && row.answers_to(service);
+        let ids = ServiceDigest::of(operation, task, service);
+        let row = ids.ids().find_map(|id| table.service(id.as_str()).filter(&is_it));
+        found.push(row);
+    }
+    if let Some(alias) = alias {
+        let alias = alias.strip_prefix('*').unwrap_or(alias);
+        let is_it = |row: &Service<'_>| row.alias == Some(alias) && row.task == task && row.answers_to(service);
+        let row = alias_label(alias, task, service).and_then(|label| table.service(label.as_str())).filter(is_it);
+        found.push(row);
+    }
+    Ok(found)
+}
+
+fn single(field: Field<'_>) -> Result<Option<&[u8]>, Denial> {
+    match field {
+        Field::Absent => Ok(None),
+        Field::One(value) => Ok(Some(value)),
+        Field::Repeated => Err(Denial::DuplicateAddress),
+    }
+}
+
+fn name(field: Field<'_>) -> Result<Option<&str>, Denial> {
+    let Some(value) = single(field)? else { return Ok(None) };
+    match core::str::from_utf8(value) {
+        Ok(text) if !text.is_empty() && text.len() <= MAX_NAME && !text.chars().any(char::is_control) => Ok(Some(text)),
+        _ => Err(Denial::MalformedAddress),
+    }
+}
+
+#[cfg(test)]
+mod tests;

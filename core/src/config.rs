@@ -1,0 +1,155 @@
+//! The gate's configuration, as an ingress hands it over.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::address::Domains;
+use crate::credential::CredentialNames;
+use crate::label::Label;
+
+/// What the gate can be told. Every key but `base_domains` has a default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateConfig {
+    /// Domains under which services are named: `tasks.example.test` for `<id>.tasks.example.test`.
+    pub base_domains: Vec<String>,
+    /// Labels under a base domain that name the gateway itself, for requests that name their service
+    /// in a header.
+    #[serde(default = "default::gateway_labels")]
+    pub gateway_labels: Vec<String>,
+    /// Cookies that the platform sets; they never reach a job.
+    #[serde(default = "default::platform_cookies")]
+    pub platform_cookies: Vec<String>,
+    /// Query parameters that carry the platform's token.
+    #[serde(default)]
+    pub query_parameters: Vec<String>,
+    /// The cookie of our sessions. With TLS in front, keep the `__Host-` prefix.
+    #[serde(default = "default::session_cookie")]
+    pub session_cookie: String,
+    /// How long the table is trusted without a word from the sidecar, in seconds.
+    #[serde(default = "default::table_max_age_secs")]
+    pub table_max_age_secs: u64,
+    /// How many verdicts each worker keeps.
+    #[serde(default = "default::verdict_cache_entries")]
+    pub verdict_cache_entries: usize,
+    /// How long beyond its lifetime a verdict counts while the sidecar can't be reached, in seconds.
+    #[serde(default = "default::verdict_grace_secs")]
+    pub verdict_grace_secs: u64,
+    /// How long an address that failed comes last, in seconds.
+    #[serde(default = "default::demotion_secs")]
+    pub demotion_secs: u64,
+}
+
+/// Every default in one place.
+mod default {
+    pub(super) fn gateway_labels() -> Vec<String> {
+        vec!["task-proxy".into(), "taskgate".into()]
+    }
+    pub(super) fn platform_cookies() -> Vec<String> {
+        vec!["YTCypressCookie".into()]
+    }
+    pub(super) fn session_cookie() -> String {
+        "__Host-taskgate".into()
+    }
+    pub(super) const fn table_max_age_secs() -> u64 {
+        3600
+    }
+    pub(super) const fn verdict_cache_entries() -> usize {
+        8192
+    }
+    pub(super) const fn verdict_grace_secs() -> u64 {
+        300
+    }
+    pub(super) const fn demotion_secs() -> u64 {
+        10
+    }
+}
+
+/// Why a configuration is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum InvalidConfig {
+    /// `base_domains` is empty or has an entry that is no host name.
+    #[error("`base_domains` must name at least one domain, such as `tasks.example.test`")]
+    BaseDomains,
+    /// `session_cookie`, `platform_cookies` or `query_parameters` has an empty or unusable name.
+    #[error("a cookie or query parameter name is empty or has a character that none can have")]
+    CredentialName,
+    /// `gateway_labels` has an entry that is no label.
+    #[error("`gateway_labels` must be single labels, such as `taskgate`")]
+    GatewayLabels,
+}
+
+impl GateConfig {
+    /// The defaults, under that base domain.
+    #[must_use]
+    pub fn for_domain(base_domain: &str) -> Self {
+        Self {
+            base_domains: vec![base_domain.into()],
+            gateway_labels: default::gateway_labels(),
+            platform_cookies: default::platform_cookies(),
+            query_parameters: Vec::new(),
+            session_cookie: default::session_cookie(),
+            table_max_age_secs: default::table_max_age_secs(),
+            verdict_cache_entries: default::verdict_cache_entries(),
+            verdict_grace_secs: default::verdict_grace_secs(),
+            demotion_secs: default::demotion_secs(),
+        }
+    }
+
+    pub(crate) fn domains(&self) -> Result<Domains, InvalidConfig> {
+        let labels = self.gateway_labels.iter().map(|label| Label::parse(label.as_bytes()));
+        let labels: Vec<Label> = labels.collect::<Result<_, _>>().map_err(|_| InvalidConfig::GatewayLabels)?;
+        if self.base_domains.is_empty() {
+            return Err(InvalidConfig::BaseDomains);
+        }
+        self.check_names()?;
+        Domains::new(&self.base_domains, &labels).ok_or(InvalidConfig::BaseDomains)
+    }
+
+    pub(crate) fn credential_names(&self) -> CredentialNames {
+        CredentialNames {
+            session_cookie: self.session_cookie.clone(),
+            platform_cookies: self.platform_cookies.clone(),
+            query_parameters: self.query_parameters.clone(),
+        }
+    }
+
+    fn check_names(&self) -> Result<(), InvalidConfig> {
+        let unusable = |byte: u8| byte <= b' ' || byte >= 0x7f || b"=;,&\"".contains(&byte);
+        let names = core::iter::once(&self.session_cookie).chain(&self.platform_cookies).chain(&self.query_parameters);
+        let bad = |name: &String| name.is_empty() || name.bytes().any(unusable);
+        if names.into_iter().any(bad) { Err(InvalidConfig::CredentialName) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn needs_base_domains_and_knows_its_keys() {
+        let read = |text: &str| serde_json::from_str::<GateConfig>(text).map_err(|error| error.to_string());
+        assert_eq!(
+            read(r#"{"base_domains":["tasks.example.test"]}"#),
+            Ok(GateConfig::for_domain("tasks.example.test"))
+        );
+        assert!(read("{}").is_err_and(|error| error.contains("base_domains")));
+        assert!(read(r#"{"base_domains":["a.b"],"base_domian":1}"#).is_err_and(|error| error.contains("base_domian")));
+    }
+
+    #[test]
+    fn refuses_what_could_not_work() {
+        let check = |change: fn(&mut GateConfig)| {
+            let mut config = GateConfig::for_domain("tasks.example.test");
+            change(&mut config);
+            config.domains().map(|_| ())
+        };
+        assert_eq!(check(|_| ()), Ok(()));
+        assert_eq!(check(|config| config.base_domains.clear()), Err(InvalidConfig::BaseDomains));
+        assert_eq!(check(|config| config.base_domains = vec!["10.0.0.1".into()]), Err(InvalidConfig::BaseDomains));
+        assert_eq!(check(|config| config.base_domains = vec!["a b".into()]), Err(InvalidConfig::BaseDomains));
+        assert_eq!(check(|config| config.gateway_labels = vec!["a.b".into()]), Err(InvalidConfig::GatewayLabels));
+        assert_eq!(check(|config| config.session_cookie = "a=b".into()), Err(InvalidConfig::CredentialName));
+        assert_eq!(check(|config| config.platform_cookies = vec![String::new()]), Err(InvalidConfig::CredentialName));
+    }
+}

@@ -1,0 +1,164 @@
+//! What a visitor shows, and how it is kept from the job.
+//!
+//! Sealed tokens of our own come first: they are verified here, and then `Authorization` belongs to
+//! the job. Else the platform's credential counts, in this order: `x-taskgate-authorization`,
+//! `Authorization` (`Bearer` or `OAuth`), a platform cookie, a query parameter. Every credential that
+//! is certainly ours or the platform's is removed, used or not; anything else of the job's passes byte
+//! for byte.
+
+use crate::denial::Denial;
+use crate::edit::FieldEdit;
+use crate::request::{Field, Request};
+use crate::verdict::{Credential, MAX_CREDENTIAL, Scheme};
+use crate::{cookie, query, token};
+
+/// The most sealed tokens of one request that are tried.
+const MAX_SEALED: usize = 4;
+
+/// Which names carry credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialNames {
+    /// The cookie that carries our sessions.
+    pub session_cookie: String,
+    /// Cookies that the platform sets.
+    pub platform_cookies: Vec<String>,
+    /// Query parameters that carry the platform's token.
+    pub query_parameters: Vec<String>,
+}
+
+/// Where the platform's credential was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `Authorization`.
+    Authorization,
+    /// A platform cookie.
+    Cookie,
+    /// `x-taskgate-authorization`.
+    OwnHeader,
+    /// A query parameter.
+    Query,
+}
+
+/// The sealed tokens that a request shows, at most four.
+pub fn sealed<'a>(request: &'a Request<'a>, names: &'a CredentialNames) -> impl Iterator<Item = &'a [u8]> {
+    let headers = [request.own_authorization, request.authorization];
+    let bearers = headers.into_iter().filter_map(|field| match parse(field.one()?) {
+        Some((Scheme::Bearer, text)) if is_sealed(text) => Some(text),
+        _ => None,
+    });
+    bearers.chain(cookie::values(&request.cookies, &names.session_cookie)).take(MAX_SEALED)
+}
+
+/// The platform's credential that a request shows.
+///
+/// # Errors
+/// [`Denial::MalformedCredential`] where `Authorization` comes twice; [`Denial::CredentialRejected`]
+/// where the credential is one that no platform gives (not text, too long), or a sealed token: those
+/// never go to a platform.
+pub fn platform(request: &Request<'_>, names: &CredentialNames) -> Result<Option<(Credential, Source)>, Denial> {
+    for (field, source) in
+        [(request.own_authorization, Source::OwnHeader), (request.authorization, Source::Authorization)]
+    {
+        let value = match field {
+            Field::Absent => continue,
+            Field::One(value) => value,
+            Field::Repeated => return Err(Denial::MalformedCredential),
+        };
+        if let Some((scheme, text)) = parse(value) {
+            if is_sealed(text) {
+                return Err(Denial::CredentialRejected);
+            }
+            return Ok(Some((credential(scheme, None, text)?, source)));
+        }
+    }
+    for name in &names.platform_cookies {
+        if let Some(value) = cookie::values(&request.cookies, name).find(|value| !value.is_empty()) {
+            return Ok(Some((credential(Scheme::Cookie, Some(name), value)?, Source::Cookie)));
+        }
+    }
+    for name in &names.query_parameters {
+        if let Some(value) =
+            request.path.one().and_then(|path| query::value(path, name)).filter(|value| !value.is_empty())
+        {
+            return Ok(Some((credential(Scheme::Query, Some(name), &value)?, Source::Query)));
+        }
+    }
+    Ok(None)
+}
+
+/// What happens to the headers that can carry credentials.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CredentialEdits {
+    /// `Authorization`.
+    pub authorization: FieldEdit,
+    /// `Cookie`.
+    pub cookie: FieldEdit,
+    /// The path without credentials in its query.
+    pub path: Option<Vec<u8>>,
+}
+
+/// Takes every credential out. `used` is what was asked about; with `forward`, it alone stays.
+///
+/// # Errors
+/// [`Denial::MalformedCredential`] where `Authorization` comes twice: nobody could say whose it is.
+pub fn strip(
+    request: &Request<'_>,
+    names: &CredentialNames,
+    used: Option<Source>,
+    forward: bool,
+) -> Result<CredentialEdits, Denial> {
+    let forwards = |source| forward && used == Some(source);
+    let authorization = match request.authorization {
+        Field::Absent => FieldEdit::Keep,
+        Field::Repeated => return Err(Denial::MalformedCredential),
+        Field::One(value) => match parse(value) {
+            Some((Scheme::Bearer, text)) if is_sealed(text) => FieldEdit::Remove,
+            Some(_) if forwards(Source::Authorization) => FieldEdit::Keep,
+            Some(_) if used == Some(Source::Authorization) => FieldEdit::Remove,
+            // No job has a use for this scheme: it is the platform's, whoever was asked.
+            Some((Scheme::Oauth, _)) => FieldEdit::Remove,
+            _ => FieldEdit::Keep,
+        },
+    };
+    let keep_platform = forwards(Source::Cookie);
+    let is_ours = |name: &[u8]| {
+        name == names.session_cookie.as_bytes()
+            || (!keep_platform && names.platform_cookies.iter().any(|ours| ours.as_bytes() == name))
+    };
+    let path = if forwards(Source::Query) {
+        None
+    } else {
+        let is_ours = |name: &[u8]| names.query_parameters.iter().any(|ours| ours.as_bytes() == name);
+        request.path.one().and_then(|path| query::strip(path, is_ours))
+    };
+    Ok(CredentialEdits { authorization, cookie: cookie::strip(&request.cookies, is_ours), path })
+}
+
+/// The scheme and the token of an `Authorization` value, where the scheme is one of the platform's.
+/// Any other value is the job's own.
+fn parse(value: &[u8]) -> Option<(Scheme, &[u8])> {
+    let space = value.iter().position(|byte| *byte == b' ')?;
+    let (scheme, text) = value.split_at_checked(space)?;
+    let text = text.trim_ascii();
+    let scheme = match scheme.len() {
+        6 if scheme.eq_ignore_ascii_case(b"bearer") => Scheme::Bearer,
+        5 if scheme.eq_ignore_ascii_case(b"oauth") => Scheme::Oauth,
+        _ => return None,
+    };
+    (!text.is_empty()).then_some((scheme, text))
+}
+
+fn is_sealed(text: &[u8]) -> bool {
+    text.starts_with(token::PREFIX.as_bytes())
+}
+
+fn credential(scheme: Scheme, name: Option<&str>, value: &[u8]) -> Result<Credential, Denial> {
+    let text = core::str::from_utf8(value).map_err(|_| Denial::CredentialRejected)?;
+    if text.len() > MAX_CREDENTIAL || text.chars().any(char::is_control) {
+        return Err(Denial::CredentialRejected);
+    }
+    Ok(Credential { scheme, name: name.map(Into::into), value: text.into() })
+}
+
+#[cfg(test)]
+mod tests;

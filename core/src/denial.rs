@@ -1,0 +1,129 @@
+//! Why a request is refused: one variant a reason, nothing else.
+
+/// A reason to refuse a request.
+///
+/// What a client is told of it is decided in one place, [`crate::reply`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Denial {
+    /// The visitor is known but may not use the service.
+    AccessDenied,
+    /// Nothing in the request names a service.
+    AddressMissing,
+    /// The request names two different services.
+    ConflictingAddress,
+    /// Nothing in the request says who is asking.
+    CredentialMissing,
+    /// The credential is wrong, expired or revoked.
+    CredentialRejected,
+    /// A header that names the service comes more than once.
+    DuplicateAddress,
+    /// Some headers of a name triple are missing.
+    IncompleteAddress,
+    /// A host or header that names a service can't be read.
+    MalformedAddress,
+    /// `Authorization` comes more than once.
+    MalformedCredential,
+    /// The service has no running job.
+    NoEndpoint,
+    /// Too many requests are waiting for a verdict.
+    Overloaded,
+    /// The service is not spoken to over HTTP.
+    ProtocolMismatch,
+    /// The session was ended, or its time is over.
+    SessionEnded,
+    /// The sidecar has not confirmed the table for too long.
+    TableExpired,
+    /// The table has not arrived yet.
+    TableLoading,
+    /// No service has that name, or the visitor may not know of it.
+    UnknownService,
+    /// The proxy did not hand over the request's headers.
+    UnreadableRequest,
+    /// This ingress can't take a credential out of the query.
+    UnsupportedCredential,
+    /// The sidecar gave no verdict in time.
+    VerdictUnavailable,
+}
+
+impl Denial {
+    /// Every reason, in alphabetical order.
+    pub const ALL: [Self; 19] = [
+        Self::AccessDenied,
+        Self::AddressMissing,
+        Self::ConflictingAddress,
+        Self::CredentialMissing,
+        Self::CredentialRejected,
+        Self::DuplicateAddress,
+        Self::IncompleteAddress,
+        Self::MalformedAddress,
+        Self::MalformedCredential,
+        Self::NoEndpoint,
+        Self::Overloaded,
+        Self::ProtocolMismatch,
+        Self::SessionEnded,
+        Self::TableExpired,
+        Self::TableLoading,
+        Self::UnknownService,
+        Self::UnreadableRequest,
+        Self::UnsupportedCredential,
+        Self::VerdictUnavailable,
+    ];
+
+    /// The stable name: in the header `x-taskgate-denial`, in bodies, logs and metrics.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::AccessDenied => "access-denied",
+            Self::AddressMissing => "address-missing",
+            Self::ConflictingAddress => "conflicting-address",
+            Self::CredentialMissing => "credential-missing",
+            Self::CredentialRejected => "credential-rejected",
+            Self::DuplicateAddress => "duplicate-address",
+            Self::IncompleteAddress => "incomplete-address",
+            Self::MalformedAddress => "malformed-address",
+            Self::MalformedCredential => "malformed-credential",
+            Self::NoEndpoint => "no-endpoint",
+            Self::Overloaded => "overloaded",
+            Self::ProtocolMismatch => "protocol-mismatch",
+            Self::SessionEnded => "session-ended",
+            Self::TableExpired => "table-expired",
+            Self::TableLoading => "table-loading",
+            Self::UnknownService => "unknown-service",
+            Self::UnreadableRequest => "unreadable-request",
+            Self::UnsupportedCredential => "unsupported-credential",
+            Self::VerdictUnavailable => "verdict-unavailable",
+        }
+    }
+}
+
+impl From<crate::verdict::Refusal> for Denial {
+    fn from(refusal: crate::verdict::Refusal) -> Self {
+        match refusal {
+            crate::verdict::Refusal::AccessDenied => Self::AccessDenied,
+            crate::verdict::Refusal::CredentialRejected => Self::CredentialRejected,
+            crate::verdict::Refusal::UnknownService => Self::UnknownService,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_the_names_in_kebab_case_in_order() {
+        let kebab = |denial: &Denial| {
+            let mut text = String::new();
+            for letter in format!("{denial:?}").chars() {
+                if letter.is_ascii_uppercase() && !text.is_empty() {
+                    text.push('-');
+                }
+                text.push(letter.to_ascii_lowercase());
+            }
+            text
+        };
+        let codes: Vec<&str> = Denial::ALL.iter().map(|denial| denial.code()).collect();
+        assert_eq!(codes, Denial::ALL.iter().map(kebab).collect::<Vec<_>>());
+        assert!(codes.is_sorted());
+    }
+}

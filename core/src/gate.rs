@@ -1,0 +1,279 @@
+//! The gate: from a request's headers to what happens to it.
+//!
+//! It has getters; `on_*` methods, which take an event and return the next [`Step`]; and methods that
+//! feed it what it decides on. A request that waits for a verdict is a [`Pending`] value, which
+//! [`Gate::on_verdict`] consumes: it can be neither forgotten half-way nor used twice.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use crate::address::{self, Domains};
+use crate::cache::{Cached, Keyer, VerdictCache, VerdictKey};
+use crate::candidate::{self, Demotions};
+use crate::config::{GateConfig, InvalidConfig};
+use crate::credential::{self, CredentialNames, Source};
+use crate::denial::Denial;
+use crate::edit::{RequestEdits, Upstream};
+use crate::feed::{Control, FeedPage};
+use crate::key::{KeyRing, Secret};
+use crate::permit::{Permit, Plan};
+use crate::reply::{self, Client, Reply};
+use crate::request::Request;
+use crate::service::{AccessLevel, Protocol, Service};
+use crate::session::SessionError;
+use crate::table::{Applied, StalePage, Table};
+use crate::time::UnixTime;
+use crate::verdict::{Verdict, VerdictAnswer, VerdictQuery};
+
+/// How long after the sidecar gave no verdict a stale one is used without asking again.
+const PAUSE_AFTER_UNAVAILABLE: Duration = Duration::from_secs(1);
+
+/// Decides on requests.
+#[derive(Debug)]
+pub struct Gate {
+    domains: Domains,
+    names: CredentialNames,
+    table: Table,
+    table_max_age: Duration,
+    keys: KeyRing,
+    control: Option<Control>,
+    keyer: Option<Keyer>,
+    verdicts: VerdictCache,
+    demotions: Demotions,
+    unavailable_until: UnixTime,
+    turn: u64,
+    rewrites_path: bool,
+}
+
+/// What happens next to a request.
+#[derive(Debug)]
+pub enum Step {
+    /// The sidecar has to be asked; the request waits.
+    Ask(Box<Question>),
+    /// It goes to the job, with these edits.
+    Permit(Box<RequestEdits>),
+    /// It is refused.
+    Refuse(Denial, Reply),
+}
+
+/// A question to the sidecar, and the request that waits for the answer.
+#[derive(Debug)]
+pub struct Question {
+    /// Questions with the same key have the same answer: one call is enough.
+    pub key: VerdictKey,
+    /// What to ask.
+    pub query: VerdictQuery,
+    /// The request.
+    pub pending: Pending,
+}
+
+/// A request that waits for a verdict.
+#[derive(Debug)]
+pub struct Pending {
+    plan: Plan,
+    client: Client,
+    stale: Option<Arc<Verdict>>,
+}
+
+/// What can be said of a credential now: a verdict, or that there is none.
+#[derive(Clone, Debug)]
+pub struct Learned(Option<Arc<Verdict>>);
+
+impl Gate {
+    /// A gate that knows no service yet. `seed` should be random; `rewrites_path` says whether the
+    /// ingress can change a request's path.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration.
+    pub fn new(config: &GateConfig, seed: u64, rewrites_path: bool) -> Result<Self, InvalidConfig> {
+        Ok(Self {
+            domains: config.domains()?,
+            names: config.credential_names(),
+            table: Table::new(seed),
+            table_max_age: Duration::from_secs(config.table_max_age_secs),
+            keys: KeyRing::default(),
+            control: None,
+            keyer: None,
+            verdicts: VerdictCache::new(config.verdict_cache_entries, Duration::from_secs(config.verdict_grace_secs)),
+            demotions: Demotions::new(Duration::from_secs(config.demotion_secs)),
+            unavailable_until: UnixTime::default(),
+            turn: seed,
+            rewrites_path,
+        })
+    }
+
+    /// The table.
+    #[must_use]
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// The table, to restore or mirror it.
+    pub fn table_mut(&mut self) -> &mut Table {
+        &mut self.table
+    }
+
+    /// Keys and epochs, as they last arrived.
+    #[must_use]
+    pub fn control(&self) -> Option<&Control> {
+        self.control.as_ref()
+    }
+
+    /// How many verdicts are held.
+    #[must_use]
+    pub fn verdict_count(&self) -> usize {
+        self.verdicts.len()
+    }
+
+    // === what it decides on ===
+
+    /// Applies a page of the feed, received at `now`.
+    ///
+    /// # Errors
+    /// [`StalePage`] where the page does not continue the table.
+    pub fn apply(&mut self, page: FeedPage<'_>, now: UnixTime) -> Result<Applied, StalePage> {
+        let applied = self.table.apply(&page, now)?;
+        if let Some(control) = page.control {
+            self.set_control(control);
+        }
+        Ok(applied)
+    }
+
+    /// Takes over keys and epochs. Verdicts from before a new verdict epoch or cache key are gone.
+    pub fn set_control(&mut self, control: Control) {
+        let voids = |old: &Control| old.verdict_epoch != control.verdict_epoch || old.cache_key != control.cache_key;
+        if self.control.as_ref().is_none_or(voids) {
+            self.verdicts.clear();
+            self.keyer = Some(Keyer::new(&control.cache_key));
+        }
+        self.keys = KeyRing::new(control.keys.iter().map(|(id, key)| (id.clone(), Secret::new(*key))));
+        self.control = Some(control);
+    }
+
+    /// Remembers that a connection to `address` failed at `now`.
+    pub fn on_endpoint_failure(&mut self, address: core::net::SocketAddr, now: UnixTime) {
+        self.demotions.add(address, now);
+    }
+
+    // === a request ===
+
+    /// A request's headers arrived at `now`.
+    pub fn on_request(&mut self, request: &Request<'_>, now: UnixTime) -> Step {
+        let client = Client::of(request);
+        match self.decide(request, client, now) {
+            Ok(step) => step,
+            Err(denial) => refuse(denial, client),
+        }
+    }
+
+    /// The sidecar's answer to a question with that key arrived at `now`. Good for every request that
+    /// waits on the key.
+    pub fn learn(&mut self, key: VerdictKey, answer: VerdictAnswer, now: UnixTime) -> Learned {
+        match answer {
+            VerdictAnswer::Decided(verdict, lifetime) => {
+                let verdict = Arc::new(verdict);
+                self.verdicts.keep(key, Arc::clone(&verdict), lifetime, now);
+                self.unavailable_until = UnixTime::default();
+                Learned(Some(verdict))
+            }
+            VerdictAnswer::Unavailable => {
+                self.unavailable_until = now.after(PAUSE_AFTER_UNAVAILABLE);
+                Learned(None)
+            }
+        }
+    }
+
+    /// What was learned reaches a request that waited for it. Without a verdict, one that is past its
+    /// lifetime but within the configured grace still counts.
+    #[must_use]
+    pub fn on_verdict(&self, pending: Pending, learned: &Learned) -> Step {
+        let Pending { plan, client, stale } = pending;
+        match learned.0.as_ref().or(stale.as_ref()) {
+            Some(verdict) => finish(plan, Permit::verdict(verdict), client),
+            None => refuse(Denial::VerdictUnavailable, client),
+        }
+    }
+
+    /// A request that had to wait can't, for lack of room.
+    #[must_use]
+    pub fn on_overload(&self, pending: Pending) -> Step {
+        match &pending.stale {
+            Some(verdict) => finish(pending.plan, Permit::verdict(verdict), pending.client),
+            None => refuse(Denial::Overloaded, pending.client),
+        }
+    }
+
+    fn decide(&mut self, request: &Request<'_>, client: Client, now: UnixTime) -> Result<Step, Denial> {
+        let Some(keyer) = &self.keyer else { return Err(Denial::TableLoading) };
+        let service = address::resolve(request, &self.domains, &self.table)?;
+        if now.since(self.table.confirmed()) > self.table_max_age {
+            return Err(Denial::TableExpired);
+        }
+        match (service.access, service.protocol) {
+            (AccessLevel::Nobody, _) => return Err(Denial::AccessDenied),
+            (_, Protocol::Tcp) => return Err(Denial::ProtocolMismatch),
+            _ => {}
+        }
+        self.turn = self.turn.wrapping_add(1);
+        let plan = |used: Option<Source>| -> Result<Plan, Denial> {
+            let is_demoted = |address: &core::net::SocketAddr| self.demotions.has(address, now);
+            let plan = Plan {
+                upstream: upstream(&service, self.turn, is_demoted),
+                credentials: credential::strip(request, &self.names, used, service.forward_credential)?,
+                remove: request.reserved.iter().map(|name| name.to_vec()).collect(),
+            };
+            if plan.changes_path() && !self.rewrites_path { Err(Denial::UnsupportedCredential) } else { Ok(plan) }
+        };
+
+        let sealed = credential::sealed(request, &self.names)
+            .map(|token| Permit::sealed(&self.keys, token, &service, now))
+            .fold(Err(SessionError::NotOurs), first_success_else_last_failure);
+        let ended = sealed == Err(SessionError::Ended);
+        if let Some(permit) = sealed.ok().or_else(|| Permit::public(&service)) {
+            return Ok(finish(plan(None)?, Ok(permit), client));
+        }
+        let Some((credential, source)) = credential::platform(request, &self.names)? else {
+            return Err(if ended { Denial::SessionEnded } else { Denial::CredentialMissing });
+        };
+        let plan = plan(Some(source))?;
+        let key = keyer.key(service.id, service.epoch, &credential);
+        let stale = match self.verdicts.find(&key, now) {
+            Cached::Fresh(verdict) => return Ok(finish(plan, Permit::verdict(&verdict), client)),
+            Cached::Stale(verdict) if now < self.unavailable_until => {
+                return Ok(finish(plan, Permit::verdict(&verdict), client));
+            }
+            Cached::Stale(verdict) => Some(verdict),
+            Cached::Nothing => None,
+        };
+        let query = VerdictQuery { service: service.id.to_owned(), credential };
+        Ok(Step::Ask(Box::new(Question { key, query, pending: Pending { plan, client, stale } })))
+    }
+}
+
+fn upstream(service: &Service<'_>, turn: u64, is_demoted: impl Fn(&core::net::SocketAddr) -> bool) -> Option<Upstream> {
+    let candidates = candidate::choose(&service.endpoints, turn, is_demoted)?;
+    Some(Upstream { protocol: service.protocol, candidates })
+}
+
+fn first_success_else_last_failure(
+    so_far: Result<Permit, SessionError>,
+    next: Result<Permit, SessionError>,
+) -> Result<Permit, SessionError> {
+    if so_far.is_ok() { so_far } else { next }
+}
+
+fn finish(plan: Plan, permit: Result<Permit, Denial>, client: Client) -> Step {
+    match permit.and_then(|permit| plan.carry_out(permit)) {
+        Ok(edits) => Step::Permit(Box::new(edits)),
+        Err(denial) => refuse(denial, client),
+    }
+}
+
+/// The step that refuses a request.
+#[must_use]
+pub fn refuse(denial: Denial, client: Client) -> Step {
+    Step::Refuse(denial, reply::reply(denial, client))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+//! What a refused client is told: the one place where a [`Denial`] becomes a reply.
+//!
+//! The reply fits the client: a person gets a page, a gRPC client a gRPC status, everything else
+//! RFC 9457 problem JSON. No text of the request is ever repeated.
+
+use crate::denial::Denial;
+use crate::request::Request;
+
+/// The header that names the denial.
+pub const DENIAL_HEADER: &str = "x-taskgate-denial";
+
+/// Who waits for the reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    /// A program: fetch, a WebSocket, a script.
+    Api,
+    /// A gRPC client.
+    Grpc,
+    /// A person, in a browser's top-level navigation.
+    Page,
+}
+
+impl Client {
+    /// Who sent the request: by `Sec-Fetch-Mode` where a browser gives it, else by `Accept`.
+    #[must_use]
+    pub fn of(request: &Request<'_>) -> Self {
+        let content_type = request.content_type.one().unwrap_or_default();
+        if content_type == b"application/grpc" || content_type.starts_with(b"application/grpc+") {
+            return Self::Grpc;
+        }
+        let page = match request.fetch_mode.one() {
+            Some(mode) => mode == b"navigate",
+            None => request.accept.one().is_some_and(|accept| accept.windows(9).any(|part| part == b"text/html")),
+        };
+        if page { Self::Page } else { Self::Api }
+    }
+}
+
+/// A reply in place of the job's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// gRPC status, for gRPC clients (the code numbers of grpc/doc/statuscodes.md).
+    pub grpc_status: Option<u8>,
+    /// Headers beside the status.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body; for gRPC the status message.
+    pub body: String,
+}
+
+/// Codes of gRPC that are used.
+mod grpc {
+    pub(super) const INVALID_ARGUMENT: u8 = 3;
+    pub(super) const NOT_FOUND: u8 = 5;
+    pub(super) const PERMISSION_DENIED: u8 = 7;
+    pub(super) const UNAVAILABLE: u8 = 14;
+    pub(super) const UNAUTHENTICATED: u8 = 16;
+}
+
+/// What a denial means to a client.
+struct Meaning {
+    status: u16,
+    grpc: u8,
+    title: &'static str,
+    /// What to do about it.
+    detail: &'static str,
+    retry_after_secs: Option<u32>,
+    challenge: Option<&'static str>,
+}
+
+const CHALLENGE: &str = "Bearer realm=\"taskgate\"";
+const CHALLENGE_INVALID: &str = "Bearer realm=\"taskgate\", error=\"invalid_token\"";
+
+impl Meaning {
+    const fn bad_request(title: &'static str, detail: &'static str) -> Self {
+        Self { status: 400, grpc: grpc::INVALID_ARGUMENT, title, detail, retry_after_secs: None, challenge: None }
+    }
+
+    const fn unauthenticated(title: &'static str, detail: &'static str, challenge: &'static str) -> Self {
+        let challenge = Some(challenge);
+        Self { status: 401, grpc: grpc::UNAUTHENTICATED, title, detail, retry_after_secs: None, challenge }
+    }
+
+    const fn not_found(title: &'static str, detail: &'static str) -> Self {
+        Self { status: 404, grpc: grpc::NOT_FOUND, title, detail, retry_after_secs: None, challenge: None }
+    }
+
+    const fn unavailable(title: &'static str, detail: &'static str, retry_after_secs: u32) -> Self {
+        let retry_after_secs = Some(retry_after_secs);
+        Self { status: 503, grpc: grpc::UNAVAILABLE, title, detail, retry_after_secs, challenge: None }
+    }
+
+    const fn of(denial: Denial) -> Self {
+        match denial {
+            Denial::AccessDenied => Self {
+                status: 403,
+                grpc: grpc::PERMISSION_DENIED,
+                title: "Access denied",
+                detail: "You are signed in but may not use this service. Ask its owner for access.",
+                retry_after_secs: None,
+                challenge: None,
+            },
+            Denial::AddressMissing => Self::not_found(
+                "No service named",
+                "Name a service: by its host name, or by the header x-yt-taskproxy-id.",
+            ),
+            Denial::ConflictingAddress => Self::bad_request(
+                "Conflicting address",
+                "Host and headers name different services. Name the service in one way only.",
+            ),
+            Denial::CredentialMissing => Self::unauthenticated(
+                "Sign-in required",
+                "Send a token in the header `Authorization: Bearer <token>`, or sign in to the platform first.",
+                CHALLENGE,
+            ),
+            Denial::CredentialRejected => Self::unauthenticated(
+                "Credential rejected",
+                "The token is wrong, expired or revoked. Get a new one.",
+                CHALLENGE_INVALID,
+            ),
+            Denial::DuplicateAddress => Self::bad_request(
+                "Duplicate address",
+                "A header that names the service comes more than once. Send it once.",
+            ),
+            Denial::IncompleteAddress => {
+                Self::bad_request("Incomplete address", "Send operation id or alias, task name and service together.")
+            }
+            Denial::MalformedAddress => {
+                Self::bad_request("Malformed address", "The host or a header that names the service can't be read.")
+            }
+            Denial::MalformedCredential => Self::bad_request(
+                "Malformed credential",
+                "The header Authorization comes more than once. Send it once.",
+            ),
+            Denial::NoEndpoint => {
+                Self::unavailable("No running job", "The service is known but none of its jobs is running now.", 5)
+            }
+            Denial::Overloaded => Self::unavailable(
+                "Too many requests waiting",
+                "Too many requests wait for a verdict. Try again shortly.",
+                1,
+            ),
+            Denial::ProtocolMismatch => {
+                Self::bad_request("Not an HTTP service", "This service speaks raw TCP and can't be reached over HTTP.")
+            }
+            Denial::SessionEnded => {
+                Self::unauthenticated("Session ended", "The session is over. Sign in again.", CHALLENGE_INVALID)
+            }
+            Denial::TableExpired => Self::unavailable(
+                "Service table expired",
+                "The gateway has lost its source of services for too long. Its operator has to look.",
+                5,
+            ),
+            Denial::TableLoading => Self::unavailable(
+                "Service table loading",
+                "The gateway has just started and does not know all services yet.",
+                1,
+            ),
+            Denial::UnknownService => Self::not_found(
+                "No such service",
+                "No running service has this name. Check the name, and whether the workload still runs.",
+            ),
+            Denial::UnreadableRequest => {
+                Self::bad_request("Unreadable request", "The gateway could not read the request's headers.")
+            }
+            Denial::UnsupportedCredential => Self::bad_request(
+                "Unsupported credential",
+                "This ingress takes no credential in the query. Send it in the header Authorization.",
+            ),
+            Denial::VerdictUnavailable => Self::unavailable(
+                "Access can't be checked now",
+                "The platform that decides on access did not answer. Try again shortly.",
+                2,
+            ),
+        }
+    }
+}
+
+/// The reply to a denied request.
+#[must_use]
+pub fn reply(denial: Denial, client: Client) -> Reply {
+    let meaning = Meaning::of(denial);
+    let code = denial.code();
+    let mut headers = vec![(DENIAL_HEADER, code.to_owned()), ("cache-control", "no-store".to_owned())];
+    headers.extend(meaning.retry_after_secs.map(|secs| ("retry-after", secs.to_string())));
+    headers.extend(meaning.challenge.map(|challenge| ("www-authenticate", challenge.to_owned())));
+    let (status, title, detail) = (meaning.status, meaning.title, meaning.detail);
+    let body = match client {
+        Client::Api => {
+            headers.push(("content-type", "application/problem+json".to_owned()));
+            // Built of constants without `"` or `\`, as a test proves.
+            format!(
+                "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\"detail\":\"{detail}\",\"code\":\"{code}\"}}\n"
+            )
+        }
+        Client::Grpc => format!("{code}: {detail}"),
+        Client::Page => {
+            headers.push(("content-type", "text/html; charset=utf-8".to_owned()));
+            headers.push(("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'".to_owned()));
+            headers.push(("x-content-type-options", "nosniff".to_owned()));
+            page(status, title, detail, code)
+        }
+    };
+    let grpc_status = (client == Client::Grpc).then_some(meaning.grpc);
+    Reply { status, grpc_status, headers, body }
+}
+
+fn page(status: u16, title: &str, detail: &str, code: &str) -> String {
+    format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width\"><title>{title}</title><style>body{{font:16px/1.5 system-ui,sans-serif;\
+         max-width:36rem;margin:15vh auto;padding:0 1rem;color:#222}}h1{{font-size:1.4rem}}\
+         small{{color:#666}}</style><h1>{title}</h1><p>{detail}</p><small>{status} {code}</small></html>\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_denial_has_a_reply_for_every_client() {
+        for denial in Denial::ALL {
+            for client in [Client::Api, Client::Grpc, Client::Page] {
+                let reply = reply(denial, client);
+                assert!((400..=599).contains(&reply.status), "{denial:?}");
+                assert_eq!(reply.headers.first(), Some(&(DENIAL_HEADER, denial.code().to_owned())));
+                assert_eq!(reply.grpc_status.is_some(), client == Client::Grpc);
+                assert_eq!(reply.status == 503, reply.headers.iter().any(|(name, _)| *name == "retry-after"));
+                assert_eq!(reply.status == 401, reply.headers.iter().any(|(name, _)| *name == "www-authenticate"));
+            }
+        }
+    }
+
+    #[test]
+    fn problem_bodies_are_json() {
+        for denial in Denial::ALL {
+            let body: serde_json::Value = serde_json::from_str(&reply(denial, Client::Api).body).expect("JSON");
+            assert_eq!(body["code"], denial.code());
+        }
+    }
+
+    #[test]
+    fn pages_need_no_escaping() {
+        for denial in Denial::ALL {
+            let meaning = Meaning::of(denial);
+            let texts = format!("{}{}", meaning.title, meaning.detail);
+            assert!(!texts.contains(['"', '\\', '&', '\n']), "{denial:?}");
+            assert!(texts.matches('<').count() <= 1, "only `<token>` of the sign-in hint: {denial:?}");
+        }
+    }
+
+    #[test]
+    fn knows_its_clients() {
+        let client = |headers: &[(&str, &str)]| {
+            Client::of(&Request::read(headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()))))
+        };
+        assert_eq!(client(&[("sec-fetch-mode", "navigate"), ("accept", "*/*")]), Client::Page);
+        assert_eq!(client(&[("sec-fetch-mode", "cors"), ("accept", "text/html")]), Client::Api);
+        assert_eq!(client(&[("accept", "text/html,application/xhtml+xml")]), Client::Page);
+        assert_eq!(client(&[("accept", "*/*")]), Client::Api);
+        assert_eq!(client(&[("content-type", "application/grpc+proto"), ("accept", "text/html")]), Client::Grpc);
+        assert_eq!(client(&[("content-type", "application/grpc-web")]), Client::Api);
+    }
+}
