@@ -15,6 +15,7 @@ pub(crate) use contexts::nanoseconds;
 mod buffers;
 mod call;
 mod contexts;
+mod grpc;
 mod headers;
 mod http;
 mod properties;
@@ -41,6 +42,7 @@ pub(crate) fn link(linker: &mut Linker<VmState>) -> wasmtime::Result<()> {
     link_headers(linker)?;
     link_streams(linker)?;
     link_shared(linker)?;
+    grpc::link(linker)?;
     wasi::link(linker)
 }
 

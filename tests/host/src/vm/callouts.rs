@@ -60,8 +60,11 @@ impl Vm {
         Delivery::Delivered
     }
 
-    /// The timer of a plugin fires. False when the filter has not asked for a timer.
+    /// The timer of a plugin fires. False when the filter has not asked for one, or cannot run.
     pub fn tick(&mut self, root: RootId) -> bool {
+        if self.unavailable().is_some() {
+            return false;
+        }
         let now = self.host.now_ns();
         let Some(plugin) = self.store.data_mut().plugins.get_mut(root.0) else { return false };
         let Some(period) = plugin.tick_period else { return false };

@@ -45,12 +45,17 @@ impl Vm {
 
     /// What became of the request so far.
     pub fn outcome(&self, stream: StreamId) -> Outcome {
-        let record = self.store.data().streams.get(&stream);
-        let outcome = record.map_or(Outcome::Gone, |stream| stream.outcome.clone());
+        let Some(record) = self.store.data().streams.get(&stream) else { return Outcome::Gone };
         match self.host.crash() {
-            Some(reason) if outcome.is_paused() => Outcome::HostCrashed { reason },
-            _ => outcome,
+            Some(reason) if record.context.is_some() => Outcome::HostCrashed { reason },
+            _ => record.outcome.clone(),
         }
+    }
+
+    /// Forgets a stream that has ended; a benchmark does so to keep its memory bounded.
+    pub fn forget(&mut self, stream: StreamId) {
+        self.disconnect(stream);
+        self.store.data_mut().streams.remove(&stream);
     }
 
     /// The headers that reached the upstream, whatever happened to the stream afterwards.
@@ -220,22 +225,20 @@ impl Vm {
         body.filter(|_| !returned.trapped && !returned.holds())
     }
 
+    /// Deletes the context. Whatever its last callbacks do, the stream's outcome stays.
     fn end(&mut self, stream: StreamId) {
         let Some((context, record)) = self.served(stream) else { return };
+        record.context = None;
         record.logging = true;
+        record.request.open = false;
+        record.response.open = false;
         self.call(context, "proxy_on_log", &[context]);
-        if let Some((_, record)) = self.served(stream) {
+        if let Some(record) = self.store.data_mut().streams.get_mut(&stream) {
             record.logging = false;
         }
         self.call(context, "proxy_on_done", &[context]);
         self.call(context, "proxy_on_delete", &[context]);
-        let state = self.store.data_mut();
-        state.contexts.remove(&context);
-        if let Some(record) = state.streams.get_mut(&stream) {
-            record.context = None;
-            record.request.open = false;
-            record.response.open = false;
-        }
+        self.store.data_mut().contexts.remove(&context);
         self.host.process().drop_callouts(self.number, Some(context));
     }
 
