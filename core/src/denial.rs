@@ -29,6 +29,8 @@ pub enum Denial {
     Overloaded,
     /// The service is not spoken to over HTTP.
     ProtocolMismatch,
+    /// The proxy did not hand over the request's headers, or did not change them as it was told.
+    ProxyFailure,
     /// The session was ended, or its time is over.
     SessionEnded,
     /// The sidecar has not confirmed the table for too long.
@@ -37,8 +39,6 @@ pub enum Denial {
     TableLoading,
     /// No service has that name, or the visitor may not know of it.
     UnknownService,
-    /// The proxy did not hand over the request's headers.
-    UnreadableRequest,
     /// This ingress can't take a credential out of the query.
     UnsupportedCredential,
     /// The sidecar gave no verdict in time.
@@ -60,11 +60,11 @@ impl Denial {
         Self::NoEndpoint,
         Self::Overloaded,
         Self::ProtocolMismatch,
+        Self::ProxyFailure,
         Self::SessionEnded,
         Self::TableExpired,
         Self::TableLoading,
         Self::UnknownService,
-        Self::UnreadableRequest,
         Self::UnsupportedCredential,
         Self::VerdictUnavailable,
     ];
@@ -85,11 +85,11 @@ impl Denial {
             Self::NoEndpoint => "no-endpoint",
             Self::Overloaded => "overloaded",
             Self::ProtocolMismatch => "protocol-mismatch",
+            Self::ProxyFailure => "proxy-failure",
             Self::SessionEnded => "session-ended",
             Self::TableExpired => "table-expired",
             Self::TableLoading => "table-loading",
             Self::UnknownService => "unknown-service",
-            Self::UnreadableRequest => "unreadable-request",
             Self::UnsupportedCredential => "unsupported-credential",
             Self::VerdictUnavailable => "verdict-unavailable",
         }

@@ -3,6 +3,8 @@
 //! It has getters; `on_*` methods, which take an event and return the next [`Step`]; and methods that
 //! feed it what it decides on. A request that waits for a verdict is a [`Pending`] value, which
 //! [`Gate::on_verdict`] consumes: it can be neither forgotten half-way nor used twice.
+//!
+//! Times are of a clock that does not jump, except that sealed tokens end by the wall clock.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -22,7 +24,7 @@ use crate::request::Request;
 use crate::service::{AccessLevel, Protocol, Service};
 use crate::session::SessionError;
 use crate::table::{Applied, StalePage, Table};
-use crate::time::UnixTime;
+use crate::time::{Moment, UnixTime};
 use crate::verdict::{Verdict, VerdictAnswer, VerdictQuery};
 
 /// How long after the sidecar gave no verdict a stale one is used without asking again.
@@ -50,6 +52,13 @@ pub struct Gate {
 pub enum Step {
     /// The sidecar has to be asked; the request waits.
     Ask(Box<Question>),
+    /// It is decided.
+    Done(Decision),
+}
+
+/// What was decided about a request.
+#[derive(Debug)]
+pub enum Decision {
     /// It goes to the job, with these edits.
     Permit(Box<RequestEdits>),
     /// It is refused.
@@ -158,11 +167,11 @@ impl Gate {
     // === a request ===
 
     /// A request's headers arrived at `now`.
-    pub fn on_request(&mut self, request: &Request<'_>, now: UnixTime) -> Step {
+    pub fn on_request(&mut self, request: &Request<'_>, now: impl Into<Moment>) -> Step {
         let client = Client::of(request);
-        match self.decide(request, client, now) {
+        match self.decide(request, client, now.into()) {
             Ok(step) => step,
-            Err(denial) => refuse(denial, client),
+            Err(denial) => Step::Done(refuse(denial, client)),
         }
     }
 
@@ -186,7 +195,7 @@ impl Gate {
     /// What was learned reaches a request that waited for it. Without a verdict, one that is past its
     /// lifetime but within the configured grace still counts.
     #[must_use]
-    pub fn on_verdict(&self, pending: Pending, learned: &Learned) -> Step {
+    pub fn on_verdict(&self, pending: Pending, learned: &Learned) -> Decision {
         let Pending { plan, client, stale } = pending;
         match learned.0.as_ref().or(stale.as_ref()) {
             Some(verdict) => finish(plan, Permit::verdict(verdict), client),
@@ -196,14 +205,15 @@ impl Gate {
 
     /// A request that had to wait can't, for lack of room.
     #[must_use]
-    pub fn on_overload(&self, pending: Pending) -> Step {
+    pub fn on_overload(&self, pending: Pending) -> Decision {
         match &pending.stale {
             Some(verdict) => finish(pending.plan, Permit::verdict(verdict), pending.client),
             None => refuse(Denial::Overloaded, pending.client),
         }
     }
 
-    fn decide(&mut self, request: &Request<'_>, client: Client, now: UnixTime) -> Result<Step, Denial> {
+    fn decide(&mut self, request: &Request<'_>, client: Client, now: Moment) -> Result<Step, Denial> {
+        let Moment { wall, steady: now } = now;
         let Some(keyer) = &self.keyer else { return Err(Denial::TableLoading) };
         let service = address::resolve(request, &self.domains, &self.table)?;
         if now.since(self.table.confirmed()) > self.table_max_age {
@@ -226,11 +236,11 @@ impl Gate {
         };
 
         let sealed = credential::sealed(request, &self.names)
-            .map(|token| Permit::sealed(&self.keys, token, &service, now))
+            .map(|token| Permit::sealed(&self.keys, token, &service, wall))
             .fold(Err(SessionError::NotOurs), first_success_else_last_failure);
         let ended = sealed == Err(SessionError::Ended);
         if let Some(permit) = sealed.ok().or_else(|| Permit::public(&service)) {
-            return Ok(finish(plan(None)?, Ok(permit), client));
+            return Ok(Step::Done(finish(plan(None)?, Ok(permit), client)));
         }
         let Some((credential, source)) = credential::platform(request, &self.names)? else {
             return Err(if ended { Denial::SessionEnded } else { Denial::CredentialMissing });
@@ -238,9 +248,9 @@ impl Gate {
         let plan = plan(Some(source))?;
         let key = keyer.key(service.id, service.epoch, &credential);
         let stale = match self.verdicts.find(&key, now) {
-            Cached::Fresh(verdict) => return Ok(finish(plan, Permit::verdict(&verdict), client)),
+            Cached::Fresh(verdict) => return Ok(Step::Done(finish(plan, Permit::verdict(&verdict), client))),
             Cached::Stale(verdict) if now < self.unavailable_until => {
-                return Ok(finish(plan, Permit::verdict(&verdict), client));
+                return Ok(Step::Done(finish(plan, Permit::verdict(&verdict), client)));
             }
             Cached::Stale(verdict) => Some(verdict),
             Cached::Nothing => None,
@@ -262,17 +272,17 @@ fn first_success_else_last_failure(
     if so_far.is_ok() { so_far } else { next }
 }
 
-fn finish(plan: Plan, permit: Result<Permit, Denial>, client: Client) -> Step {
+fn finish(plan: Plan, permit: Result<Permit, Denial>, client: Client) -> Decision {
     match permit.and_then(|permit| plan.carry_out(permit)) {
-        Ok(edits) => Step::Permit(Box::new(edits)),
+        Ok(edits) => Decision::Permit(Box::new(edits)),
         Err(denial) => refuse(denial, client),
     }
 }
 
-/// The step that refuses a request.
+/// The decision to refuse a request.
 #[must_use]
-pub fn refuse(denial: Denial, client: Client) -> Step {
-    Step::Refuse(denial, reply::reply(denial, client))
+pub fn refuse(denial: Denial, client: Client) -> Decision {
+    Decision::Refuse(denial, reply::reply(denial, client))
 }
 
 #[cfg(test)]

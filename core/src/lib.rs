@@ -21,6 +21,7 @@ pub mod gate;
 pub mod identity;
 pub mod key;
 pub mod label;
+pub mod mirror;
 pub mod naming;
 pub mod permit;
 pub mod query;

@@ -144,6 +144,11 @@ impl Meaning {
             Denial::ProtocolMismatch => {
                 Self::bad_request("Not an HTTP service", "This service speaks raw TCP and can't be reached over HTTP.")
             }
+            Denial::ProxyFailure => Self::unavailable(
+                "Proxy failure",
+                "The proxy did not hand over or change the headers of the request.",
+                1,
+            ),
             Denial::SessionEnded => {
                 Self::unauthenticated("Session ended", "The session is over. Sign in again.", CHALLENGE_INVALID)
             }
@@ -161,9 +166,6 @@ impl Meaning {
                 "No such service",
                 "No running service has this name. Check the name, and whether the workload still runs.",
             ),
-            Denial::UnreadableRequest => {
-                Self::bad_request("Unreadable request", "The gateway could not read the request's headers.")
-            }
             Denial::UnsupportedCredential => Self::bad_request(
                 "Unsupported credential",
                 "This ingress takes no credential in the query. Send it in the header Authorization.",

@@ -174,14 +174,21 @@ impl Table {
         self.dirty &= !bit(part);
     }
 
-    /// Fills an empty table from mirrored rows: it serves at once, and goes on from `cursor`.
-    pub fn restore<'a>(&mut self, rows: impl IntoIterator<Item = &'a [u8]>, cursor: Cursor, confirmed: UnixTime) {
+    /// Fills an empty table from mirrored rows, so that it serves at once, and goes on from `cursor`.
+    /// With `complete`, a service that is not among them does not exist.
+    pub fn restore<'a>(
+        &mut self,
+        rows: impl IntoIterator<Item = &'a [u8]>,
+        cursor: Cursor,
+        confirmed: UnixTime,
+        complete: bool,
+    ) {
         for bytes in rows {
             // A mirrored row that is none costs its own service alone.
             let _ = PackedRow::parse(bytes).and_then(|row| self.upsert(row));
         }
         self.cursor = cursor;
-        self.complete = true;
+        self.complete = complete;
         self.confirmed = confirmed;
         self.dirty = 0;
     }

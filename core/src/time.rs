@@ -43,3 +43,70 @@ impl UnixTime {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 }
+
+/// A point in time by two clocks: one that is right, and one that never jumps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// What the wall clock says: for what was promised until a date.
+    pub wall: UnixTime,
+    /// What the steady clock says: for how long ago something was.
+    pub steady: UnixTime,
+}
+
+impl From<UnixTime> for Moment {
+    /// Both clocks say the same.
+    fn from(time: UnixTime) -> Self {
+        Self { wall: time, steady: time }
+    }
+}
+
+/// A steady clock made of a wall clock that is read often.
+///
+/// Where the wall clock jumps back, this one stands still; where it jumps ahead, this one goes at most
+/// [`SteadyClock::LONGEST_STEP`]. So a corrected clock neither expires a table nor keeps a verdict.
+#[derive(Clone, Copy, Debug)]
+pub struct SteadyClock {
+    steady: UnixTime,
+    last_wall: UnixTime,
+}
+
+impl SteadyClock {
+    /// The most that passes between two readings.
+    pub const LONGEST_STEP: Duration = Duration::from_secs(10);
+
+    /// A clock that starts out agreeing with the wall clock.
+    #[must_use]
+    pub const fn new(wall: UnixTime) -> Self {
+        Self { steady: wall, last_wall: wall }
+    }
+
+    /// Reads the clock, now that the wall clock says `wall`.
+    pub fn read(&mut self, wall: UnixTime) -> Moment {
+        let passed = wall.since(self.last_wall).min(Self::LONGEST_STEP);
+        self.steady = self.steady.after(passed);
+        self.last_wall = wall;
+        Moment { wall, steady: self.steady }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_steady_clock_does_not_follow_jumps() {
+        let at = UnixTime::from_millis;
+        let mut clock = SteadyClock::new(at(1_000_000));
+        assert_eq!(clock.read(at(1_000_100)).steady, at(1_000_100));
+        assert_eq!(clock.read(at(500)), Moment { wall: at(500), steady: at(1_000_100) }, "back");
+        assert_eq!(clock.read(at(700)).steady, at(1_000_300));
+        assert_eq!(clock.read(at(9_000_000)).steady, at(1_010_300), "ahead");
+    }
+
+    #[test]
+    fn time_has_a_far_end_and_no_negative() {
+        assert_eq!(UnixTime::from_millis(5).after(Duration::MAX), UnixTime::from_millis(u64::MAX));
+        assert_eq!(UnixTime::from_millis(5).since(UnixTime::from_millis(9)), Duration::ZERO);
+        assert_eq!(UnixTime::from_nanos(1_999_999), UnixTime::from_millis(1));
+    }
+}

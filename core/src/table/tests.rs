@@ -110,7 +110,7 @@ fn a_mirror_restores_the_table_and_the_feed_goes_on() {
     let mirrored: Vec<Vec<u8>> =
         (0..PARTS).flat_map(|part| table.part(part).map(|row| row.as_bytes().to_vec()).collect::<Vec<_>>()).collect();
     let mut other = Table::new(2);
-    other.restore(mirrored.iter().map(Vec::as_slice), table.cursor(), NOW);
+    other.restore(mirrored.iter().map(Vec::as_slice), table.cursor(), NOW, true);
     assert_eq!((port(&other, "a1"), port(&other, "b2"), other.is_complete()), (Some(1), Some(2), true));
     let rows = [row("a1", 8)];
     other.apply(&page(2, 3, &rows, &[]), NOW).expect("applies");

@@ -1,0 +1,157 @@
+//! Following the sidecar's table: one poll at a time, a page at a time.
+//!
+//! Every worker polls for itself. A page with news is followed by the next poll at once (where the host
+//! lets the filter call out then), anything else by one on a later tick, so that a sidecar that answers
+//! too fast is never asked in a loop.
+
+use taskgate_core::feed::{ANSWER_HEADER, Cursor, FeedPage, TABLE_ANSWER};
+
+use crate::abi::{BufferType, LogLevel};
+use crate::config::SidecarConfig;
+use crate::host::{self, Callout};
+use crate::worker::{TICK_MILLIS, Worker};
+
+/// How long beyond the sidecar's own wait a poll may take, in milliseconds.
+const POLL_MARGIN_MILLIS: u32 = 5_000;
+/// The longest pause between two polls of a sidecar that does not answer, in ticks.
+const LONGEST_PAUSE: u64 = 10;
+/// The largest page that is read, in bytes: far above what the sidecar sends.
+const MAX_PAGE: usize = 8 << 20;
+
+/// Where the polling is. Times are ticks.
+#[derive(Debug, Default)]
+pub struct Feed {
+    /// The poll under way, and when it counts as lost.
+    poll: Option<(Callout, u64)>,
+    next_at: u64,
+    failures: u32,
+    /// The last page did not continue the table: ask for everything.
+    resync: bool,
+}
+
+impl Feed {
+    /// Whether that callout is the poll.
+    #[must_use]
+    pub fn is_waiting_for(&self, callout: Callout) -> bool {
+        self.poll.is_some_and(|(poll, _)| poll == callout)
+    }
+}
+
+impl Worker {
+    /// Polls, unless a poll is under way or a pause is on.
+    pub(crate) fn poll_if_due(&mut self) {
+        let is_lost = self.feed.poll.is_some_and(|(_, give_up_at)| self.ticks > give_up_at);
+        if is_lost {
+            self.feed.poll = None;
+        }
+        if self.feed.poll.is_none() && self.ticks >= self.feed.next_at {
+            self.poll();
+        }
+    }
+
+    fn poll(&mut self) {
+        let Cursor { epoch, number } = if self.feed.resync { Cursor::default() } else { self.gate.table().cursor() };
+        let control = self.gate.control().map_or(0, |control| control.number);
+        let wait = self.config.sidecar.poll_wait_ms;
+        let path = format!("/internal/table?epoch={epoch}&since={number}&control={control}&wait_ms={wait}");
+        let timeout = wait.saturating_add(POLL_MARGIN_MILLIS);
+        match call(&self.config.sidecar, self.config.sidecar(), "GET", &path, b"", timeout) {
+            Some(callout) => {
+                let ticks = u64::from(timeout / TICK_MILLIS).saturating_mul(3);
+                self.feed.poll = Some((callout, self.ticks.saturating_add(ticks)));
+            }
+            None => self.poll_failed("the proxy refused the call: is the sidecar's cluster configured?"),
+        }
+    }
+
+    /// The poll was answered.
+    pub(crate) fn on_page(&mut self, header_count: usize, body_size: usize) {
+        self.feed.poll = None;
+        let now = self.now().steady;
+        let Some(body) = answer(TABLE_ANSWER, header_count, body_size.min(MAX_PAGE)) else {
+            return self.poll_failed("no answer from the sidecar");
+        };
+        let page = match FeedPage::decode(&body) {
+            Ok(page) => page,
+            Err(error) => return self.poll_failed(&error.to_string()),
+        };
+        let is_news = page.from != page.to || !page.complete;
+        let was_complete = self.gate.table().is_complete();
+        match self.gate.apply(page, now) {
+            Ok(applied) => {
+                if applied.invalid > 0 {
+                    host::log(LogLevel::Warn, &format!("taskgate: {} rows can't be read", applied.invalid));
+                }
+                if self.feed.failures > 0 || (!was_complete && self.gate.table().is_complete()) {
+                    let services = self.gate.table().len();
+                    host::log(LogLevel::Info, &format!("taskgate: following the table, {services} services so far"));
+                }
+                self.feed.failures = 0;
+                self.feed.resync = false;
+                self.feed.next_at = self.ticks;
+                if is_news && host::calls_out_any_time(self.flavour) {
+                    self.poll();
+                }
+            }
+            Err(error) => {
+                self.feed.resync = true;
+                self.poll_failed(&error.to_string());
+            }
+        }
+    }
+
+    fn poll_failed(&mut self, why: &str) {
+        if self.feed.failures == 0 {
+            host::log(LogLevel::Warn, &format!("taskgate: can't follow the table: {why}; the last one stays in force"));
+        }
+        self.metrics.poll_failed();
+        let pause = 1_u64.checked_shl(self.feed.failures).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+        self.feed.failures = self.feed.failures.saturating_add(1);
+        self.feed.next_at = self.ticks.saturating_add(pause);
+    }
+}
+
+/// Calls the sidecar.
+pub(crate) fn call(
+    sidecar: &SidecarConfig,
+    upstream: &str,
+    method: &str,
+    path: &str,
+    body: &[u8],
+    timeout_ms: u32,
+) -> Option<Callout> {
+    let mut headers: Vec<(&[u8], &[u8])> =
+        vec![(b":method", method.as_bytes()), (b":path", path.as_bytes()), (b":authority", b"taskgate")];
+    if !body.is_empty() {
+        headers.push((b"content-type", b"application/json"));
+    }
+    if let Some(secret) = &sidecar.secret {
+        headers.push((b"x-taskgate-internal", secret.as_bytes()));
+    }
+    host::call(upstream, &headers, body, timeout_ms)
+}
+
+/// The body of a callout's answer, if it is the sidecar's own and of that kind. What a proxy makes up
+/// for a sidecar that is down or late (Envoy: an ordinary 503 or 504; `WasmX`: a part of an answer, or
+/// none) is no answer.
+pub(crate) fn answer(kind: &str, header_count: usize, body_size: usize) -> Option<Vec<u8>> {
+    if header_count == 0 {
+        return None;
+    }
+    let is_answer = host::with_answer_headers(|headers| {
+        let one = |name: &str| {
+            let mut values = headers.iter().filter(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()));
+            match (values.next(), values.next()) {
+                (Some((_, value)), None) => Some(*value),
+                _ => None,
+            }
+        };
+        let is_whole = headers.iter().all(|(name, value)| *name != b":dispatch_status" || *value == b"ok");
+        is_whole && one(":status") == Some(b"200") && one(ANSWER_HEADER) == Some(kind.as_bytes())
+    })?;
+    if !is_answer {
+        return None;
+    }
+    let body = host::buffer(BufferType::HttpCallResponseBody, body_size)?;
+    (body.len() == body_size).then_some(body)
+}

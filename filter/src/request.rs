@@ -1,0 +1,198 @@
+//! A request on its way through the gate: permitted, refused, or waiting for a verdict.
+//!
+//! Requests that ask the same question share one call to the sidecar, which belongs to the root: a
+//! request that goes away takes no answer with it. Where the host can't turn to another request
+//! (`WasmX`), each one asks for itself.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use taskgate_core::cache::VerdictKey;
+use taskgate_core::denial::Denial;
+use taskgate_core::edit::CANDIDATES;
+use taskgate_core::gate::{Decision, Pending, Question, Step, refuse};
+use taskgate_core::reply::{self, Client};
+use taskgate_core::request::Request;
+use taskgate_core::verdict::{VERDICT_ANSWER, VerdictAnswer};
+
+use crate::abi::Action;
+use crate::feed::{answer, call};
+use crate::host::{self, Callout, Context};
+use crate::worker::{TICK_MILLIS, Worker};
+
+/// Envoy says with it which attempt a request to a job is. Only the filter on the upstream's side sees
+/// it: `early_header_mutation` removes it from clients.
+const ATTEMPT_HEADER: &[u8] = b"x-envoy-attempt-count";
+/// The longest verdict that is read, in bytes.
+const MAX_VERDICT: usize = 64 << 10;
+
+/// Requests that wait for verdicts.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    calls: HashMap<Callout, Call>,
+    /// Calls that further requests may join.
+    open: HashMap<VerdictKey, Callout>,
+    count: usize,
+}
+
+#[derive(Debug)]
+struct Call {
+    key: VerdictKey,
+    waiters: Vec<(Context, Pending)>,
+    /// The tick at which the answer counts as lost: a host that drops a callout says nothing. (Late
+    /// enough even where two roots of one VM tick.)
+    give_up_at: u64,
+}
+
+impl Worker {
+    /// The headers of a request arrived.
+    pub fn on_request(&mut self, context: Context) -> Action {
+        let now = self.now();
+        let (flavour, gate) = (self.flavour, &mut self.gate);
+        let step = host::with_request_headers(flavour, |headers| {
+            if headers.iter().any(|(name, _)| *name == ATTEMPT_HEADER) && failed_before().is_some() {
+                return None;
+            }
+            #[cfg(feature = "fault-injection")]
+            inject_fault(headers);
+            Some(gate.on_request(&Request::read(headers.iter().copied()), now))
+        });
+        match step {
+            Some(Some(Step::Ask(question))) => self.ask(context, *question),
+            Some(Some(Step::Done(decision))) => self.settle(decision),
+            Some(None) => self.on_retry(),
+            None => self.settle(refuse(Denial::ProxyFailure, Client::Api)),
+        }
+    }
+
+    /// Asks the sidecar, or joins a request that has asked already.
+    fn ask(&mut self, context: Context, question: Question) -> Action {
+        let Question { key, query, pending } = question;
+        if self.waiting.count >= self.config.max_waiting {
+            let decision = self.gate.on_overload(pending);
+            return self.settle(decision);
+        }
+        let shares = host::shares_callouts(self.flavour);
+        let open = self.waiting.open.get(&key).filter(|_| shares);
+        if let Some(call) = open.and_then(|callout| self.waiting.calls.get_mut(callout)) {
+            call.waiters.push((context, pending));
+            self.waiting.count = self.waiting.count.saturating_add(1);
+            return Action::Pause;
+        }
+        let body = serde_json::to_vec(&query).unwrap_or_default();
+        let timeout = self.config.sidecar.verdict_timeout_ms;
+        host::turn_to(self.flavour, self.root);
+        let callout = call(&self.config.sidecar, self.config.sidecar(), "POST", "/internal/verdict", &body, timeout);
+        host::turn_to(self.flavour, context);
+        self.metrics.asked();
+        let Some(callout) = callout else {
+            let now = self.now().steady;
+            let learned = self.gate.learn(key, VerdictAnswer::Unavailable, now);
+            let decision = self.gate.on_verdict(pending, &learned);
+            return self.settle(decision);
+        };
+        let ticks = u64::from(timeout / TICK_MILLIS).saturating_mul(3).saturating_add(10);
+        let give_up_at = self.ticks.saturating_add(ticks);
+        self.waiting.calls.insert(callout, Call { key, waiters: vec![(context, pending)], give_up_at });
+        self.waiting.open.insert(key, callout);
+        self.waiting.count = self.waiting.count.saturating_add(1);
+        Action::Pause
+    }
+
+    /// The sidecar answered, or did not.
+    pub(crate) fn on_verdict(&mut self, callout: Callout, header_count: usize, body_size: usize) {
+        let verdict = match answer(VERDICT_ANSWER, header_count, body_size.min(MAX_VERDICT)) {
+            Some(body) => VerdictAnswer::read(&body),
+            None => VerdictAnswer::Unavailable,
+        };
+        self.resume(callout, verdict);
+    }
+
+    /// Answers that a host has lost are no answers.
+    pub(crate) fn give_up_on_lost_verdicts(&mut self) {
+        let ticks = self.ticks;
+        let is_lost = |call: &Call| ticks > call.give_up_at;
+        let lost: Vec<Callout> =
+            self.waiting.calls.iter().filter(|(_, call)| is_lost(call)).map(|(callout, _)| *callout).collect();
+        for callout in lost {
+            self.resume(callout, VerdictAnswer::Unavailable);
+        }
+    }
+
+    /// Another configuration takes over: nobody would answer those who wait.
+    pub(crate) fn refuse_waiting(&mut self) {
+        let callouts: Vec<Callout> = self.waiting.calls.keys().copied().collect();
+        for callout in callouts {
+            self.resume(callout, VerdictAnswer::Unavailable);
+        }
+    }
+
+    fn resume(&mut self, callout: Callout, verdict: VerdictAnswer) {
+        let Some(call) = self.waiting.calls.remove(&callout) else { return };
+        if self.waiting.open.get(&call.key) == Some(&callout) {
+            self.waiting.open.remove(&call.key);
+        }
+        self.waiting.count = self.waiting.count.saturating_sub(call.waiters.len());
+        let now = self.now().steady;
+        let learned = self.gate.learn(call.key, verdict, now);
+        for (context, pending) in call.waiters {
+            // A request that is gone is no concern of the others.
+            if host::turn_to(self.flavour, context) {
+                let decision = self.gate.on_verdict(pending, &learned);
+                if self.settle(decision) == Action::Continue {
+                    host::continue_request();
+                }
+            }
+        }
+        host::turn_to(self.flavour, self.root);
+    }
+
+    /// Carries out a decision about the request that the host is at.
+    fn settle(&mut self, decision: Decision) -> Action {
+        let (denial, reply) = match decision {
+            Decision::Permit(edits) if host::permit(self.flavour, &edits) => {
+                self.metrics.permitted();
+                return Action::Continue;
+            }
+            Decision::Permit(_) => (Denial::ProxyFailure, reply::reply(Denial::ProxyFailure, Client::Api)),
+            Decision::Refuse(denial, reply) => (denial, reply),
+        };
+        self.metrics.denied(denial);
+        host::reply(&reply);
+        Action::Pause
+    }
+
+    /// A later attempt of a permitted request, on its way to a job: earlier addresses have failed.
+    fn on_retry(&mut self) -> Action {
+        let now = self.now().steady;
+        for address in failed_before().into_iter().flatten().flatten() {
+            self.gate.on_endpoint_failure(address, now);
+            self.metrics.endpoint_failed();
+        }
+        Action::Continue
+    }
+}
+
+/// The addresses that attempts before this one went to. None where the request is not on the upstream's
+/// side: attempts are counted there alone, and addresses are known only of a permitted request.
+fn failed_before() -> Option<[Option<SocketAddr>; CANDIDATES]> {
+    let attempt = host::property(&["upstream", "request_attempt_count"])?;
+    let attempt = u64::from_le_bytes(attempt.try_into().ok()?);
+    let address = |slot: u64, name: &str| -> Option<SocketAddr> {
+        if slot >= attempt {
+            return None;
+        }
+        let text = host::property(&["metadata", "filter_metadata", "taskgate", name])?;
+        core::str::from_utf8(&text).ok()?.parse().ok()
+    };
+    let failed = [address(1, "up1"), address(2, "up2"), None];
+    (attempt > 1 && failed.iter().any(Option::is_some)).then_some(failed)
+}
+
+/// Test builds alone: a header makes the VM die, as a defect would.
+#[cfg(feature = "fault-injection")]
+fn inject_fault(headers: &[(&[u8], &[u8])]) {
+    if headers.iter().any(|(name, value)| *name == b"x-fault" && *value == b"trap") {
+        core::arch::wasm32::unreachable();
+    }
+}

@@ -1,0 +1,135 @@
+//! What one VM knows: its configuration, its gate, and what is under way.
+//!
+//! A VM runs on one thread, and the proxy calls it once at a time. Several plugins of a proxy may share
+//! a VM (Envoy makes a root context for each use of the filter); they share this one state too, so a VM
+//! must have one configuration. `envoy-config/static.yaml` sees to that: the configuration stands in
+//! the VM's part, and so another configuration is another VM.
+
+use std::cell::RefCell;
+
+use taskgate_core::gate::Gate;
+use taskgate_core::time::{Moment, SteadyClock};
+
+use crate::abi::{BufferType, LogLevel};
+use crate::config::{FilterConfig, Flavour, is_for_nginx};
+use crate::feed::Feed;
+use crate::host::{self, Callout, Context};
+use crate::metric::Metrics;
+use crate::mirror;
+use crate::request::Waiting;
+
+/// How often the proxy calls [`Worker::on_tick`], in milliseconds.
+pub const TICK_MILLIS: u32 = 100;
+/// The longest configuration that is read, in bytes.
+const MAX_CONFIGURATION: usize = 1 << 20;
+
+thread_local! {
+    static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
+}
+
+/// One VM's state.
+pub struct Worker {
+    text: Vec<u8>,
+    pub(crate) config: FilterConfig,
+    pub(crate) flavour: Flavour,
+    /// The root context that callouts belong to, so that they outlive the request that caused them.
+    pub(crate) root: Context,
+    pub(crate) gate: Gate,
+    pub(crate) feed: Feed,
+    pub(crate) waiting: Waiting,
+    pub(crate) metrics: Metrics,
+    pub(crate) ticks: u64,
+    clock: SteadyClock,
+}
+
+/// Runs `act` on the worker. None before a configuration has been read, or where the host calls in
+/// while it is being called: then whoever asks must refuse.
+pub fn with<T>(act: impl FnOnce(&mut Worker) -> T) -> Option<T> {
+    WORKER.with(|worker| worker.try_borrow_mut().ok()?.as_mut().map(act))
+}
+
+/// Reads the configuration. False refuses to start, which Envoy reports to whoever changed it; on
+/// NGINX a worker would not come up again, so there the filter starts and refuses every request.
+pub fn configure(root: Context, size: usize) -> bool {
+    let text = match size {
+        0 => host::buffer(BufferType::VmConfiguration, MAX_CONFIGURATION),
+        _ => host::buffer(BufferType::PluginConfiguration, size.min(MAX_CONFIGURATION)),
+    };
+    let text = text.unwrap_or_default();
+    let known = with(|worker| {
+        let is_same = worker.text == text;
+        if is_same {
+            worker.root = root;
+        }
+        is_same.then_some(worker.flavour)
+    });
+    if let Some(Some(flavour)) = known {
+        // A second plugin in the same VM: it must not lose what the first one knows.
+        host::set_further_tick_period(flavour, TICK_MILLIS);
+        return true;
+    }
+    match Worker::new(root, text.clone()) {
+        Ok(worker) => {
+            with(Worker::refuse_waiting);
+            WORKER.with(|place| {
+                if let Ok(mut place) = place.try_borrow_mut() {
+                    *place = Some(worker);
+                }
+            });
+            host::set_tick_period(TICK_MILLIS);
+            true
+        }
+        Err(error) => {
+            host::log(LogLevel::Error, &format!("taskgate: the configuration is not usable: {error}"));
+            is_for_nginx(&text)
+        }
+    }
+}
+
+impl Worker {
+    fn new(root: Context, text: Vec<u8>) -> Result<Self, String> {
+        let config = FilterConfig::read(&text)?;
+        let flavour = config.flavour();
+        let seed = host::clock();
+        let mut gate =
+            Gate::new(&config.gate, seed, host::rewrites_path(flavour)).map_err(|error| error.to_string())?;
+        mirror::restore(&mut gate, config.sidecar());
+        Ok(Self {
+            text,
+            flavour,
+            root,
+            gate,
+            feed: Feed::default(),
+            waiting: Waiting::default(),
+            metrics: Metrics::define(),
+            ticks: 0,
+            clock: SteadyClock::new(host::now()),
+            config,
+        })
+    }
+
+    /// What time it is.
+    pub(crate) fn now(&mut self) -> Moment {
+        self.clock.read(host::now())
+    }
+
+    /// The proxy's timer: the only clock that callouts are measured by.
+    pub fn on_tick(&mut self, root: Context) {
+        self.root = root;
+        self.ticks = self.ticks.saturating_add(1);
+        self.now();
+        self.give_up_on_lost_verdicts();
+        self.poll_if_due();
+        mirror::keep(&mut self.gate, self.config.sidecar());
+        self.metrics.services(self.gate.table().len());
+    }
+
+    /// A callout was answered, or has failed: hosts make no difference.
+    pub fn on_answer(&mut self, callout: Callout, header_count: usize, body_size: usize) {
+        if self.feed.is_waiting_for(callout) {
+            self.on_page(header_count, body_size);
+        } else {
+            self.on_verdict(callout, header_count, body_size);
+        }
+    }
+}
