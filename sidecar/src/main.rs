@@ -1,2 +1,7 @@
-//! Placeholder of the skeleton.
-fn main() {}
+//! The `taskgate` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    taskgate::cli::main()
+}

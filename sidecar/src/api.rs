@@ -1,0 +1,12 @@
+//! HTTP: what the filter asks, and what operators look at.
+
+pub mod body;
+pub mod guard;
+pub mod internal;
+pub mod operations;
+pub mod problem;
+pub mod services;
+pub mod session;
+mod table;
+mod verdict;
+mod wasm;

@@ -1,0 +1,44 @@
+//! Reading request bodies, bounded in size and time.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::StatusCode;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use crate::api::problem::Problem;
+
+/// The most bytes of a request body.
+pub const MAX_BODY: usize = 16 << 10;
+/// How long a body may take to arrive.
+const MAX_TIME: Duration = Duration::from_secs(5);
+
+/// Reads a JSON body.
+///
+/// # Errors
+/// The [`Problem`] to answer. It never quotes the body.
+pub async fn json<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
+    let bytes = bytes(body).await?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        Problem::malformed(format!(
+            "the body is not what is expected here, at line {} column {}",
+            error.line(),
+            error.column()
+        ))
+    })
+}
+
+async fn bytes(body: Body) -> Result<Bytes, Problem> {
+    let collected = tokio::time::timeout(MAX_TIME, Limited::new(body, MAX_BODY).collect())
+        .await
+        .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", "the body did not arrive in time"))?;
+    match collected {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let detail = format!("a body may have {MAX_BODY} bytes");
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail))
+        }
+        Err(_) => Err(Problem::malformed("the body did not arrive whole")),
+    }
+}

@@ -1,0 +1,25 @@
+//! The internal API: what the filter and operators on this machine ask.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::api::{guard, problem, services, session, table, verdict, wasm};
+use crate::app::App;
+
+/// The internal API's routes.
+pub fn router(app: &Arc<App>) -> Router {
+    let routes = Router::new()
+        .route("/internal/table", get(table::page))
+        .route("/internal/verdict", post(verdict::decide))
+        .route("/internal/session", post(session::seal))
+        .route("/internal/services", get(services::list))
+        .route("/internal/problems", get(services::problems))
+        .route("/filter.wasm", get(wasm::file))
+        .route("/filter.wasm.sha256", get(wasm::digest))
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::wrong_method)
+        .with_state(Arc::clone(app));
+    guard::net(guard::secret(routes, app), app)
+}

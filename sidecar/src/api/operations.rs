@@ -1,0 +1,54 @@
+//! The operations API: `/healthz`, `/readyz` and `/metrics`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+
+use crate::api::problem::Problem;
+use crate::api::{guard, problem};
+use crate::app::App;
+
+#[derive(Debug, Serialize)]
+struct Readiness {
+    ready: bool,
+    reasons: BTreeMap<String, String>,
+}
+
+/// The operations API's routes.
+pub fn router(app: &Arc<App>) -> Router {
+    let routes = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::wrong_method)
+        .with_state(Arc::clone(app));
+    guard::net(routes, app)
+}
+
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    let mut reasons: BTreeMap<String, String> = app
+        .registry
+        .waits_for()
+        .into_iter()
+        .map(|(provider, reason)| (format!("provider {provider}"), reason))
+        .collect();
+    if app.stop.is_cancelled() {
+        reasons.insert("process".into(), "is about to end".into());
+    }
+    let ready = reasons.is_empty();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Readiness { ready, reasons })).into_response()
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    let text = app.metrics.text().map_err(|_| Problem::internal())?;
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, content_type)], text).into_response())
+}

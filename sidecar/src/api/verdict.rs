@@ -1,0 +1,39 @@
+//! `POST /internal/verdict`: may the holder of this credential use that service?
+
+use std::sync::{Arc, PoisonError};
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use taskgate_core::feed::ANSWER_HEADER;
+use taskgate_core::verdict::{VERDICT_ANSWER, VerdictQuery, WireVerdict};
+
+use crate::api::body;
+use crate::api::problem::Problem;
+use crate::app::App;
+use crate::auth::judge::is_askable;
+
+pub(super) async fn decide(State(app): State<Arc<App>>, body: Body) -> Result<Response, Problem> {
+    let query: VerdictQuery = body::json(body).await?;
+    if !is_askable(&query.credential) {
+        return Err(Problem::malformed("the credential is empty or too long"));
+    }
+    let judge = app.judge.load_full();
+    let verdict = match app.registry.service(&query.service) {
+        // Another label would do, but an id in the question is what the contract says.
+        Some(service) if service.id.as_str() == query.service => {
+            let provider = {
+                let providers = app.providers.read().unwrap_or_else(PoisonError::into_inner);
+                providers.get(&*service.provider).map(Arc::clone)
+            };
+            judge.decide(&service, provider.as_deref(), &query.credential).await
+        }
+        // The provider of an unknown service may only not have published yet.
+        _ if !app.feed.is_settled() => WireVerdict::Unavailable,
+        _ => judge.unknown_service(),
+    };
+    let headers = [(ANSWER_HEADER, VERDICT_ANSWER), (header::CACHE_CONTROL.as_str(), "no-store")];
+    Ok((headers, Json(verdict)).into_response())
+}

@@ -1,0 +1,10 @@
+//! Verdicts: who shows this credential, and may they use that service?
+//!
+//! [`source`] says what knows credentials, [`judge`] asks the sources in order, then the service's
+//! provider, and keeps decisions for a while. An error on the way is never a decision.
+
+pub mod actor;
+pub mod judge;
+pub mod settings;
+pub mod source;
+pub mod tokens;

@@ -1,0 +1,280 @@
+//! The judge: asks sources and providers, and keeps decisions for a while.
+//!
+//! Requests that ask the same share one answer, so that many workers cost a platform one call. A
+//! decision is kept under a keyed hash of the question, never under the credential, and is void when
+//! the service's policy or the sources change. What could not be decided is not kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::future::Cache;
+use taskgate_core::time::UnixTime;
+use taskgate_core::verdict::{Credential, MAX_CREDENTIAL, MAX_LIFETIME, Refusal, WireVerdict};
+use tokio::time::Instant;
+
+use crate::auth::settings::{SourceSettings, VerdictSettings};
+use crate::auth::source::{Identification, Question, Source};
+use crate::auth::tokens::Tokens;
+use crate::clock::SharedClock;
+use crate::digest::Digest;
+use crate::discovery::policy::Authorisation;
+use crate::discovery::provider::Provider;
+use crate::registry::published::Published;
+use crate::telemetry::metrics::{Metrics, VerdictLabels};
+
+/// What decisions are kept in; shared by successive judges.
+pub type Decisions = Cache<Digest, Decision>;
+
+/// What decides.
+#[derive(Debug)]
+pub struct Judge {
+    sources: Vec<Box<dyn Source>>,
+    deadline: Duration,
+    allow_lifetime: Duration,
+    deny_lifetime: Duration,
+    fingerprint: Digest,
+    shared: Arc<Shared>,
+}
+
+/// What outlives a reload.
+#[derive(Debug)]
+pub struct Shared {
+    /// What decisions are kept in.
+    pub decisions: Decisions,
+    /// Keys the hashes of questions.
+    pub cache_key: [u8; 32],
+    /// The clock.
+    pub clock: SharedClock,
+    /// Where decisions are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// A decision, and until when it holds.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    outcome: Outcome,
+    /// The holder's name, for the log; empty where it is not known.
+    actor: String,
+    source: &'static str,
+    until: UnixTime,
+}
+
+#[derive(Clone, Debug)]
+enum Outcome {
+    Allow(taskgate_core::identity::WireIdentity),
+    Deny(Refusal),
+}
+
+/// Why nothing was decided.
+#[derive(Clone, Debug)]
+struct Undecided {
+    source: &'static str,
+    reason: String,
+}
+
+/// Makes a store of decisions.
+#[must_use]
+pub fn decisions(entries: u64) -> Decisions {
+    Cache::builder().max_capacity(entries).time_to_live(MAX_LIFETIME).build()
+}
+
+impl Judge {
+    /// A judge by these settings.
+    #[must_use]
+    pub fn new(settings: &VerdictSettings, shared: Arc<Shared>) -> Self {
+        let source = |settings: &SourceSettings| -> Box<dyn Source> {
+            match settings {
+                SourceSettings::Tokens(tokens) => Box::new(Tokens::new(tokens.clone(), Arc::clone(&shared.clock))),
+            }
+        };
+        Self {
+            sources: settings.sources.iter().map(source).collect(),
+            deadline: settings.deadline,
+            allow_lifetime: settings.allow_lifetime,
+            deny_lifetime: settings.deny_lifetime,
+            fingerprint: settings.fingerprint,
+            shared,
+        }
+    }
+
+    /// What is answered about a service that is not known.
+    #[must_use]
+    pub fn unknown_service(&self) -> WireVerdict {
+        WireVerdict::Deny { code: Refusal::UnknownService, lifetime_ms: millis(self.deny_lifetime) }
+    }
+
+    /// Decides whether the holder of a credential may use a service.
+    pub async fn decide(
+        &self,
+        service: &Arc<Published>,
+        provider: Option<&dyn Provider>,
+        credential: &Credential,
+    ) -> WireVerdict {
+        let started = Instant::now();
+        let key = self.key(service, credential);
+        let kept = self.shared.decisions.get(&key).await.filter(|kept| kept.until > self.shared.clock.now());
+        let cached = kept.is_some();
+        let outcome = match kept {
+            Some(kept) => Ok(kept),
+            None => {
+                self.shared.decisions.invalidate(&key).await;
+                let question = Question { service, credential };
+                let fresh = self.shared.decisions.try_get_with(key, self.ask(question, provider));
+                match tokio::time::timeout(self.deadline, fresh).await {
+                    Ok(outcome) => outcome.map_err(|undecided| Undecided::clone(&undecided)),
+                    Err(_) => {
+                        Err(Undecided { source: "none", reason: "took longer than `verdicts.deadline_ms`".into() })
+                    }
+                }
+            }
+        };
+        self.record(service, &outcome, cached, started.elapsed());
+        self.wire(outcome)
+    }
+
+    async fn ask(&self, question: Question<'_>, provider: Option<&dyn Provider>) -> Result<Decision, Undecided> {
+        let (actor, source) = match self.identify(question).await? {
+            Identified::Actor(actor, source) => (actor, source),
+            Identified::Refusal(code, source) => return Ok(self.deny(code, String::new(), source)),
+        };
+        let authorisation = match provider {
+            Some(provider) => provider.authorise(&question.service.entry, &actor).await,
+            None => Authorisation::Unavailable("its provider is not configured any more".into()),
+        };
+        match authorisation {
+            Authorisation::AccessDenied => Ok(self.deny(Refusal::AccessDenied, actor.name().to_owned(), source)),
+            Authorisation::Allow => {
+                let now = self.shared.clock.now();
+                let until = now.after(self.allow_lifetime);
+                let until = actor.expires_at().map_or(until, |end| end.min(until));
+                let name = actor.name().to_owned();
+                Ok(Decision { outcome: Outcome::Allow(actor.into_identity()), actor: name, source, until })
+            }
+            Authorisation::Unavailable(reason) => Err(Undecided { source, reason }),
+            Authorisation::UnknownService => Ok(self.deny(Refusal::UnknownService, actor.name().to_owned(), source)),
+        }
+    }
+
+    async fn identify(&self, question: Question<'_>) -> Result<Identified, Undecided> {
+        let mut undecided = None;
+        for source in &self.sources {
+            let identification = source.identify(question).await;
+            let name = source.name();
+            match identification {
+                Identification::Identified(actor) => return Ok(Identified::Actor(actor, name)),
+                Identification::NotRequested => {
+                    tracing::debug!(
+                        source = name,
+                        service.id = question.service.id.as_str(),
+                        "credential is for another source"
+                    );
+                }
+                // With a source out of reach, another's no is not the last word.
+                Identification::Refused(reason) | Identification::Rejected(reason) if undecided.is_some() => {
+                    tracing::debug!(source = name, reason, "credential refused while another source is unavailable");
+                }
+                Identification::Refused(reason) => {
+                    tracing::debug!(source = name, reason, service.id = question.service.id.as_str(), "holder refused");
+                    return Ok(Identified::Refusal(Refusal::AccessDenied, name));
+                }
+                Identification::Rejected(reason) => {
+                    tracing::debug!(
+                        source = name,
+                        reason,
+                        service.id = question.service.id.as_str(),
+                        "credential rejected"
+                    );
+                    return Ok(Identified::Refusal(Refusal::CredentialRejected, name));
+                }
+                Identification::Unavailable(reason) => {
+                    undecided.get_or_insert(Undecided { source: name, reason });
+                }
+            }
+        }
+        match undecided {
+            Some(undecided) => Err(undecided),
+            None => Ok(Identified::Refusal(Refusal::CredentialRejected, "none")),
+        }
+    }
+
+    fn deny(&self, code: Refusal, actor: String, source: &'static str) -> Decision {
+        let until = self.shared.clock.now().after(self.deny_lifetime);
+        Decision { outcome: Outcome::Deny(code), actor, source, until }
+    }
+
+    fn wire(&self, outcome: Result<Decision, Undecided>) -> WireVerdict {
+        let Ok(decision) = outcome else { return WireVerdict::Unavailable };
+        let lifetime_ms = millis(decision.until.since(self.shared.clock.now()));
+        match decision.outcome {
+            Outcome::Allow(identity) => WireVerdict::Allow { identity, lifetime_ms },
+            Outcome::Deny(code) => WireVerdict::Deny { code, lifetime_ms },
+        }
+    }
+
+    fn key(&self, service: &Published, credential: &Credential) -> Digest {
+        Digest::of_parts(&[
+            &self.shared.cache_key,
+            self.fingerprint.as_bytes(),
+            service.id.as_str().as_bytes(),
+            &service.epoch.to_le_bytes(),
+            format!("{:?}", credential.scheme).as_bytes(),
+            format!("{:?}", credential.name).as_bytes(),
+            credential.value.as_bytes(),
+        ])
+    }
+
+    /// One line a decision, with the same fields whatever it is.
+    fn record(&self, service: &Published, outcome: &Result<Decision, Undecided>, cached: bool, took: Duration) {
+        let (verdict, code, actor, source, reason) = match outcome {
+            Ok(Decision { outcome: Outcome::Allow(_), actor, source, .. }) => {
+                ("allow", "", actor.as_str(), *source, "")
+            }
+            Ok(Decision { outcome: Outcome::Deny(code), actor, source, .. }) => {
+                ("deny", code_text(*code), actor.as_str(), *source, "")
+            }
+            Err(undecided) => ("unavailable", "", "", undecided.source, undecided.reason.as_str()),
+        };
+        let metrics = &self.shared.metrics;
+        metrics.verdicts.get_or_create(&VerdictLabels { outcome: verdict, source }).inc();
+        metrics.verdict_seconds.observe(took.as_secs_f64());
+        if cached {
+            metrics.verdict_cache_hits.inc();
+        }
+        let duration_ms = took.as_secs_f64() * 1_000.0;
+        tracing::info!(
+            service.id = service.id.as_str(),
+            actor.id = actor,
+            verdict,
+            denial.code = code,
+            source,
+            reason,
+            cached,
+            duration_ms,
+            "verdict"
+        );
+    }
+}
+
+/// What the sources came to.
+enum Identified {
+    Actor(crate::auth::actor::Actor, &'static str),
+    Refusal(Refusal, &'static str),
+}
+
+/// Whether a credential is short enough to be asked about.
+#[must_use]
+pub fn is_askable(credential: &Credential) -> bool {
+    !credential.value.is_empty() && credential.value.len() <= MAX_CREDENTIAL
+}
+
+fn code_text(code: Refusal) -> &'static str {
+    match code {
+        Refusal::AccessDenied => "access-denied",
+        Refusal::CredentialRejected => "credential-rejected",
+        Refusal::UnknownService => "unknown-service",
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,51 @@
+//! The configuration file: one YAML document, a section a capability.
+//!
+//! This is the wire form and what can be said about it without touching anything else: sections are
+//! read, checked, and their secrets and paths resolved. What runs is built from it elsewhere.
+
+pub mod defaults;
+pub mod duration;
+pub mod file_provider;
+pub mod filter;
+pub mod internal;
+pub mod keys;
+pub mod load;
+pub mod logs;
+pub mod operations;
+pub mod providers;
+pub mod resolve;
+pub mod sessions;
+pub mod sources;
+pub mod verdicts;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The whole configuration of `taskgate`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "Taskgate configuration")]
+pub struct Config {
+    /// The listener that the filter talks to.
+    pub internal: internal::InternalConfig,
+    /// The listener for health checks and metrics.
+    pub operations: operations::OperationsConfig,
+    /// Where services come from, first preferred: where two publish the same service, the first
+    /// one's counts.
+    pub providers: Vec<providers::ProviderConfig>,
+    /// How discovery as a whole behaves.
+    pub discovery: providers::DiscoveryConfig,
+    /// Who is whom, and for how long a decision holds.
+    pub verdicts: verdicts::VerdictsConfig,
+    /// What seals sessions, current key first. With none, keys are made up at the start and
+    /// sessions end with the process.
+    pub keys: Vec<keys::KeyConfig>,
+    /// Browser sessions.
+    pub sessions: sessions::SessionsConfig,
+    /// The compiled filter that proxies can fetch.
+    pub filter: filter::FilterConfig,
+    /// What is logged, and how.
+    pub logs: logs::LogsConfig,
+    /// How processes end.
+    pub shutdown: operations::ShutdownConfig,
+}

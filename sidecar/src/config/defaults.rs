@@ -1,0 +1,42 @@
+//! Every default of the configuration, in one place.
+
+/// `internal.listen`.
+pub const INTERNAL_LISTEN: &str = "127.0.0.1:7010";
+/// `operations.listen`.
+pub const OPERATIONS_LISTEN: &str = "127.0.0.1:7011";
+/// `internal.socket_mode`.
+pub const SOCKET_MODE: &str = "0660";
+/// `providers[].file.name`.
+pub const FILE_PROVIDER_NAME: &str = "file";
+/// `providers[].file.poll_secs`.
+pub const FILE_POLL_SECS: u64 = 10;
+/// `discovery.startup_secs`.
+pub const DISCOVERY_STARTUP_SECS: u64 = 60;
+/// `verdicts.deadline_ms`.
+pub const VERDICT_DEADLINE_MS: u64 = 700;
+/// `verdicts.allow_lifetime_secs`.
+pub const ALLOW_LIFETIME_SECS: u64 = 30;
+/// `verdicts.deny_lifetime_secs`.
+pub const DENY_LIFETIME_SECS: u64 = 5;
+/// `verdicts.cache_entries`.
+pub const VERDICT_CACHE_ENTRIES: u64 = 100_000;
+/// `verdicts.sources[].jwt.leeway_secs`.
+pub const JWT_LEEWAY_SECS: u64 = 30;
+/// `verdicts.sources[].jwt.refresh_secs`.
+pub const JWKS_REFRESH_SECS: u64 = 600;
+/// `verdicts.sources[].jwt.actor_claim`.
+pub const JWT_ACTOR_CLAIM: &str = "sub";
+/// `verdicts.sources[].jwt.email_claim` and the like.
+pub const EMAIL_FIELD: &str = "email";
+/// `verdicts.sources[].jwt.groups_claim` and the like.
+pub const GROUPS_FIELD: &str = "groups";
+/// `verdicts.sources[].callout.actor_field`.
+pub const CALLOUT_ACTOR_FIELD: &str = "actor";
+/// `verdicts.sources[].callout.timeout_ms`.
+pub const CALLOUT_TIMEOUT_MS: u64 = 500;
+/// `sessions.max_lifetime_secs`.
+pub const SESSION_MAX_LIFETIME_SECS: u64 = 86_400;
+/// `logs.level`.
+pub const LOG_LEVEL: &str = "info";
+/// `shutdown.grace_secs`.
+pub const SHUTDOWN_GRACE_SECS: u64 = 10;

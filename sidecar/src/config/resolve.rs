@@ -1,0 +1,264 @@
+//! From the configuration as written to settings that hold: values checked, secrets and listed
+//! files read, relative paths made absolute.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use taskgate_core::key::{KeyId, Secret};
+use taskgate_core::verdict::MAX_LIFETIME;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::auth::settings::{VerdictSettings, resolve_sources};
+use crate::config::Config;
+use crate::config::keys::KeyConfig;
+use crate::config::logs::LogsConfig;
+use crate::config::providers::ProviderConfig;
+use crate::file;
+use crate::lifecycle::address::Listen;
+use crate::secret::SecretText;
+
+/// The largest file with one secret.
+const MAX_SECRET_BYTES: u64 = 64 << 10;
+/// The most keys of the ring: all of them travel to every worker.
+const MAX_KEYS: usize = 16;
+
+/// A value that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{key}`: {reason}")]
+pub struct InvalidSetting {
+    /// Which key, as in `keys[0].secret`.
+    pub key: String,
+    /// What is wrong and what to write instead.
+    pub reason: String,
+}
+
+impl InvalidSetting {
+    /// A value that makes no sense.
+    pub fn new(key: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { key: key.into(), reason: reason.into() }
+    }
+}
+
+/// Settings that hold.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the filter's listener listens.
+    pub internal: Listen,
+    /// What every request to it must carry.
+    pub internal_secret: Option<SecretText>,
+    /// Where the operations listener listens.
+    pub operations: Listen,
+    /// Where services come from.
+    pub providers: Vec<ProviderConfig>,
+    /// How long proxies wait for providers that have not published yet.
+    pub startup: Duration,
+    /// Who is whom.
+    pub verdicts: VerdictSettings,
+    /// The configured key ring, current key first; empty: made up at the start.
+    pub keys: Vec<(KeyId, Secret)>,
+    /// The longest a session may last.
+    pub session_max: Duration,
+    /// The compiled filter.
+    pub wasm_file: Option<PathBuf>,
+    /// What is logged.
+    pub logs: LogsConfig,
+    /// How long requests under way may take at the end.
+    pub grace: Duration,
+    /// The files that these settings were read from.
+    pub files: Vec<PathBuf>,
+}
+
+impl Settings {
+    /// Checks a configuration and reads what it points to.
+    ///
+    /// # Errors
+    /// The first [`InvalidSetting`].
+    pub fn resolve(config: Config, directory: &Path) -> Result<Self, InvalidSetting> {
+        let mut files = Files { directory, read: Vec::new() };
+        let internal_secret =
+            files.secret("internal.secret", config.internal.secret, config.internal.secret_file.as_deref())?;
+        let internal = Listen::parse(&config.internal.listen, &config.internal.socket_mode)
+            .map_err(|error| InvalidSetting::new("internal.listen", error.to_string()))?;
+        if !internal.is_local() && internal_secret.is_none() {
+            return Err(InvalidSetting::new(
+                "internal.listen",
+                "whoever reaches this listener gets the key ring: listen on loopback or `unix:/path`, \
+                 or set `internal.secret_file`",
+            ));
+        }
+        let operations = Listen::parse(&config.operations.listen, &config.internal.socket_mode)
+            .map_err(|error| InvalidSetting::new("operations.listen", error.to_string()))?;
+        crate::telemetry::logs::check_level(&config.logs.level)
+            .map_err(|error| InvalidSetting::new("logs.level", error.to_string()))?;
+        let verdicts = verdict_settings(config.verdicts, &mut files)?;
+        let keys = keys(config.keys, &mut files)?;
+        Ok(Self {
+            internal,
+            internal_secret,
+            operations,
+            providers: providers(config.providers, directory)?,
+            startup: within("discovery.startup_secs", config.discovery.startup_secs, 0, 3_600)?,
+            verdicts,
+            keys,
+            session_max: within("sessions.max_lifetime_secs", config.sessions.max_lifetime_secs, 1, 31_536_000)?,
+            wasm_file: config.filter.wasm_file.map(|path| directory.join(path)),
+            logs: config.logs,
+            grace: within("shutdown.grace_secs", config.shutdown.grace_secs, 0, 3_600)?,
+            files: files.read,
+        })
+    }
+
+    /// The settings that only a restart changes, where they differ in `other`.
+    #[must_use]
+    pub fn restart_needed(&self, other: &Self) -> Vec<&'static str> {
+        [
+            ("internal.listen", self.internal != other.internal),
+            ("operations.listen", self.operations != other.operations),
+            ("logs.format", self.logs.format != other.logs.format),
+            ("verdicts.cache_entries", self.verdicts.cache_entries != other.verdicts.cache_entries),
+        ]
+        .into_iter()
+        .filter_map(|(key, differs)| differs.then_some(key))
+        .collect()
+    }
+}
+
+/// The files that a configuration points to.
+#[derive(Debug)]
+pub struct Files<'a> {
+    directory: &'a Path,
+    read: Vec<PathBuf>,
+}
+
+impl Files<'_> {
+    /// A secret that is given as it is or by a file, but not both.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`].
+    pub fn secret(
+        &mut self,
+        key: &str,
+        value: Option<SecretText>,
+        path: Option<&Path>,
+    ) -> Result<Option<SecretText>, InvalidSetting> {
+        let secret = match (value, path) {
+            (Some(_), Some(_)) => {
+                return Err(InvalidSetting::new(key, format!("set this or `{key}_file`, not both")));
+            }
+            (None, None) => return Ok(None),
+            (Some(value), None) => value,
+            (None, Some(path)) => {
+                let text = Zeroizing::new(self.text(&format!("{key}_file"), path, MAX_SECRET_BYTES)?);
+                SecretText::from(text.trim_end_matches(['\r', '\n']).to_owned())
+            }
+        };
+        if secret.expose().is_empty() {
+            return Err(InvalidSetting::new(key, "is empty"));
+        }
+        Ok(Some(secret))
+    }
+
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`].
+    pub fn text(&mut self, key: &str, path: &Path, limit: u64) -> Result<String, InvalidSetting> {
+        let path = self.directory.join(path);
+        let text = file::read_text(&path, limit).map_err(|error| InvalidSetting::new(key, error.to_string()))?;
+        self.read.push(path);
+        Ok(text)
+    }
+}
+
+/// A number of seconds within bounds.
+///
+/// # Errors
+/// [`InvalidSetting`].
+pub fn within(key: &str, secs: u64, least: u64, most: u64) -> Result<Duration, InvalidSetting> {
+    if (least..=most).contains(&secs) {
+        Ok(Duration::from_secs(secs))
+    } else {
+        Err(InvalidSetting::new(key, format!("{secs} is not between {least} and {most}")))
+    }
+}
+
+fn verdict_settings(
+    config: crate::config::verdicts::VerdictsConfig,
+    files: &mut Files<'_>,
+) -> Result<VerdictSettings, InvalidSetting> {
+    let longest = MAX_LIFETIME.as_secs();
+    if !(50..=30_000).contains(&config.deadline_ms) {
+        return Err(InvalidSetting::new("verdicts.deadline_ms", "is not between 50 and 30000"));
+    }
+    if !(1..=10_000_000).contains(&config.cache_entries) {
+        return Err(InvalidSetting::new("verdicts.cache_entries", "is not between 1 and 10000000"));
+    }
+    let allow_lifetime = within("verdicts.allow_lifetime_secs", config.allow_lifetime_secs, 0, longest)?;
+    let deny_lifetime = within("verdicts.deny_lifetime_secs", config.deny_lifetime_secs, 0, longest)?;
+    let deadline = Duration::from_millis(config.deadline_ms);
+    let (sources, fingerprint) = resolve_sources(config.sources, deadline, files)?;
+    Ok(VerdictSettings {
+        deadline,
+        allow_lifetime,
+        deny_lifetime,
+        cache_entries: config.cache_entries,
+        sources,
+        fingerprint,
+    })
+}
+
+fn providers(configs: Vec<ProviderConfig>, directory: &Path) -> Result<Vec<ProviderConfig>, InvalidSetting> {
+    if configs.is_empty() {
+        return Err(InvalidSetting::new("providers", "no provider: without one there is no service; add `- file: …`"));
+    }
+    let mut names = BTreeSet::new();
+    let mut resolved = Vec::with_capacity(configs.len());
+    for (index, config) in configs.into_iter().enumerate() {
+        let name = config.name();
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+        if name.is_empty() || name.len() > 32 || !name.bytes().all(plain) {
+            let reason = "a provider's name is 1 to 32 characters of a-z, 0-9, `-` and `_`";
+            return Err(InvalidSetting::new(format!("providers[{index}]"), reason));
+        }
+        if !names.insert(name.to_owned()) {
+            let reason = format!("another provider is named `{name}` too; give each its own `name`");
+            return Err(InvalidSetting::new(format!("providers[{index}]"), reason));
+        }
+        resolved.push(match config {
+            ProviderConfig::File(mut file) => {
+                within(&format!("providers[{index}].file.poll_secs"), file.poll_secs, 1, 86_400)?;
+                file.path = directory.join(file.path);
+                ProviderConfig::File(file)
+            }
+        });
+    }
+    Ok(resolved)
+}
+
+fn keys(configs: Vec<KeyConfig>, files: &mut Files<'_>) -> Result<Vec<(KeyId, Secret)>, InvalidSetting> {
+    if configs.len() > MAX_KEYS {
+        return Err(InvalidSetting::new("keys", format!("more than {MAX_KEYS} keys; drop the oldest")));
+    }
+    let mut keys: Vec<(KeyId, Secret)> = Vec::with_capacity(configs.len());
+    for (index, config) in configs.into_iter().enumerate() {
+        let id = KeyId::parse(&config.id)
+            .map_err(|error| InvalidSetting::new(format!("keys[{index}].id"), error.to_string()))?;
+        if keys.iter().any(|(other, _)| *other == id) {
+            return Err(InvalidSetting::new(format!("keys[{index}].id"), "another key has this id"));
+        }
+        let key = format!("keys[{index}].secret");
+        let text = files
+            .secret(&key, config.secret, config.secret_file.as_deref())?
+            .ok_or_else(|| InvalidSetting::new(&key, "set `secret` or `secret_file`; `taskgate key new` makes one"))?;
+        let bytes = STANDARD.decode(text.expose().trim()).ok().map(Zeroizing::new);
+        let secret = bytes
+            .and_then(|bytes| bytes.first_chunk::<32>().filter(|_| bytes.len() == 32).copied())
+            .ok_or_else(|| InvalidSetting::new(&key, "is not 32 bytes in base64; `taskgate key new` makes one"))?;
+        keys.push((id, Secret::new(secret)));
+    }
+    Ok(keys)
+}

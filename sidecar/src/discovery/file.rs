@@ -1,0 +1,112 @@
+//! Services from a YAML file.
+//!
+//! The file is read again whenever it changes. It is taken only when two readings a moment apart
+//! agree, so that a file that is being written is not taken by halves. One bad service costs itself
+//! alone; a file that is no list of services at all leaves the last one in force.
+
+mod row;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::file_provider::FileProviderConfig;
+use crate::digest::Digest;
+use crate::discovery::inventory::Inventory;
+use crate::discovery::provider::Provider;
+use crate::discovery::publisher::Publisher;
+use crate::file::{self, FileError};
+use crate::watch::{SETTLE, Watch};
+use crate::yaml::InvalidYaml;
+
+/// The largest services file.
+const MAX_FILE_BYTES: u64 = 512 << 20;
+/// How often a file that keeps changing is read before the next notice is awaited.
+const MAX_READINGS: usize = 100;
+
+/// The file provider.
+#[derive(Clone, Debug)]
+pub struct FileProvider {
+    path: PathBuf,
+    poll: Duration,
+}
+
+/// Why a file was not taken.
+#[derive(Debug, Error)]
+enum ReadError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("`{}` kept changing while it was read", .0.display())]
+    Unsettled(PathBuf),
+    #[error("`{}`: {error}", path.display())]
+    Yaml { path: PathBuf, error: InvalidYaml },
+    #[error("reading `{}` was cut short", .0.display())]
+    Stopped(PathBuf),
+}
+
+impl FileProvider {
+    /// A provider of the services in a file.
+    #[must_use]
+    pub fn new(config: &FileProviderConfig) -> Self {
+        Self { path: config.path.clone(), poll: Duration::from_secs(config.poll_secs) }
+    }
+
+    async fn read(&self, last: Option<Digest>) -> Result<Option<(Digest, Inventory)>, ReadError> {
+        let text = settled(&self.path, |path| file::read_text(path, MAX_FILE_BYTES)).await?;
+        let path = self.path.clone();
+        // A large file takes a while; the runtime's threads have other things to do.
+        let parsed = tokio::task::spawn_blocking(move || {
+            let digest = Digest::of(text.as_bytes());
+            if last == Some(digest) {
+                return Ok(None);
+            }
+            match row::inventory(&text) {
+                Ok(inventory) => Ok(Some((digest, inventory))),
+                Err(error) => Err(ReadError::Yaml { path, error }),
+            }
+        });
+        parsed.await.map_err(|_| ReadError::Stopped(self.path.clone()))?
+    }
+}
+
+#[async_trait]
+impl Provider for FileProvider {
+    async fn run(&self, publisher: Publisher, stop: CancellationToken) {
+        let mut watch = Watch::new(std::slice::from_ref(&self.path), self.poll);
+        let mut last = None;
+        loop {
+            match self.read(last).await {
+                Ok(Some((digest, inventory))) => {
+                    last = Some(digest);
+                    publisher.publish(inventory);
+                }
+                Ok(None) => publisher.confirm(),
+                Err(error) => publisher.fail(error.to_string()),
+            }
+            tokio::select! {
+                () = watch.changed() => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+}
+
+/// Reads until two readings a moment apart agree.
+async fn settled(path: &Path, mut read: impl FnMut(&Path) -> Result<String, FileError>) -> Result<String, ReadError> {
+    let mut text = read(path)?;
+    for _ in 0..MAX_READINGS {
+        tokio::time::sleep(SETTLE).await;
+        let again = read(path)?;
+        if again == text {
+            return Ok(text);
+        }
+        text = again;
+    }
+    Err(ReadError::Unsettled(path.into()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! The wire form of a services file.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use taskgate_core::service::{AccessLevel, Endpoint, Protocol};
+
+use crate::discovery::inventory::{Entry, Inventory, Problem, ServiceKey};
+use crate::discovery::policy::{Grantee, Level, MAX_GRANTS, Policy};
+use crate::yaml::{self, InvalidYaml};
+
+/// The whole file. Its services are read one by one, so that a bad one costs itself alone.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServicesFile {
+    services: Vec<serde_json::Value>,
+}
+
+/// One service.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    operation: String,
+    #[serde(default)]
+    alias: Option<String>,
+    task: String,
+    #[serde(default)]
+    service: Option<String>,
+    #[serde(default)]
+    services: Vec<String>,
+    #[serde(default = "http")]
+    protocol: Protocol,
+    endpoints: Vec<RowEndpoint>,
+    access: AccessLevel,
+    #[serde(default)]
+    owner: Option<String>,
+    #[serde(default)]
+    grants: Vec<RowGrant>,
+    #[serde(default)]
+    forward_credential: bool,
+}
+
+/// An address and a port, alone or with a weight.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum RowEndpoint {
+    Plain(String),
+    Weighted(WeightedEndpoint),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WeightedEndpoint {
+    address: String,
+    #[serde(default = "one")]
+    weight: u8,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RowGrant {
+    to: String,
+    level: RowLevel,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RowLevel {
+    CanManage,
+    CanRead,
+    CanWrite,
+}
+
+/// Reads a services file.
+///
+/// # Errors
+/// [`InvalidYaml`] where the file is no list of services at all.
+pub(super) fn inventory(text: &str) -> Result<Inventory, InvalidYaml> {
+    let file: ServicesFile = yaml::parse(text)?;
+    let mut inventory = Inventory::default();
+    let mut seen = HashSet::new();
+    for (index, value) in file.services.into_iter().enumerate() {
+        let subject = subject(index, &value);
+        let entry = yaml::parse_value::<Row>(value).map_err(|error| error.to_string()).and_then(Entry::try_from);
+        match entry {
+            Ok(entry) if !seen.insert(Arc::clone(&entry.key)) => {
+                let reason = "has the same operation, task and service as one before it".to_owned();
+                inventory.problems.push(Problem { subject, reason });
+            }
+            Ok(entry) => inventory.services.push(entry),
+            Err(reason) => inventory.problems.push(Problem { subject, reason }),
+        }
+    }
+    Ok(inventory)
+}
+
+impl TryFrom<Row> for Entry {
+    type Error = String;
+
+    fn try_from(row: Row) -> Result<Self, String> {
+        let mut names = match (row.service, row.services) {
+            (Some(service), services) if services.is_empty() => vec![service],
+            (None, services) if !services.is_empty() => services,
+            _ => return Err("set either `service` or a list `services`".into()),
+        };
+        let mut distinct = HashSet::new();
+        names.retain(|name| distinct.insert(name.clone()));
+        let service = names.remove(0);
+        if row.grants.len() > MAX_GRANTS {
+            return Err(format!("has more than {MAX_GRANTS} grants; give them to a group"));
+        }
+        let endpoints = row.endpoints.iter().map(Endpoint::try_from).collect::<Result<_, _>>()?;
+        let policy = Policy {
+            access: row.access,
+            owner: row.owner,
+            grants: row.grants.into_iter().map(RowGrant::grant).collect::<Result<_, _>>()?,
+        };
+        Ok(Self {
+            key: Arc::new(ServiceKey { operation: row.operation, task: row.task, service }),
+            alternatives: names,
+            alias: row.alias.map(|alias| alias.strip_prefix('*').map(ToOwned::to_owned).unwrap_or(alias)),
+            protocol: row.protocol,
+            endpoints,
+            policy,
+            forward_credential: row.forward_credential,
+        })
+    }
+}
+
+impl TryFrom<&RowEndpoint> for Endpoint {
+    type Error = String;
+
+    fn try_from(row: &RowEndpoint) -> Result<Self, String> {
+        let (address, weight) = match row {
+            RowEndpoint::Plain(address) => (address, one()),
+            RowEndpoint::Weighted(endpoint) => (&endpoint.address, endpoint.weight),
+        };
+        let address = address.parse().map_err(|_| {
+            format!("endpoint `{}` is no `ip:port` (IPv6 in brackets; names are not resolved)", excerpt(address))
+        })?;
+        Ok(Self { address, weight })
+    }
+}
+
+impl RowGrant {
+    fn grant(self) -> Result<(Grantee, Level), String> {
+        let grantee = match self.to.strip_prefix("group:") {
+            Some("") => return Err("a grant to `group:` names no group".into()),
+            Some(group) => Grantee::Group(group.to_owned()),
+            None if self.to == "*" => Grantee::Everybody,
+            None if self.to.is_empty() => return Err("a grant names nobody; write `*` for everybody".into()),
+            None => Grantee::Actor(self.to),
+        };
+        let level = match self.level {
+            RowLevel::CanManage => Level::CanManage,
+            RowLevel::CanRead => Level::CanRead,
+            RowLevel::CanWrite => Level::CanWrite,
+        };
+        Ok((grantee, level))
+    }
+}
+
+/// What a problem is about: the place in the file, and the operation where it can be read.
+fn subject(index: usize, value: &serde_json::Value) -> String {
+    match value.get("operation").and_then(serde_json::Value::as_str) {
+        Some(operation) => format!("services[{index}] of operation {}", excerpt(operation)),
+        None => format!("services[{index}]"),
+    }
+}
+
+/// The start of a text that someone else wrote, for a message.
+fn excerpt(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(80).collect()
+}
+
+const fn http() -> Protocol {
+    Protocol::Http
+}
+
+const fn one() -> u8 {
+    1
+}

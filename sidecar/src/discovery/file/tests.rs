@@ -1,0 +1,99 @@
+use std::cell::Cell;
+
+use taskgate_core::service::{AccessLevel, Protocol};
+
+use super::*;
+use crate::discovery::policy::{Grantee, Level};
+
+const FILE: &str = r#"
+services:
+- operation: a8ef7695-3de07913-5103e8-e29a6707
+  alias: "*greeter"
+  task: example_grpc_server
+  service: server
+  protocol: grpc
+  endpoints: ["127.0.0.1:27001", {address: "[::1]:27002", weight: 2}]
+  access: can_read
+  owner: alice
+  grants: [{to: bob, level: can_read}, {to: "group:ml", level: can_manage}, {to: "*", level: can_read}]
+- operation: op
+  task: web
+  services: [port_0, port0, port_0]
+  endpoints: []
+  access: public
+"#;
+
+#[test]
+fn reads_services() {
+    let inventory = row::inventory(FILE).expect("a services file");
+    assert_eq!(inventory.problems, []);
+    let [greeter, web] = &inventory.services[..] else { panic!("two services: {inventory:?}") };
+    assert_eq!(greeter.alias.as_deref(), Some("greeter"));
+    assert_eq!((greeter.protocol, greeter.policy.access), (Protocol::Grpc, AccessLevel::CanRead));
+    let endpoints: Vec<_> = greeter.endpoints.iter().map(|end| (end.address.to_string(), end.weight)).collect();
+    assert_eq!(endpoints, [("127.0.0.1:27001".to_owned(), 1), ("[::1]:27002".to_owned(), 2)]);
+    assert_eq!(greeter.policy.grants[1], (Grantee::Group("ml".into()), Level::CanManage));
+    assert_eq!(greeter.policy.grants[2], (Grantee::Everybody, Level::CanRead));
+    assert_eq!((web.key.service.as_str(), &web.alternatives[..]), ("port_0", &["port0".to_owned()][..]));
+    assert_eq!(web.protocol, Protocol::Http);
+}
+
+#[test]
+fn a_bad_service_costs_itself_alone() {
+    let cases = [
+        ("{operation: a, task: t, service: s, endpoints: [], acces: public}", "acces"),
+        ("{operation: a, task: t, service: s, endpoints: []}", "access"),
+        ("{operation: a, task: t, endpoints: [], access: public}", "`service`"),
+        ("{operation: a, task: t, service: s, services: [b], endpoints: [], access: public}", "`service`"),
+        ("{operation: a, task: t, service: s, endpoints: [\"host:80\"], access: public}", "`host:80`"),
+        ("{operation: a, task: t, service: s, endpoints: [\"::1:80\"], access: public}", "brackets"),
+        ("{operation: a, task: t, service: s, endpoints: [], access: everybody}", "everybody"),
+        (
+            "{operation: a, task: t, service: s, endpoints: [], access: public, grants: [{to: a, level: owner}]}",
+            "owner",
+        ),
+        (
+            "{operation: a, task: t, service: s, endpoints: [], access: public, grants: [{to: \"\", level: can_read}]}",
+            "nobody",
+        ),
+        ("[1, 2]", "services[2]"),
+        ("{operation: op, task: web, service: port_0, endpoints: [], access: public}", "same operation"),
+    ];
+    for (bad, expected) in cases {
+        let inventory = row::inventory(&format!("{FILE}- {bad}\n")).expect("a services file");
+        assert_eq!(inventory.services.len(), 2, "{bad}");
+        let [problem] = &inventory.problems[..] else { panic!("one problem for {bad}: {inventory:?}") };
+        assert!(format!("{} {}", problem.subject, problem.reason).contains(expected), "{bad}: {problem:?}");
+    }
+}
+
+#[test]
+fn what_is_no_list_of_services_is_not_taken() {
+    for text in ["", "services:", "services: {}", "services: [", "service: []", "- a", "null"] {
+        assert!(row::inventory(text).is_err(), "{text:?}");
+    }
+    assert!(row::inventory("services: []").is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_is_taken_when_it_no_longer_changes() {
+    let reading = Cell::new(0);
+    let text = settled(Path::new("x"), |_| {
+        reading.set(reading.get() + 1);
+        Ok(["ser", "services: [a", "services: [a]", "services: [a]", "never"][reading.get() - 1].to_owned())
+    })
+    .await
+    .expect("settles");
+    assert_eq!((text.as_str(), reading.get()), ("services: [a]", 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_never_settles_is_not_taken() {
+    let reading = Cell::new(0);
+    let outcome = settled(Path::new("x"), |_| {
+        reading.set(reading.get() + 1);
+        Ok(reading.get().to_string())
+    })
+    .await;
+    assert!(matches!(outcome, Err(ReadError::Unsettled(_))), "{outcome:?}");
+}

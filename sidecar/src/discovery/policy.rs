@@ -1,0 +1,168 @@
+//! Who may use a service, where a provider knows it by names and groups.
+
+use taskgate_core::service::AccessLevel;
+
+use crate::auth::actor::Actor;
+use crate::digest::Digest;
+
+/// The most grants of one service.
+pub const MAX_GRANTS: usize = 1_000;
+
+/// How much a person may do with a workload; who can manage can also read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// May look at it.
+    CanRead,
+    /// May change it.
+    CanWrite,
+    /// May give others access.
+    CanManage,
+    /// Whose it is.
+    Owner,
+}
+
+/// To whom a level is given.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Grantee {
+    /// One person.
+    Actor(String),
+    /// Everybody with an accepted credential.
+    Everybody,
+    /// The members of a group.
+    Group(String),
+}
+
+/// Who may use a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// What a visitor needs.
+    pub access: AccessLevel,
+    /// Whose the workload is.
+    pub owner: Option<String>,
+    /// What visitors have.
+    pub grants: Vec<(Grantee, Level)>,
+}
+
+/// Whether an actor may use a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authorisation {
+    /// Knows of it, but may not use it.
+    AccessDenied,
+    /// May use it.
+    Allow,
+    /// Can't be said now. Never a no.
+    Unavailable(String),
+    /// May not even know that it exists.
+    UnknownService,
+}
+
+impl Policy {
+    /// Whether an actor may use the service. Who has nothing at all on the workload is not told
+    /// that it exists.
+    #[must_use]
+    pub fn authorise(&self, actor: &Actor) -> Authorisation {
+        let held = self.level(actor);
+        let allowed = match self.access {
+            AccessLevel::Public => true,
+            AccessLevel::CanRead => held >= Some(Level::CanRead),
+            AccessLevel::CanWrite => held >= Some(Level::CanWrite),
+            AccessLevel::CanManage => held >= Some(Level::CanManage),
+            AccessLevel::Owner => held == Some(Level::Owner),
+            AccessLevel::Nobody => false,
+        };
+        match (allowed, held) {
+            (true, _) => Authorisation::Allow,
+            (false, Some(_)) => Authorisation::AccessDenied,
+            (false, None) => Authorisation::UnknownService,
+        }
+    }
+
+    /// The epoch of the policy: 32 bits of its digest, so that a restart does not change it and a
+    /// change of the policy does. Never 0.
+    #[must_use]
+    pub fn epoch(&self) -> u32 {
+        let mut grants = self.grants.clone();
+        grants.sort();
+        let access = format!("{:?}", self.access);
+        let owner = format!("{:?}", self.owner);
+        let grants = format!("{grants:?}");
+        let digest = Digest::of_parts(&[access.as_bytes(), owner.as_bytes(), grants.as_bytes()]);
+        u32::try_from(digest.prefix() >> 32).unwrap_or_default().max(1)
+    }
+
+    fn level(&self, actor: &Actor) -> Option<Level> {
+        if self.owner.as_deref() == Some(actor.name()) {
+            return Some(Level::Owner);
+        }
+        let granted = self.grants.iter().filter(|(grantee, _)| match grantee {
+            Grantee::Actor(name) => name == actor.name(),
+            Grantee::Everybody => true,
+            Grantee::Group(group) => actor.groups().contains(group),
+        });
+        granted.map(|(_, level)| *level).max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use taskgate_core::identity::WireIdentity;
+
+    use super::*;
+
+    fn actor(name: &str, groups: &[&str]) -> Actor {
+        let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+        Actor::new(WireIdentity { actor: name.into(), email: None, groups }, None).expect("an actor")
+    }
+
+    fn policy(access: AccessLevel) -> Policy {
+        Policy {
+            access,
+            owner: Some("alice".into()),
+            grants: vec![
+                (Grantee::Actor("bob".into()), Level::CanRead),
+                (Grantee::Group("ml".into()), Level::CanManage),
+            ],
+        }
+    }
+
+    #[test]
+    fn levels_decide() {
+        use Authorisation::{AccessDenied, Allow, UnknownService};
+
+        let cases = [
+            (AccessLevel::Public, [Allow, Allow, Allow, Allow]),
+            (AccessLevel::CanRead, [Allow, Allow, Allow, UnknownService]),
+            (AccessLevel::CanWrite, [Allow, AccessDenied, Allow, UnknownService]),
+            (AccessLevel::CanManage, [Allow, AccessDenied, Allow, UnknownService]),
+            (AccessLevel::Owner, [Allow, AccessDenied, AccessDenied, UnknownService]),
+            (AccessLevel::Nobody, [AccessDenied, AccessDenied, AccessDenied, UnknownService]),
+        ];
+        let actors = [actor("alice", &[]), actor("bob", &[]), actor("carol", &["ml"]), actor("mallory", &["mlx"])];
+        for (access, expected) in cases {
+            for (actor, expected) in actors.iter().zip(expected) {
+                assert_eq!(policy(access).authorise(actor), expected, "{} at {access:?}", actor.name());
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_is_not_a_group_and_a_star_is_everybody() {
+        let mut policy = policy(AccessLevel::CanRead);
+        assert_eq!(policy.authorise(&actor("ml", &[])), Authorisation::UnknownService);
+        assert_eq!(policy.authorise(&actor("x", &["alice", "bob"])), Authorisation::UnknownService);
+        policy.grants.push((Grantee::Everybody, Level::CanRead));
+        assert_eq!(policy.authorise(&actor("mallory", &[])), Authorisation::Allow);
+    }
+
+    #[test]
+    fn the_epoch_follows_the_policy_and_not_the_order_of_grants() {
+        let before = policy(AccessLevel::CanRead);
+        let mut reordered = before.clone();
+        reordered.grants.reverse();
+        assert_eq!(before.epoch(), reordered.epoch());
+        let mut changed = before.clone();
+        changed.grants.pop();
+        assert_ne!(before.epoch(), changed.epoch());
+        assert_ne!(before.epoch(), policy(AccessLevel::Owner).epoch());
+    }
+}

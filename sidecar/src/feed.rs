@@ -1,0 +1,176 @@
+//! The feed: the table as a sequence of numbered changes, and the pages that readers get of it.
+//!
+//! Rows are ordered by the number of their last change, so a page is the first changes after the
+//! reader's number, whatever the size of the table. A removal stays as a tombstone, up to a bound;
+//! a reader from before the oldest change that is known starts anew.
+//!
+//! Until every provider has published, no page says that the table is complete: a reader keeps what
+//! it has and takes what there is.
+
+mod control;
+mod log;
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use taskgate_core::feed::{Control, FeedPage, InvalidPage};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::feed::log::Log;
+use crate::registry::published::Published;
+use crate::registry::state::Upsert;
+
+pub use crate::feed::control::ControlState;
+
+/// The longest a reader waits for news.
+pub const MAX_WAIT: Duration = Duration::from_secs(60);
+
+/// What a reader asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ask {
+    /// The epoch that the reader is at.
+    pub epoch: u64,
+    /// The last change that it has.
+    pub since: u64,
+    /// The number of its keys and epochs.
+    pub control: u64,
+}
+
+/// One page, encoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The wire form.
+    pub bytes: Vec<u8>,
+    /// Whether the reader starts anew.
+    pub reset: bool,
+}
+
+/// The feed.
+#[derive(Debug)]
+pub struct Feed {
+    epoch: u64,
+    inner: RwLock<Inner>,
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    log: Log,
+    control: Control,
+    settled: bool,
+}
+
+impl Feed {
+    /// An empty feed of one life of the sidecar. `epoch` must be random and not 0.
+    #[must_use]
+    pub fn new(epoch: u64, control: Control) -> Self {
+        let inner = Inner { log: Log::default(), control, settled: false };
+        Self { epoch, inner: RwLock::new(inner), changes: watch::Sender::new(0) }
+    }
+
+    /// Publishes what changed; the number of the last change.
+    pub fn publish(&self, upserts: &[Upsert], removals: &[Arc<Published>]) -> u64 {
+        let number = self.change(|inner| {
+            for service in removals {
+                inner.log.remove(service.id.as_str());
+            }
+            for upsert in upserts {
+                inner.log.upsert(upsert.now.id.as_str(), upsert.now.row.clone());
+            }
+            inner.log.last()
+        });
+        if !(upserts.is_empty() && removals.is_empty()) {
+            self.wake();
+        }
+        number
+    }
+
+    /// Every provider has published, or is no longer waited for.
+    pub fn settle(&self) {
+        let news = self.change(|inner| {
+            let news = !std::mem::replace(&mut inner.settled, true);
+            if news {
+                // A number of its own, so that readers who have everything hear that it is everything.
+                inner.log.touch();
+            }
+            news
+        });
+        if news {
+            self.wake();
+        }
+    }
+
+    /// Whether every provider has published, or is no longer waited for.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner).settled
+    }
+
+    /// Replaces keys and epochs.
+    pub fn set_control(&self, control: Control) {
+        self.change(|inner| inner.control = control);
+        self.wake();
+    }
+
+    /// The page for a reader, where there is anything for it.
+    ///
+    /// # Errors
+    /// [`InvalidPage`]; see [`FeedPage::encode`].
+    pub fn page(&self, ask: Ask) -> Result<Option<Page>, InvalidPage> {
+        self.encoded(ask, |page| page.to != page.from || page.control.is_some())
+    }
+
+    /// The page for a reader, waiting up to `wait` for there to be anything, and then an empty one.
+    ///
+    /// # Errors
+    /// [`InvalidPage`].
+    pub async fn next_page(&self, ask: Ask, wait: Duration, stop: &CancellationToken) -> Result<Page, InvalidPage> {
+        let mut changes = self.changes.subscribe();
+        let deadline = tokio::time::Instant::now() + wait.min(MAX_WAIT);
+        loop {
+            changes.mark_unchanged();
+            if let Some(page) = self.page(ask)? {
+                return Ok(page);
+            }
+            let woken = tokio::select! {
+                changed = changes.changed() => changed.is_ok(),
+                () = tokio::time::sleep_until(deadline) => false,
+                () = stop.cancelled() => false,
+            };
+            if !woken {
+                return self.encoded(ask, |_| true)?.ok_or(InvalidPage::Encoding);
+            }
+        }
+    }
+
+    fn encoded(&self, ask: Ask, wanted: impl FnOnce(&FeedPage<'_>) -> bool) -> Result<Option<Page>, InvalidPage> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let page = inner.page(self.epoch, ask);
+        if !wanted(&page) {
+            return Ok(None);
+        }
+        Ok(Some(Page { bytes: page.encode()?, reset: page.reset }))
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
+        change(&mut self.inner.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn wake(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
+
+impl Inner {
+    fn page(&self, epoch: u64, ask: Ask) -> FeedPage<'_> {
+        let follows = ask.epoch == epoch && ask.since != 0 && self.log.covers(ask.since);
+        let from = if follows { ask.since } else { 0 };
+        let mut page = self.log.page(from);
+        page.epoch = epoch;
+        page.reset = !follows;
+        page.complete &= self.settled;
+        page.control = (ask.epoch != epoch || ask.control != self.control.number).then(|| self.control.clone());
+        page
+    }
+}

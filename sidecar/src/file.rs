@@ -1,0 +1,97 @@
+//! Files, with errors that name the file.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::random;
+
+/// A file that could not be read or written.
+#[derive(Debug, Error)]
+pub enum FileError {
+    /// The operating system refused.
+    #[error("can't {verb} `{}`: {source}", path.display())]
+    Io {
+        /// What was tried.
+        verb: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Larger than is read into memory.
+    #[error("`{}` is larger than {limit} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The limit.
+        limit: u64,
+    },
+    /// Not UTF-8.
+    #[error("`{}` is not UTF-8 text", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Reads a whole file of at most `limit` bytes.
+///
+/// # Errors
+/// [`FileError`].
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    use std::io::Read as _;
+
+    let io = |source| FileError::Io { verb: "read", path: path.into(), source };
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).map_err(io)?.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(io)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length <= limit) {
+        Ok(bytes)
+    } else {
+        Err(FileError::TooLarge { path: path.into(), limit })
+    }
+}
+
+/// Reads a whole text file of at most `limit` bytes.
+///
+/// # Errors
+/// [`FileError`].
+pub fn read_text(path: &Path, limit: u64) -> Result<String, FileError> {
+    String::from_utf8(read(path, limit)?).map_err(|_| FileError::NotText { path: path.into() })
+}
+
+/// Writes a file so that a reader sees all of it or nothing.
+///
+/// # Errors
+/// [`FileError`].
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let io = |source| FileError::Io { verb: "write", path: path.into(), source };
+    let suffix = random::non_zero().map_err(|error| io(io::Error::other(error)))?;
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{suffix:016x}.tmp"));
+    let temporary = PathBuf::from(name);
+    std::fs::write(&temporary, bytes).map_err(io)?;
+    std::fs::rename(&temporary, path).map_err(|source| {
+        // The write failed already; a left-over temporary file adds nothing to the report.
+        let _ = std::fs::remove_file(&temporary);
+        io(source)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_up_to_the_limit_and_names_the_file() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("a.txt");
+        write_atomically(&path, b"12345").expect("writes");
+        assert_eq!(read_text(&path, 5).expect("reads"), "12345");
+        assert!(matches!(read(&path, 4), Err(FileError::TooLarge { limit: 4, .. })));
+        let missing = read(&directory.path().join("b.txt"), 4).expect_err("is missing");
+        assert!(missing.to_string().contains("b.txt"), "{missing}");
+        assert_eq!(std::fs::read_dir(directory.path()).expect("lists").count(), 1);
+    }
+}

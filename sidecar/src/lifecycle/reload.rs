@@ -1,0 +1,116 @@
+//! Reload: reading the configuration again and taking what changed.
+//!
+//! The new configuration is read whole, with everything that it points to, before anything of it is
+//! taken. With an error nothing is.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::app::{App, Live};
+use crate::auth::judge::{Judge, Shared};
+use crate::config::load::load;
+use crate::config::resolve::Settings;
+use crate::digest::Digest;
+use crate::file;
+use crate::lifecycle::fleet::Fleet;
+use crate::telemetry::logs::Logs;
+use crate::watch::Watch;
+
+/// How often the configuration is looked at even where the system reports no change.
+const POLL: Duration = Duration::from_secs(30);
+/// The most bytes of a watched file that count for whether it changed.
+const MAX_WATCHED_BYTES: u64 = 64 << 20;
+
+/// What reloads the configuration.
+#[derive(Debug)]
+pub struct Reloader {
+    /// The configuration file; none: it came from elsewhere and can't be reloaded.
+    pub path: Option<PathBuf>,
+    /// The settings that run.
+    pub settings: Settings,
+    /// What the listeners share.
+    pub app: Arc<App>,
+    /// What outlives a judge.
+    pub shared: Arc<Shared>,
+    /// The providers that run.
+    pub fleet: Fleet,
+    /// The running logs.
+    pub logs: Option<Arc<Logs>>,
+}
+
+impl Reloader {
+    /// Reloads on request and when a file of the configuration changes, until the end.
+    pub async fn run(mut self, mut requests: mpsc::Receiver<()>) {
+        let stop = self.app.stop.clone();
+        let mut watch = Watch::new(&self.settings.files, POLL);
+        let mut seen = fingerprint(&self.settings.files);
+        loop {
+            let asked = tokio::select! {
+                request = requests.recv() => if request.is_some() { true } else { return },
+                () = watch.changed() => false,
+                () = stop.cancelled() => return,
+            };
+            let now = fingerprint(&self.settings.files);
+            if asked || now != seen {
+                self.reload();
+                watch.follow(&self.settings.files);
+                seen = fingerprint(&self.settings.files);
+            }
+        }
+    }
+
+    /// Reads the configuration again and takes it; whether it was taken.
+    pub fn reload(&mut self) -> bool {
+        let Some(path) = &self.path else { return false };
+        match load(path) {
+            Ok(settings) => {
+                self.take(settings);
+                self.app.metrics.reloads.inc();
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, file = %path.display(), "configuration not taken; what ran before goes on");
+                self.app.metrics.reloads_failed.inc();
+                false
+            }
+        }
+    }
+
+    /// Takes settings that hold.
+    pub fn take(&mut self, settings: Settings) {
+        for key in self.settings.restart_needed(&settings) {
+            tracing::warn!(key, "changed in the configuration, but takes effect only after a restart");
+        }
+        if let Some(Err(error)) = self.logs.as_ref().map(|logs| logs.set_level(&settings.logs.level)) {
+            tracing::error!(%error, "log level not taken");
+        }
+        self.app.live.store(Arc::new(live(&settings)));
+        self.app.judge.store(Arc::new(Judge::new(&settings.verdicts, Arc::clone(&self.shared))));
+        // Without configured keys those that were made up at the start stay.
+        let keys = if settings.keys.is_empty() { self.app.control.keys() } else { settings.keys.clone() };
+        if self.app.control.update(keys, settings.verdicts.fingerprint) {
+            self.app.feed.set_control(self.app.control.control());
+        }
+        self.fleet.apply(&settings.providers, &self.app);
+        self.settings = settings;
+        tracing::info!("configuration taken");
+    }
+}
+
+/// What requests look at, from settings.
+#[must_use]
+pub fn live(settings: &Settings) -> Live {
+    Live {
+        internal_secret: settings.internal_secret.clone(),
+        session_max: settings.session_max,
+        wasm_file: settings.wasm_file.clone(),
+    }
+}
+
+/// Differs when any of the files does.
+fn fingerprint(files: &[PathBuf]) -> Vec<Option<Digest>> {
+    files.iter().map(|path| file::read(path, MAX_WATCHED_BYTES).ok().map(|bytes| Digest::of(&bytes))).collect()
+}

@@ -1,0 +1,197 @@
+//! The registry: every provider's services, with their ids and labels, and what changed.
+//!
+//! It keeps each provider's last inventory, so that a provider that fails leaves its services as
+//! they were. It never asks a provider anything and does no I/O: inventories come in, rows go out to
+//! the [feed](crate::feed).
+
+pub mod names;
+pub mod published;
+pub mod state;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use taskgate_core::service::Protocol;
+use taskgate_core::time::UnixTime;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::SharedClock;
+use crate::discovery::publisher::{Mailbox, Report};
+use crate::feed::Feed;
+use crate::registry::published::Published;
+use crate::registry::state::{Change, ProviderStatus, State};
+use crate::telemetry::metrics::{Metrics, ProviderLabels, ServiceLabels};
+
+/// How long the registry rests after each change, so that a burst of reports is one change.
+const REST: Duration = Duration::from_millis(10);
+
+/// The registry.
+#[derive(Debug)]
+pub struct Registry {
+    state: Mutex<State>,
+    index: RwLock<HashMap<Box<str>, Arc<Published>>>,
+    feed: Arc<Feed>,
+    clock: SharedClock,
+    metrics: Arc<Metrics>,
+}
+
+impl Registry {
+    /// An empty registry that feeds `feed`.
+    #[must_use]
+    pub fn new(feed: Arc<Feed>, clock: SharedClock, metrics: Arc<Metrics>) -> Self {
+        Self { state: Mutex::default(), index: RwLock::default(), feed, clock, metrics }
+    }
+
+    /// Says which providers there are, first preferred. Services of others go.
+    pub fn expect_providers(&self, names: &[&str]) {
+        self.state().expect_providers(names);
+    }
+
+    /// Refuses endpoints that are the sidecar's own listeners: a tenant must not reach them through
+    /// the gate.
+    pub fn refuse_endpoints(&self, own: Vec<SocketAddr>) {
+        self.state().refuse_endpoints(own);
+    }
+
+    /// Takes reports from the mailbox until `stop`.
+    pub async fn run(self: Arc<Self>, mailbox: Arc<Mailbox>, stop: CancellationToken) {
+        loop {
+            let reports = tokio::select! {
+                reports = mailbox.take() => reports,
+                () = stop.cancelled() => return,
+            };
+            let registry = Arc::clone(&self);
+            // Tens of thousands of rows take a while; the runtime's threads have other things to do.
+            if tokio::task::spawn_blocking(move || registry.apply(reports)).await.is_err() {
+                tracing::error!("applying an inventory failed; the table stays as it was");
+            }
+            tokio::time::sleep(REST).await;
+        }
+    }
+
+    /// Takes reports and publishes what they change.
+    pub fn apply(&self, reports: BTreeMap<Arc<str>, Report>) {
+        let mut state = self.state();
+        let now = self.clock.now();
+        let mut rebuild = false;
+        for (provider, report) in reports {
+            rebuild |= state.take_report(&provider, report, now);
+        }
+        if rebuild {
+            let change = state.rebuild();
+            self.index(&change);
+            let number = self.feed.publish(&change.upserts, &change.removals);
+            if !change.is_empty() {
+                tracing::info!(
+                    table.number = number,
+                    table.upserts = change.upserts.len(),
+                    table.removals = change.removals.len(),
+                    table.services = state.services().len(),
+                    "table changed"
+                );
+            }
+            self.count(&state, number);
+        }
+        if state.waits_for().is_empty() {
+            self.feed.settle();
+        }
+        self.report(&state);
+    }
+
+    /// Goes on without providers that have not published yet: proxies no longer wait for them.
+    pub fn stop_waiting(&self) {
+        let waits_for = self.waits_for();
+        if !waits_for.is_empty() {
+            tracing::error!(providers = ?waits_for, "providers have not published yet; their services are unknown to proxies from now on");
+            self.feed.settle();
+        }
+    }
+
+    /// The providers that have not published yet, and why where that is known.
+    #[must_use]
+    pub fn waits_for(&self) -> BTreeMap<String, String> {
+        self.state().waits_for()
+    }
+
+    /// How each provider is.
+    #[must_use]
+    pub fn providers(&self) -> Vec<ProviderStatus> {
+        self.state().providers()
+    }
+
+    /// The service that a label names, by its id or another label of it.
+    #[must_use]
+    pub fn service(&self, label: &str) -> Option<Arc<Published>> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner).get(label).map(Arc::clone)
+    }
+
+    /// Every service, in the order of their names.
+    #[must_use]
+    pub fn services(&self) -> Vec<Arc<Published>> {
+        let mut services: Vec<_> = self.state().services().values().map(Arc::clone).collect();
+        services.sort_by(|left, right| left.entry.key.cmp(&right.entry.key));
+        services
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic while applying leaves a state that the next inventory rebuilds.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn index(&self, change: &Change) {
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = change.upserts.iter().filter_map(|upsert| upsert.before.as_ref());
+        for before in change.removals.iter().chain(changed) {
+            for label in before.all_labels() {
+                if index.get(label).is_some_and(|other| other.id == before.id) {
+                    index.remove(label);
+                }
+            }
+        }
+        for upsert in &change.upserts {
+            for label in upsert.now.all_labels() {
+                index.insert(label.into(), Arc::clone(&upsert.now));
+            }
+        }
+    }
+
+    fn count(&self, state: &State, number: u64) {
+        self.metrics.table_number.set(i64::try_from(number).unwrap_or(i64::MAX));
+        let mut counts: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+        for service in state.services().values() {
+            let key = (&*service.provider, protocol_name(service.entry.protocol));
+            *counts.entry(key).or_default() += 1;
+        }
+        self.metrics.services.clear();
+        for ((provider, protocol), count) in counts {
+            let labels = ServiceLabels { provider: provider.to_owned(), protocol };
+            self.metrics.services.get_or_create(&labels).set(count);
+        }
+    }
+
+    fn report(&self, state: &State) {
+        self.metrics.problems.clear();
+        self.metrics.discovery_success.clear();
+        for provider in state.providers() {
+            let labels = ProviderLabels { provider: provider.name.clone() };
+            let problems = i64::try_from(provider.problems.len()).unwrap_or(i64::MAX);
+            self.metrics.problems.get_or_create(&labels).set(problems);
+            let success = provider.last_success.map_or(0, UnixTime::as_millis);
+            let seconds = Duration::from_millis(success).as_secs_f64();
+            self.metrics.discovery_success.get_or_create(&labels).set(seconds);
+        }
+    }
+}
+
+/// A protocol's name in metrics and listings.
+#[must_use]
+pub const fn protocol_name(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Grpc => "grpc",
+        Protocol::Http => "http",
+        Protocol::Tcp => "tcp",
+        Protocol::WebSocket => "websocket",
+    }
+}

@@ -1,0 +1,172 @@
+//! `taskgate serve`: puts the pieces together.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
+use taskgate_core::key::{KeyId, Secret};
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+use crate::api;
+use crate::app::App;
+use crate::auth::judge::{Judge, Shared, decisions};
+use crate::clock::SharedClock;
+use crate::config::resolve::Settings;
+use crate::discovery::publisher::Mailbox;
+use crate::feed::{ControlState, Feed};
+use crate::lifecycle::Tasks;
+use crate::lifecycle::address::Listen;
+use crate::lifecycle::fleet::Fleet;
+use crate::lifecycle::listener::{BindError, Bound};
+use crate::lifecycle::reload::{Reloader, live};
+use crate::random::{self, NoRandomness};
+use crate::registry::Registry;
+use crate::telemetry::logs::Logs;
+use crate::telemetry::metrics::Metrics;
+
+/// Where the sidecar listens, with the ports that were picked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addresses {
+    /// The filter's listener: `ip:port` or `unix:/path`.
+    pub internal: String,
+    /// The operations listener.
+    pub operations: String,
+}
+
+/// Why the sidecar did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// It can't listen.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A key that was made up has no valid name; a bug.
+    #[error("no key could be made up: {0}")]
+    Key(#[from] taskgate_core::key::InvalidKeyId),
+    /// There are no random bytes.
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
+}
+
+/// What a sidecar is started with, beside its settings.
+#[derive(Debug)]
+pub struct Setting {
+    /// The clock.
+    pub clock: SharedClock,
+    /// The configuration file, for reloads.
+    pub config_path: Option<PathBuf>,
+    /// The running logs, whose level a reload changes.
+    pub logs: Option<Arc<Logs>>,
+}
+
+/// A running sidecar.
+#[derive(Debug)]
+pub struct Running {
+    /// What its listeners share.
+    pub app: Arc<App>,
+    /// Where it listens.
+    pub addresses: Addresses,
+    tasks: Tasks,
+    reloads: mpsc::Sender<()>,
+    grace: Duration,
+}
+
+/// Starts a sidecar; when this returns, it listens.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn start(settings: Settings, setting: Setting) -> Result<Running, StartError> {
+    let internal = Bound::bind("internal.listen", &settings.internal).await?;
+    let operations = Bound::bind("operations.listen", &settings.operations).await?;
+    let addresses = Addresses { internal: internal.listen().to_string(), operations: operations.listen().to_string() };
+    let tasks = Tasks::new();
+    let (app, shared) = assemble(&settings, setting.clock, &tasks)?;
+    app.registry.refuse_endpoints([&internal, &operations].into_iter().filter_map(own_address).collect());
+
+    let mailbox = Arc::new(Mailbox::default());
+    let mut fleet = Fleet::new(Arc::clone(&mailbox), tasks.clone());
+    fleet.apply(&settings.providers, &app);
+    tasks.spawn("registry", Arc::clone(&app.registry).run(mailbox, tasks.stop().clone()));
+    tasks.spawn("startup", give_up_waiting(Arc::clone(&app), settings.startup));
+    tasks.spawn("internal", internal.serve(api::internal::router(&app), tasks.clone()));
+    tasks.spawn("operations", operations.serve(api::operations::router(&app), tasks.clone()));
+
+    let (reloads, requests) = mpsc::channel(1);
+    let grace = settings.grace;
+    let reloader =
+        Reloader { path: setting.config_path, settings, app: Arc::clone(&app), shared, fleet, logs: setting.logs };
+    tasks.spawn("reload", reloader.run(requests));
+    tracing::info!(internal.listen = addresses.internal, operations.listen = addresses.operations, "listening");
+    Ok(Running { app, addresses, tasks, reloads, grace })
+}
+
+impl Running {
+    /// Asks for a reload. One that waits already is enough.
+    pub fn reload(&self) {
+        let _ = self.reloads.try_send(());
+    }
+
+    /// Ends: not ready any more, no new connections, long polls answered at once, and what is under
+    /// way may finish within the grace. Whether all of it did.
+    pub async fn end(self) -> bool {
+        tracing::info!("ending");
+        let ended = self.tasks.end(self.grace).await;
+        if !ended {
+            tracing::warn!(grace_secs = self.grace.as_secs(), "some requests did not finish in time");
+        }
+        ended
+    }
+}
+
+fn assemble(settings: &Settings, clock: SharedClock, tasks: &Tasks) -> Result<(Arc<App>, Arc<Shared>), StartError> {
+    let metrics = Arc::new(Metrics::new());
+    let keys = keys(settings)?;
+    let control = ControlState::new(keys, settings.verdicts.fingerprint);
+    let feed = Arc::new(Feed::new(random::non_zero()?, control.control()));
+    let registry = Arc::new(Registry::new(Arc::clone(&feed), Arc::clone(&clock), Arc::clone(&metrics)));
+    let shared = Arc::new(Shared {
+        decisions: decisions(settings.verdicts.cache_entries),
+        cache_key: random::bytes()?,
+        clock: Arc::clone(&clock),
+        metrics: Arc::clone(&metrics),
+    });
+    let app = App {
+        clock,
+        feed,
+        control,
+        registry,
+        providers: RwLock::default(),
+        judge: ArcSwap::from_pointee(Judge::new(&settings.verdicts, Arc::clone(&shared))),
+        live: ArcSwap::from_pointee(live(settings)),
+        metrics,
+        stop: tasks.stop().clone(),
+    };
+    Ok((Arc::new(app), shared))
+}
+
+fn keys(settings: &Settings) -> Result<Vec<(KeyId, Secret)>, StartError> {
+    if !settings.keys.is_empty() {
+        return Ok(settings.keys.clone());
+    }
+    tracing::warn!("no `keys` are configured: sessions will not survive a restart; `taskgate key new` makes a key");
+    // A name of its own each time: a token under a key of an earlier life is no token, not a forgery.
+    let id = format!("r{:015x}", random::non_zero()? >> 4);
+    Ok(vec![(KeyId::parse(&id)?, Secret::new(random::bytes()?))])
+}
+
+fn own_address(bound: &Bound) -> Option<SocketAddr> {
+    match bound.listen() {
+        Listen::Tcp(address) => Some(*address),
+        Listen::Unix { .. } => None,
+    }
+}
+
+async fn give_up_waiting(app: Arc<App>, startup: Duration) {
+    tokio::select! {
+        () = tokio::time::sleep(startup) => app.registry.stop_waiting(),
+        () = app.stop.cancelled() => {}
+    }
+}

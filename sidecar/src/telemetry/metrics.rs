@@ -1,0 +1,170 @@
+//! Metrics, as `/metrics` shows them. No label has a value that a visitor or a tenant chooses.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Unit;
+
+use crate::telemetry::catalogue::{Catalogue, Described};
+
+/// The upper bounds of the buckets of a verdict's duration, in seconds.
+const VERDICT_BUCKETS: [f64; 12] = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
+
+/// A provider.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ProviderLabels {
+    /// Its name.
+    pub provider: String,
+}
+
+/// Services of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ServiceLabels {
+    /// Who published them.
+    pub provider: String,
+    /// What their jobs speak.
+    pub protocol: &'static str,
+}
+
+/// Verdicts of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct VerdictLabels {
+    /// `allow`, `deny` or `unavailable`.
+    pub outcome: &'static str,
+    /// What knew the credential.
+    pub source: &'static str,
+}
+
+/// Which build this is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BuildLabels {
+    version: &'static str,
+}
+
+/// Every metric.
+pub struct Metrics {
+    catalogue: Catalogue,
+    /// Services in the table.
+    pub services: Family<ServiceLabels, Gauge>,
+    /// Services or names that are left out.
+    pub problems: Family<ProviderLabels, Gauge>,
+    /// When discovery last worked.
+    pub discovery_success: Family<ProviderLabels, Gauge<f64, AtomicU64>>,
+    /// The number of the table's last change.
+    pub table_number: Gauge,
+    /// Readers that wait for a page.
+    pub feed_readers: Gauge,
+    /// Pages sent.
+    pub feed_pages: Counter,
+    /// Bytes of pages sent.
+    pub feed_bytes: Counter,
+    /// Readers that started anew.
+    pub feed_resets: Counter,
+    /// Verdicts given.
+    pub verdicts: Family<VerdictLabels, Counter>,
+    /// How long verdicts took.
+    pub verdict_seconds: Histogram,
+    /// Verdicts that were known already.
+    pub verdict_cache_hits: Counter,
+    /// Sessions that were made on request.
+    pub sessions_sealed: Counter,
+    /// Reloads of the configuration that took effect.
+    pub reloads: Counter,
+    /// Reloads that did not.
+    pub reloads_failed: Counter,
+    /// Requests that broke the sidecar; each is a bug.
+    pub panics: Counter,
+}
+
+impl Metrics {
+    /// All metrics, at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut catalogue = Catalogue::new();
+        let build = BuildLabels { version: env!("CARGO_PKG_VERSION") };
+        let info = Family::<BuildLabels, Gauge>::default();
+        info.get_or_create(&build).set(1);
+        catalogue.add("build", None, &["version"], "Always 1; which build this is.", info);
+        Self {
+            services: catalogue.add("services", None, &["provider", "protocol"], "Services in the table.", Family::default()),
+            problems: catalogue.add(
+                "service_problems",
+                None,
+                &["provider"],
+                "Services, or names of services, that are left out because something is wrong with them; see `/internal/problems`.",
+                Family::default(),
+            ),
+            discovery_success: catalogue.add(
+                "discovery_last_success_timestamp",
+                Some(Unit::Seconds),
+                &["provider"],
+                "When the provider last looked with success, since 1970; 0 before that.",
+                Family::default(),
+            ),
+            table_number: catalogue.add("table_number", None, &[], "The number of the table's last change.", Gauge::default()),
+            feed_readers: catalogue.add("feed_readers", None, &[], "Readers of the table that wait for news.", Gauge::default()),
+            feed_pages: catalogue.add("feed_pages", None, &[], "Pages of the table that were sent.", Counter::default()),
+            feed_bytes: catalogue.add("feed", Some(Unit::Bytes), &[], "Bytes of pages that were sent.", Counter::default()),
+            feed_resets: catalogue.add("feed_resets", None, &[], "Pages with which a reader started anew.", Counter::default()),
+            verdicts: catalogue.add(
+                "verdicts",
+                None,
+                &["outcome", "source"],
+                "Verdicts given: allow, deny or unavailable, and what knew the credential.",
+                Family::default(),
+            ),
+            verdict_seconds: catalogue.add(
+                "verdict_duration",
+                Some(Unit::Seconds),
+                &[],
+                "How long verdicts took, known ones included.",
+                Histogram::new(VERDICT_BUCKETS),
+            ),
+            verdict_cache_hits: catalogue.add("verdict_cache_hits", None, &[], "Verdicts that were known already.", Counter::default()),
+            sessions_sealed: catalogue.add("sessions_sealed", None, &[], "Sessions that were made on request of an operator.", Counter::default()),
+            reloads: catalogue.add("config_reload", None, &[], "Reloads of the configuration that took effect.", Counter::default()),
+            reloads_failed: catalogue.add(
+                "config_reload_failed",
+                None,
+                &[],
+                "Reloads of the configuration that failed; what ran before goes on.",
+                Counter::default(),
+            ),
+            panics: catalogue.add("panics", None, &[], "Requests that broke the sidecar; each is a bug worth reporting.", Counter::default()),
+            catalogue,
+        }
+    }
+
+    /// Every metric, for the reference.
+    #[must_use]
+    pub fn described(&self) -> &[Described] {
+        self.catalogue.described()
+    }
+
+    /// The text form (OpenMetrics).
+    ///
+    /// # Errors
+    /// [`fmt::Error`]; with the memory to hold it, that does not happen.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        text::encode(&mut text, self.catalogue.registry())?;
+        Ok(text)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Metrics")
+    }
+}
