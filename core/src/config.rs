@@ -1,4 +1,4 @@
-//! The gate's configuration, as an ingress hands it over.
+//! The gate's configuration. It comes from the sidecar, with the table.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -96,7 +96,11 @@ impl GateConfig {
         }
     }
 
-    pub(crate) fn domains(&self) -> Result<Domains, InvalidConfig> {
+    /// The host names that are ours.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration, in any part of it.
+    pub fn domains(&self) -> Result<Domains, InvalidConfig> {
         let labels = self.gateway_labels.iter().map(|label| Label::parse(label.as_bytes()));
         let labels: Vec<Label> = labels.collect::<Result<_, _>>().map_err(|_| InvalidConfig::GatewayLabels)?;
         if self.base_domains.is_empty() {

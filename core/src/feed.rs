@@ -11,6 +11,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::config::GateConfig;
 use crate::key::KeyId;
 
 /// The version of the wire form; a reader refuses any other.
@@ -54,10 +55,10 @@ pub struct FeedPage<'a> {
     pub control: Option<Control>,
 }
 
-/// What rides with the table: keys, and the epoch that voids verdicts.
+/// What rides with the table: configuration, keys, and the epoch that voids verdicts.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Control {
-    /// Changes whenever anything here does; within one epoch it rises.
+    /// Rises whenever anything here changes. Compared within one epoch alone.
     pub number: u64,
     /// Keys the worker's verdict cache, so that credentials are not found in its memory.
     pub cache_key: [u8; 32],
@@ -65,6 +66,8 @@ pub struct Control {
     pub keys: Vec<(KeyId, [u8; 32])>,
     /// Verdicts from before a change of this number are void.
     pub verdict_epoch: u64,
+    /// What the gate decides by. It has one place, the sidecar's configuration.
+    pub gate: GateConfig,
 }
 
 impl fmt::Debug for Control {
@@ -75,6 +78,7 @@ impl fmt::Debug for Control {
             .field("number", &self.number)
             .field("keys", &ids)
             .field("verdict_epoch", &self.verdict_epoch)
+            .field("gate", &self.gate)
             .finish_non_exhaustive()
     }
 }
@@ -133,6 +137,7 @@ mod tests {
                 cache_key: [1; 32],
                 keys: vec![(KeyId::parse("k1").expect("a key id"), [2; 32])],
                 verdict_epoch: 4,
+                gate: GateConfig::for_domain("tasks.example.test"),
             }),
         }
     }

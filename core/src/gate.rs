@@ -9,10 +9,12 @@
 use core::time::Duration;
 use std::sync::Arc;
 
+use thiserror::Error;
+
 use crate::address::{self, Domains};
 use crate::cache::{Cached, Keyer, VerdictCache, VerdictKey};
 use crate::candidate::{self, Demotions};
-use crate::config::{GateConfig, InvalidConfig};
+use crate::config::InvalidConfig;
 use crate::credential::{self, CredentialNames, Source};
 use crate::denial::Denial;
 use crate::edit::{RequestEdits, Upstream};
@@ -33,18 +35,35 @@ const PAUSE_AFTER_UNAVAILABLE: Duration = Duration::from_secs(1);
 /// Decides on requests.
 #[derive(Debug)]
 pub struct Gate {
-    domains: Domains,
-    names: CredentialNames,
     table: Table,
-    table_max_age: Duration,
-    keys: KeyRing,
-    control: Option<Control>,
-    keyer: Option<Keyer>,
+    rules: Option<Rules>,
     verdicts: VerdictCache,
     demotions: Demotions,
     unavailable_until: UnixTime,
     turn: u64,
     rewrites_path: bool,
+}
+
+/// What arrived with the table, ready for use.
+#[derive(Debug)]
+struct Rules {
+    control: Control,
+    domains: Domains,
+    names: CredentialNames,
+    table_max_age: Duration,
+    keys: KeyRing,
+    keyer: Keyer,
+}
+
+/// Why a page was not applied, or not all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ApplyError {
+    /// The configuration in it is not usable; the last one stays in force.
+    #[error("configuration from the sidecar: {0}")]
+    Config(#[from] InvalidConfig),
+    /// It does not continue the table; nothing was applied.
+    #[error(transparent)]
+    Stale(#[from] StalePage),
 }
 
 /// What happens next to a request.
@@ -89,26 +108,19 @@ pub struct Pending {
 pub struct Learned(Option<Arc<Verdict>>);
 
 impl Gate {
-    /// A gate that knows no service yet. `seed` should be random; `rewrites_path` says whether the
-    /// ingress can change a request's path.
-    ///
-    /// # Errors
-    /// What is wrong with the configuration.
-    pub fn new(config: &GateConfig, seed: u64, rewrites_path: bool) -> Result<Self, InvalidConfig> {
-        Ok(Self {
-            domains: config.domains()?,
-            names: config.credential_names(),
+    /// A gate that knows nothing yet and refuses everything. `seed` should be random; `rewrites_path`
+    /// says whether the ingress can change a request's path.
+    #[must_use]
+    pub fn new(seed: u64, rewrites_path: bool) -> Self {
+        Self {
             table: Table::new(seed),
-            table_max_age: Duration::from_secs(config.table_max_age_secs),
-            keys: KeyRing::default(),
-            control: None,
-            keyer: None,
-            verdicts: VerdictCache::new(config.verdict_cache_entries, Duration::from_secs(config.verdict_grace_secs)),
-            demotions: Demotions::new(Duration::from_secs(config.demotion_secs)),
+            rules: None,
+            verdicts: VerdictCache::new(0, Duration::ZERO),
+            demotions: Demotions::new(Duration::ZERO),
             unavailable_until: UnixTime::default(),
             turn: seed,
             rewrites_path,
-        })
+        }
     }
 
     /// The table.
@@ -125,7 +137,7 @@ impl Gate {
     /// Keys and epochs, as they last arrived.
     #[must_use]
     pub fn control(&self) -> Option<&Control> {
-        self.control.as_ref()
+        self.rules.as_ref().map(|rules| &rules.control)
     }
 
     /// How many verdicts are held.
@@ -139,24 +151,39 @@ impl Gate {
     /// Applies a page of the feed, received at `now`.
     ///
     /// # Errors
-    /// [`StalePage`] where the page does not continue the table.
-    pub fn apply(&mut self, page: FeedPage<'_>, now: UnixTime) -> Result<Applied, StalePage> {
+    /// [`ApplyError`].
+    pub fn apply(&mut self, page: FeedPage<'_>, now: UnixTime) -> Result<Applied, ApplyError> {
         let applied = self.table.apply(&page, now)?;
         if let Some(control) = page.control {
-            self.set_control(control);
+            self.set_control(control)?;
         }
         Ok(applied)
     }
 
-    /// Takes over keys and epochs. Verdicts from before a new verdict epoch or cache key are gone.
-    pub fn set_control(&mut self, control: Control) {
-        let voids = |old: &Control| old.verdict_epoch != control.verdict_epoch || old.cache_key != control.cache_key;
-        if self.control.as_ref().is_none_or(voids) {
-            self.verdicts.clear();
-            self.keyer = Some(Keyer::new(&control.cache_key));
+    /// Takes over configuration, keys and epochs. Verdicts from before another configuration, verdict
+    /// epoch or cache key are gone.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`]; then nothing has changed.
+    pub fn set_control(&mut self, control: Control) -> Result<(), InvalidConfig> {
+        let gate = &control.gate;
+        let domains = gate.domains()?;
+        let is_kept = |old: &Control| {
+            (old.verdict_epoch, &old.cache_key, &old.gate) == (control.verdict_epoch, &control.cache_key, gate)
+        };
+        if !self.control().is_some_and(is_kept) {
+            self.verdicts = VerdictCache::new(gate.verdict_cache_entries, Duration::from_secs(gate.verdict_grace_secs));
+            self.demotions = Demotions::new(Duration::from_secs(gate.demotion_secs));
         }
-        self.keys = KeyRing::new(control.keys.iter().map(|(id, key)| (id.clone(), Secret::new(*key))));
-        self.control = Some(control);
+        self.rules = Some(Rules {
+            domains,
+            names: gate.credential_names(),
+            table_max_age: Duration::from_secs(gate.table_max_age_secs),
+            keys: KeyRing::new(control.keys.iter().map(|(id, key)| (id.clone(), Secret::new(*key)))),
+            keyer: Keyer::new(&control.cache_key),
+            control,
+        });
+        Ok(())
     }
 
     /// Remembers that a connection to `address` failed at `now`.
@@ -214,9 +241,9 @@ impl Gate {
 
     fn decide(&mut self, request: &Request<'_>, client: Client, now: Moment) -> Result<Step, Denial> {
         let Moment { wall, steady: now } = now;
-        let Some(keyer) = &self.keyer else { return Err(Denial::TableLoading) };
-        let service = address::resolve(request, &self.domains, &self.table)?;
-        if now.since(self.table.confirmed()) > self.table_max_age {
+        let Some(rules) = &self.rules else { return Err(Denial::TableLoading) };
+        let service = address::resolve(request, &rules.domains, &self.table)?;
+        if now.since(self.table.confirmed()) > rules.table_max_age {
             return Err(Denial::TableExpired);
         }
         match (service.access, service.protocol) {
@@ -229,24 +256,24 @@ impl Gate {
             let is_demoted = |address: &core::net::SocketAddr| self.demotions.has(address, now);
             let plan = Plan {
                 upstream: upstream(&service, self.turn, is_demoted),
-                credentials: credential::strip(request, &self.names, used, service.forward_credential)?,
+                credentials: credential::strip(request, &rules.names, used, service.forward_credential)?,
                 remove: request.reserved.iter().map(|name| name.to_vec()).collect(),
             };
             if plan.changes_path() && !self.rewrites_path { Err(Denial::UnsupportedCredential) } else { Ok(plan) }
         };
 
-        let sealed = credential::sealed(request, &self.names)
-            .map(|token| Permit::sealed(&self.keys, token, &service, wall))
+        let sealed = credential::sealed(request, &rules.names)
+            .map(|token| Permit::sealed(&rules.keys, token, &service, wall))
             .fold(Err(SessionError::NotOurs), first_success_else_last_failure);
         let ended = sealed == Err(SessionError::Ended);
         if let Some(permit) = sealed.ok().or_else(|| Permit::public(&service)) {
             return Ok(Step::Done(finish(plan(None)?, Ok(permit), client)));
         }
-        let Some((credential, source)) = credential::platform(request, &self.names)? else {
+        let Some((credential, source)) = credential::platform(request, &rules.names)? else {
             return Err(if ended { Denial::SessionEnded } else { Denial::CredentialMissing });
         };
         let plan = plan(Some(source))?;
-        let key = keyer.key(service.id, service.epoch, &credential);
+        let key = rules.keyer.key(service.id, service.epoch, &credential);
         let stale = match self.verdicts.find(&key, now) {
             Cached::Fresh(verdict) => return Ok(Step::Done(finish(plan, Permit::verdict(&verdict), client))),
             Cached::Stale(verdict) if now < self.unavailable_until => {

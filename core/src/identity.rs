@@ -19,16 +19,14 @@ pub struct Identity {
     groups: Box<str>,
 }
 
-/// The wire form.
+/// What somebody else says a visitor is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WireIdentity {
     /// Login name.
     pub actor: String,
     /// Mail address.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// Groups.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
 }
 

@@ -12,6 +12,8 @@ use crate::identity::{Identity, WireIdentity};
 
 /// The value of [`crate::feed::ANSWER_HEADER`] on a verdict.
 pub const VERDICT_ANSWER: &str = "verdict-v1";
+/// The version of the wire forms; neither side believes any other.
+const FORMAT: u8 = 1;
 /// The longest a verdict may be kept, whatever the sidecar says.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(3600);
 /// The longest credential that is asked about, in bytes.
@@ -32,12 +34,11 @@ pub enum Scheme {
 }
 
 /// A credential as it is asked about.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
     /// In which form it came.
     pub scheme: Scheme,
     /// The cookie's or the parameter's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The secret itself.
     pub value: String,
@@ -50,12 +51,32 @@ impl fmt::Debug for Credential {
 }
 
 /// The question to the sidecar: may the holder of this credential use this service?
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerdictQuery {
     /// The service's canonical id.
     pub service: String,
     /// The credential.
     pub credential: Credential,
+}
+
+impl VerdictQuery {
+    /// The wire form.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let Credential { scheme, name, value } = &self.credential;
+        postcard::to_allocvec(&(FORMAT, &self.service, scheme, name, value)).unwrap_or_default()
+    }
+
+    /// Reads the wire form. None where the bytes are no question, or one of another release.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        match postcard::take_from_bytes::<(u8, String, Scheme, Option<String>, String)>(bytes) {
+            Ok(((FORMAT, service, scheme, name, value), [])) => {
+                Some(Self { service, credential: Credential { scheme, name, value } })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A decision that the gate may keep.
@@ -88,14 +109,13 @@ pub enum VerdictAnswer {
     Unavailable,
 }
 
-/// The wire form of an answer.
+/// An answer as the sidecar gives it, not yet believed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "verdict", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum WireVerdict {
     /// May use the service.
     Allow {
         /// Who the holder is.
-        #[serde(flatten)]
         identity: WireIdentity,
         /// How long the verdict holds, in milliseconds.
         lifetime_ms: u64,
@@ -111,13 +131,21 @@ pub enum WireVerdict {
     Unavailable,
 }
 
+impl WireVerdict {
+    /// The wire form.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        postcard::to_allocvec(&(FORMAT, self)).unwrap_or_default()
+    }
+}
+
 impl VerdictAnswer {
     /// Reads the body of the sidecar's answer. What is no answer in form is no decision.
     #[must_use]
     pub fn read(body: &[u8]) -> Self {
-        match serde_json::from_slice::<WireVerdict>(body) {
-            Ok(wire) => Self::from(wire),
-            Err(_) => Self::Unavailable,
+        match postcard::take_from_bytes::<(u8, WireVerdict)>(body) {
+            Ok(((FORMAT, wire), [])) => Self::from(wire),
+            _ => Self::Unavailable,
         }
     }
 }
@@ -140,40 +168,60 @@ impl From<WireVerdict> for VerdictAnswer {
 mod tests {
     use super::*;
 
+    fn allow(actor: &str, lifetime_ms: u64) -> WireVerdict {
+        let identity = WireIdentity { actor: actor.into(), email: None, groups: vec!["ml".into()] };
+        WireVerdict::Allow { identity, lifetime_ms }
+    }
+
+    fn deny(lifetime_ms: u64) -> WireVerdict {
+        WireVerdict::Deny { code: Refusal::AccessDenied, lifetime_ms }
+    }
+
     #[test]
     fn reads_the_three_answers() {
-        let allow = VerdictAnswer::read(br#"{"verdict":"allow","actor":"alice","groups":["ml"],"lifetime_ms":30000}"#);
-        assert!(matches!(&allow, VerdictAnswer::Decided(Verdict::Allow(identity), lifetime)
-            if identity.actor() == "alice" && *lifetime == Duration::from_secs(30)));
+        assert!(matches!(VerdictAnswer::read(&allow("alice", 30_000).encode()),
+            VerdictAnswer::Decided(Verdict::Allow(identity), lifetime)
+            if identity.actor() == "alice" && lifetime == Duration::from_secs(30)));
         assert_eq!(
-            VerdictAnswer::read(br#"{"verdict":"deny","code":"access-denied","lifetime_ms":5000}"#),
+            VerdictAnswer::read(&deny(5_000).encode()),
             VerdictAnswer::Decided(Verdict::Deny(Refusal::AccessDenied), Duration::from_secs(5))
         );
-        assert_eq!(VerdictAnswer::read(br#"{"verdict":"unavailable"}"#), VerdictAnswer::Unavailable);
+        assert_eq!(VerdictAnswer::read(&WireVerdict::Unavailable.encode()), VerdictAnswer::Unavailable);
     }
 
     #[test]
     fn what_is_no_answer_never_allows() {
-        for body in [
-            &b""[..],
-            b"{}",
-            b"null",
-            b"<html>",
-            br#"{"verdict":"allow"}"#,
-            br#"{"verdict":"allow","actor":"","lifetime_ms":1}"#,
-            br#"{"verdict":"allow","actor":"a\r\nx: y","lifetime_ms":1}"#,
-            br#"{"verdict":"maybe","actor":"alice","lifetime_ms":1}"#,
-            br#"{"verdict":"allow","actor":"alice","lifetime_ms":-1}"#,
-            b"\xff\xfe",
-        ] {
-            assert_eq!(VerdictAnswer::read(body), VerdictAnswer::Unavailable, "{}", String::from_utf8_lossy(body));
+        let whole = allow("alice", 1).encode();
+        for end in 0..whole.len() {
+            assert_eq!(VerdictAnswer::read(&whole[..end]), VerdictAnswer::Unavailable, "cut at {end}");
+        }
+        let foreign = [&[9], &whole[1..]].concat();
+        let long = [&whole[..], &[0]].concat();
+        for body in [&foreign[..], &long, b"<html>", b"{}", b"\xff\xfe"] {
+            assert_eq!(VerdictAnswer::read(body), VerdictAnswer::Unavailable, "{body:?}");
+        }
+        for actor in ["", "a\r\nx: y", " a"] {
+            assert_eq!(VerdictAnswer::read(&allow(actor, 1).encode()), VerdictAnswer::Unavailable, "{actor:?}");
         }
     }
 
     #[test]
     fn no_verdict_is_kept_for_ever() {
-        let answer = VerdictAnswer::read(br#"{"verdict":"deny","code":"access-denied","lifetime_ms":99999999999}"#);
-        assert_eq!(answer, VerdictAnswer::Decided(Verdict::Deny(Refusal::AccessDenied), MAX_LIFETIME));
+        let kept = VerdictAnswer::Decided(Verdict::Deny(Refusal::AccessDenied), MAX_LIFETIME);
+        assert_eq!(VerdictAnswer::read(&deny(u64::MAX).encode()), kept);
+    }
+
+    #[test]
+    fn questions_read_back() {
+        let query = VerdictQuery {
+            service: "ae5cf6f5".into(),
+            credential: Credential { scheme: Scheme::Cookie, name: Some("c".into()), value: "v".into() },
+        };
+        let bytes = query.encode();
+        assert_eq!(VerdictQuery::decode(&bytes), Some(query));
+        for end in 0..bytes.len() {
+            assert_eq!(VerdictQuery::decode(&bytes[..end]), None, "cut at {end}");
+        }
     }
 
     #[test]

@@ -1,68 +1,36 @@
-//! The filter's configuration: JSON in the proxy's own configuration.
+//! The filter's own configuration: how the sidecar is reached. All else comes from the sidecar.
+//!
+//! Lines (or parts between `;`) of `key = value`; `#` starts a comment line. It stands in the proxy's
+//! configuration, so it is small enough to be right.
 
-use serde::Deserialize;
-use taskgate_core::config::GateConfig;
+use thiserror::Error;
 
-/// Everything the filter is told.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
+/// Everything the filter is told by the proxy.
+#[derive(Clone, PartialEq, Eq)]
 pub struct FilterConfig {
-    /// What the gate decides by.
-    pub gate: GateConfig,
-    /// How the sidecar is reached.
-    pub sidecar: SidecarConfig,
-    /// How many requests of one worker may wait for a verdict at a time.
-    #[serde(default = "default_max_waiting")]
-    pub max_waiting: usize,
-}
-
-/// How the sidecar is reached. The address also tells which proxy this is: Envoy knows upstreams by
-/// cluster name, NGINX with `WasmX` by address.
-#[derive(Clone, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
-pub struct SidecarConfig {
-    /// On Envoy: the name of the sidecar's cluster.
-    #[serde(default)]
-    pub cluster: Option<String>,
-    /// On NGINX: `ip:port` or `unix:/path`.
-    #[serde(default)]
-    pub address: Option<String>,
+    /// Where the sidecar is.
+    pub sidecar: Sidecar,
     /// The shared secret of a sidecar that does not listen on loopback.
-    #[serde(default)]
     pub secret: Option<String>,
     /// How long a request waits for a verdict, in milliseconds.
-    #[serde(default = "default_verdict_timeout_ms")]
     pub verdict_timeout_ms: u32,
     /// How long the sidecar may hold a table poll open, in milliseconds.
-    #[serde(default = "default_poll_wait_ms")]
     pub poll_wait_ms: u32,
+    /// How many requests of one worker may wait for a verdict at a time.
+    pub max_waiting: u32,
 }
 
-impl core::fmt::Debug for SidecarConfig {
-    /// The secret is not shown.
-    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        formatter
-            .debug_struct("SidecarConfig")
-            .field("cluster", &self.cluster)
-            .field("address", &self.address)
-            .finish_non_exhaustive()
-    }
-}
-
-const fn default_max_waiting() -> usize {
-    4096
-}
-
-const fn default_verdict_timeout_ms() -> u32 {
-    1000
-}
-
-const fn default_poll_wait_ms() -> u32 {
-    30_000
+/// Where the sidecar is. It also tells which proxy this is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sidecar {
+    /// On NGINX with `WasmX`: `ip:port` or `unix:/path`.
+    Address(String),
+    /// On Envoy: the name of a cluster.
+    Cluster(String),
 }
 
 /// Which kind of host runs the filter. They differ in what they do with headers and callouts: see
-/// [`crate::host`].
+/// `host`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flavour {
     /// Envoy.
@@ -71,37 +39,84 @@ pub enum Flavour {
     Nginx,
 }
 
+/// Why a configuration is not usable.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum InvalidConfig {
+    /// A part without `=`.
+    #[error("`{0}` is no `key = value`")]
+    NoValue(String),
+    /// A value that should be a number and is none.
+    #[error("`{0}` must be a whole number from 1 to 3600000")]
+    Number(String),
+    /// Neither `cluster` nor `address`, or both.
+    #[error("either `cluster = <name>` (Envoy) or `address = <ip:port>` (NGINX) must be set")]
+    Sidecar,
+    /// Not UTF-8.
+    #[error("configuration is not text")]
+    Text,
+    /// A key there is not.
+    #[error("unknown key `{0}`; keys are cluster, address, secret, verdict_timeout_ms, poll_wait_ms, max_waiting")]
+    UnknownKey(String),
+}
+
 impl FilterConfig {
     /// Reads the configuration.
     ///
     /// # Errors
     /// What is wrong with it, for the proxy's log.
-    pub fn read(text: &[u8]) -> Result<Self, String> {
-        let config: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-        match (&config.sidecar.cluster, &config.sidecar.address) {
-            (Some(_), None) | (None, Some(_)) => Ok(config),
-            _ => Err("`sidecar` needs either `cluster` (Envoy) or `address` (NGINX)".to_owned()),
+    pub fn read(text: &[u8]) -> Result<Self, InvalidConfig> {
+        let text = core::str::from_utf8(text).map_err(|_| InvalidConfig::Text)?;
+        let (mut cluster, mut address, mut secret) = (None, None, None);
+        let (mut verdict_timeout_ms, mut poll_wait_ms, mut max_waiting) = (1_000, 30_000, 4_096);
+        for part in text.split(['\n', ';']).map(str::trim).filter(|part| !part.is_empty() && !part.starts_with('#')) {
+            let (key, value) = part.split_once('=').ok_or_else(|| InvalidConfig::NoValue(part.to_owned()))?;
+            let (key, value) = (key.trim(), value.trim());
+            match key {
+                "cluster" => cluster = Some(value.to_owned()),
+                "address" => address = Some(value.to_owned()),
+                "secret" => secret = Some(value.to_owned()),
+                "verdict_timeout_ms" => verdict_timeout_ms = number(key, value)?,
+                "poll_wait_ms" => poll_wait_ms = number(key, value)?,
+                "max_waiting" => max_waiting = number(key, value)?,
+                _ => return Err(InvalidConfig::UnknownKey(key.to_owned())),
+            }
         }
+        let sidecar = match (cluster, address) {
+            (Some(cluster), None) if !cluster.is_empty() => Sidecar::Cluster(cluster),
+            (None, Some(address)) if !address.is_empty() => Sidecar::Address(address),
+            _ => return Err(InvalidConfig::Sidecar),
+        };
+        Ok(Self { sidecar, secret, verdict_timeout_ms, poll_wait_ms, max_waiting })
     }
 
     /// Which kind of host it is.
     #[must_use]
-    pub fn flavour(&self) -> Flavour {
-        if self.sidecar.cluster.is_some() { Flavour::Envoy } else { Flavour::Nginx }
+    pub const fn flavour(&self) -> Flavour {
+        match self.sidecar {
+            Sidecar::Address(_) => Flavour::Nginx,
+            Sidecar::Cluster(_) => Flavour::Envoy,
+        }
     }
 
-    /// Where callouts go: the cluster, or the address.
+    /// Where callouts go, as the host wants it.
     #[must_use]
-    pub fn sidecar(&self) -> &str {
-        self.sidecar.cluster.as_deref().or(self.sidecar.address.as_deref()).unwrap_or_default()
+    pub fn upstream(&self) -> &str {
+        match &self.sidecar {
+            Sidecar::Address(name) | Sidecar::Cluster(name) => name,
+        }
     }
+}
+
+fn number(key: &str, value: &str) -> Result<u32, InvalidConfig> {
+    let number = value.parse().ok().filter(|number| (1..=3_600_000).contains(number));
+    number.ok_or_else(|| InvalidConfig::Number(key.to_owned()))
 }
 
 /// Whether an unreadable configuration was meant for NGINX, where the filter must load all the same: a
 /// worker that fails to load it is not started again, and requests hang.
 #[must_use]
 pub fn is_for_nginx(text: &[u8]) -> bool {
-    text.windows(9).any(|part| part == b"\"address\"")
+    text.windows(7).any(|part| part == b"address")
 }
 
 #[cfg(test)]
@@ -109,33 +124,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_least_and_says_what_is_wrong() {
-        let read = |text: &str| FilterConfig::read(text.as_bytes());
-        let config = read(r#"{"gate":{"base_domains":["t.example"]},"sidecar":{"cluster":"s"}}"#).expect("valid");
+    fn reads_the_least_and_everything() {
+        let config = FilterConfig::read(b"cluster = taskgate-sidecar").expect("valid");
+        assert_eq!((config.flavour(), config.upstream()), (Flavour::Envoy, "taskgate-sidecar"));
+        assert_eq!((config.verdict_timeout_ms, config.poll_wait_ms, config.max_waiting), (1_000, 30_000, 4_096));
+        let text =
+            b"address=127.0.0.1:19200; secret = a=b\n# comment\n verdict_timeout_ms=5;poll_wait_ms=6;max_waiting=7";
+        let config = FilterConfig::read(text).expect("valid");
         assert_eq!(
-            (config.flavour(), config.sidecar(), config.sidecar.verdict_timeout_ms),
-            (Flavour::Envoy, "s", 1000)
+            (config.flavour(), config.upstream(), config.secret.as_deref()),
+            (Flavour::Nginx, "127.0.0.1:19200", Some("a=b"))
         );
-        let config =
-            read(r#"{"gate":{"base_domains":["t.example"]},"sidecar":{"address":"127.0.0.1:1"}}"#).expect("valid");
-        assert_eq!((config.flavour(), config.sidecar()), (Flavour::Nginx, "127.0.0.1:1"));
-        assert!(
-            read(r#"{"gate":{"base_domains":["t.example"]},"sidecar":{}}"#)
-                .is_err_and(|error| error.contains("cluster"))
-        );
-        assert!(read(r#"{"gate":{},"sidecar":{"cluster":"s"}}"#).is_err_and(|error| error.contains("base_domains")));
-        assert!(read("").is_err());
+        assert_eq!((config.verdict_timeout_ms, config.poll_wait_ms, config.max_waiting), (5, 6, 7));
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        let error = |text: &[u8]| FilterConfig::read(text).err();
+        assert_eq!(error(b""), Some(InvalidConfig::Sidecar));
+        assert_eq!(error(b"cluster=a;address=b"), Some(InvalidConfig::Sidecar));
+        assert_eq!(error(b"cluster="), Some(InvalidConfig::Sidecar));
+        assert_eq!(error(b"cluster"), Some(InvalidConfig::NoValue("cluster".into())));
+        assert_eq!(error(b"cluster=a;max_waiting=0"), Some(InvalidConfig::Number("max_waiting".into())));
+        assert_eq!(error(b"clutser=a"), Some(InvalidConfig::UnknownKey("clutser".into())));
+        assert_eq!(error(b"\xff"), Some(InvalidConfig::Text));
     }
 
     #[test]
     fn tells_whom_a_broken_configuration_was_meant_for() {
-        assert!(is_for_nginx(br#"{"sidecar":{"address":"127.0.0.1:1"}"#));
-        assert!(!is_for_nginx(br#"{"sidecar":{"cluster":"s"}"#));
-    }
-
-    #[test]
-    fn debug_shows_no_secret() {
-        let text = r#"{"gate":{"base_domains":["t.example"]},"sidecar":{"cluster":"s","secret":"hush"}}"#;
-        assert!(!format!("{:?}", FilterConfig::read(text.as_bytes())).contains("hush"));
+        assert!(is_for_nginx(b"address = 127.0.0.1:1; nonsense"));
+        assert!(!is_for_nginx(b"cluster = s; nonsense"));
     }
 }

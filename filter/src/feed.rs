@@ -5,9 +5,10 @@
 //! too fast is never asked in a loop.
 
 use taskgate_core::feed::{ANSWER_HEADER, Cursor, FeedPage, TABLE_ANSWER};
+use taskgate_core::gate::ApplyError;
 
 use crate::abi::{BufferType, LogLevel};
-use crate::config::SidecarConfig;
+use crate::config::FilterConfig;
 use crate::host::{self, Callout};
 use crate::worker::{TICK_MILLIS, Worker};
 
@@ -52,10 +53,10 @@ impl Worker {
     fn poll(&mut self) {
         let Cursor { epoch, number } = if self.feed.resync { Cursor::default() } else { self.gate.table().cursor() };
         let control = self.gate.control().map_or(0, |control| control.number);
-        let wait = self.config.sidecar.poll_wait_ms;
+        let wait = self.config.poll_wait_ms;
         let path = format!("/internal/table?epoch={epoch}&since={number}&control={control}&wait_ms={wait}");
         let timeout = wait.saturating_add(POLL_MARGIN_MILLIS);
-        match call(&self.config.sidecar, self.config.sidecar(), "GET", &path, b"", timeout) {
+        match call(&self.config, "GET", &path, b"", timeout) {
             Some(callout) => {
                 let ticks = u64::from(timeout / TICK_MILLIS).saturating_mul(3);
                 self.feed.poll = Some((callout, self.ticks.saturating_add(ticks)));
@@ -94,7 +95,7 @@ impl Worker {
                 }
             }
             Err(error) => {
-                self.feed.resync = true;
+                self.feed.resync = matches!(error, ApplyError::Stale(_));
                 self.poll_failed(&error.to_string());
             }
         }
@@ -112,23 +113,13 @@ impl Worker {
 }
 
 /// Calls the sidecar.
-pub(crate) fn call(
-    sidecar: &SidecarConfig,
-    upstream: &str,
-    method: &str,
-    path: &str,
-    body: &[u8],
-    timeout_ms: u32,
-) -> Option<Callout> {
+pub(crate) fn call(config: &FilterConfig, method: &str, path: &str, body: &[u8], timeout_ms: u32) -> Option<Callout> {
     let mut headers: Vec<(&[u8], &[u8])> =
         vec![(b":method", method.as_bytes()), (b":path", path.as_bytes()), (b":authority", b"taskgate")];
-    if !body.is_empty() {
-        headers.push((b"content-type", b"application/json"));
-    }
-    if let Some(secret) = &sidecar.secret {
+    if let Some(secret) = &config.secret {
         headers.push((b"x-taskgate-internal", secret.as_bytes()));
     }
-    host::call(upstream, &headers, body, timeout_ms)
+    host::call(config.upstream(), &headers, body, timeout_ms)
 }
 
 /// The body of a callout's answer, if it is the sidecar's own and of that kind. What a proxy makes up

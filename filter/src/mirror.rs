@@ -79,7 +79,9 @@ pub fn restore(gate: &mut Gate, sidecar: &str) {
     let is_whole = u32::try_from(parts.len()) == Ok(PARTS);
     let cursor = resume_at(&parts);
     let confirmed = parts.iter().map(|part| part.confirmed).max().unwrap_or(UnixTime::default());
-    gate.set_control(control);
+    if gate.set_control(control).is_err() {
+        return;
+    }
     gate.table_mut().restore(parts.iter().flat_map(|part| part.rows.iter().copied()), cursor, confirmed, is_whole);
 }
 

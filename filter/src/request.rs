@@ -32,7 +32,7 @@ pub struct Waiting {
     calls: HashMap<Callout, Call>,
     /// Calls that further requests may join.
     open: HashMap<VerdictKey, Callout>,
-    count: usize,
+    count: u32,
 }
 
 #[derive(Debug)]
@@ -79,10 +79,9 @@ impl Worker {
             self.waiting.count = self.waiting.count.saturating_add(1);
             return Action::Pause;
         }
-        let body = serde_json::to_vec(&query).unwrap_or_default();
-        let timeout = self.config.sidecar.verdict_timeout_ms;
+        let timeout = self.config.verdict_timeout_ms;
         host::turn_to(self.flavour, self.root);
-        let callout = call(&self.config.sidecar, self.config.sidecar(), "POST", "/internal/verdict", &body, timeout);
+        let callout = call(&self.config, "POST", "/internal/verdict", &query.encode(), timeout);
         host::turn_to(self.flavour, context);
         self.metrics.asked();
         let Some(callout) = callout else {
@@ -132,7 +131,7 @@ impl Worker {
         if self.waiting.open.get(&call.key) == Some(&callout) {
             self.waiting.open.remove(&call.key);
         }
-        self.waiting.count = self.waiting.count.saturating_sub(call.waiters.len());
+        self.waiting.count = self.waiting.count.saturating_sub(u32::try_from(call.waiters.len()).unwrap_or(u32::MAX));
         let now = self.now().steady;
         let learned = self.gate.learn(call.key, verdict, now);
         for (context, pending) in call.waiters {

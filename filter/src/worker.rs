@@ -11,7 +11,7 @@ use taskgate_core::gate::Gate;
 use taskgate_core::time::{Moment, SteadyClock};
 
 use crate::abi::{BufferType, LogLevel};
-use crate::config::{FilterConfig, Flavour, is_for_nginx};
+use crate::config::{FilterConfig, Flavour, InvalidConfig, is_for_nginx};
 use crate::feed::Feed;
 use crate::host::{self, Callout, Context};
 use crate::metric::Metrics;
@@ -87,13 +87,11 @@ pub fn configure(root: Context, size: usize) -> bool {
 }
 
 impl Worker {
-    fn new(root: Context, text: Vec<u8>) -> Result<Self, String> {
+    fn new(root: Context, text: Vec<u8>) -> Result<Self, InvalidConfig> {
         let config = FilterConfig::read(&text)?;
         let flavour = config.flavour();
-        let seed = host::clock();
-        let mut gate =
-            Gate::new(&config.gate, seed, host::rewrites_path(flavour)).map_err(|error| error.to_string())?;
-        mirror::restore(&mut gate, config.sidecar());
+        let mut gate = Gate::new(host::clock(), host::rewrites_path(flavour));
+        mirror::restore(&mut gate, config.upstream());
         Ok(Self {
             text,
             flavour,
@@ -120,7 +118,7 @@ impl Worker {
         self.now();
         self.give_up_on_lost_verdicts();
         self.poll_if_due();
-        mirror::keep(&mut self.gate, self.config.sidecar());
+        mirror::keep(&mut self.gate, self.config.upstream());
         self.metrics.services(self.gate.table().len());
     }
 
