@@ -19,7 +19,7 @@ const MAX_NAME: usize = 256;
 /// The host names that are ours.
 #[derive(Clone, Debug)]
 pub struct Domains {
-    /// Lower case, without a dot at either end; longest first, so that the nearest one counts.
+    /// Lower case, without a dot at either end.
     bases: Vec<String>,
     /// Labels under a base domain that name the gateway itself and so no service.
     gateways: Vec<Label>,
@@ -37,27 +37,24 @@ impl Domains {
                 Host::Empty | Host::Literal => return None,
             }
         }
-        names.sort_by_key(|name| core::cmp::Reverse(name.len()));
         Some(Self { bases: names, gateways: gateways.to_vec() })
     }
 
-    /// What a host name says about the service.
+    /// What a host name says about the service. Where base domains are nested, the nearest counts.
     fn place(&self, name: &str) -> Place {
-        for base in &self.bases {
-            let Some(head) = name.strip_suffix(base.as_str()) else { continue };
-            if head.is_empty() {
-                return Place::Elsewhere;
-            }
-            if let Some(head) = head.strip_suffix('.') {
-                return match Label::parse(head.as_bytes()) {
-                    Ok(label) if self.gateways.contains(&label) => Place::Elsewhere,
-                    Ok(label) => Place::Label(label),
-                    // Not directly under the base domain, or no label: it names nothing we have.
-                    Err(_) => Place::Nothing,
-                };
-            }
+        let head = |base: &String| match name.strip_suffix(base.as_str())? {
+            "" => Some(""),
+            head => head.strip_suffix('.'),
+        };
+        match self.bases.iter().filter_map(head).min_by_key(|head| head.len()) {
+            None | Some("") => Place::Elsewhere,
+            Some(head) => match Label::parse(head.as_bytes()) {
+                Ok(label) if self.gateways.contains(&label) => Place::Elsewhere,
+                Ok(label) => Place::Label(label),
+                // Not directly under the base domain, or no label: it names nothing we have.
+                Err(_) => Place::Nothing,
+            },
         }
-        Place::Elsewhere
     }
 }
 

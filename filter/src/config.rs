@@ -17,7 +17,7 @@ pub struct FilterConfig {
     /// How long the sidecar may hold a table poll open, in milliseconds.
     pub poll_wait_ms: u32,
     /// How many requests of one worker may wait for a verdict at a time.
-    pub max_waiting: u32,
+    pub max_waiting: usize,
 }
 
 /// Where the sidecar is. It also tells which proxy this is.
@@ -67,7 +67,7 @@ impl FilterConfig {
     pub fn read(text: &[u8]) -> Result<Self, InvalidConfig> {
         let text = core::str::from_utf8(text).map_err(|_| InvalidConfig::Text)?;
         let (mut cluster, mut address, mut secret) = (None, None, None);
-        let (mut verdict_timeout_ms, mut poll_wait_ms, mut max_waiting) = (1_000, 30_000, 4_096);
+        let (mut verdict_timeout_ms, mut poll_wait_ms, mut max_waiting) = (1_000, 30_000, 4_096_usize);
         for part in text.split(['\n', ';']).map(str::trim).filter(|part| !part.is_empty() && !part.starts_with('#')) {
             let (key, value) = part.split_once('=').ok_or_else(|| InvalidConfig::NoValue(part.to_owned()))?;
             let (key, value) = (key.trim(), value.trim());
@@ -77,7 +77,7 @@ impl FilterConfig {
                 "secret" => secret = Some(value.to_owned()),
                 "verdict_timeout_ms" => verdict_timeout_ms = number(key, value)?,
                 "poll_wait_ms" => poll_wait_ms = number(key, value)?,
-                "max_waiting" => max_waiting = number(key, value)?,
+                "max_waiting" => max_waiting = number(key, value)? as usize,
                 _ => return Err(InvalidConfig::UnknownKey(key.to_owned())),
             }
         }

@@ -4,7 +4,6 @@
 //! request that goes away takes no answer with it. Where the host can't turn to another request
 //! (`WasmX`), each one asks for itself.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use taskgate_core::cache::VerdictKey;
@@ -26,22 +25,26 @@ const ATTEMPT_HEADER: &[u8] = b"x-envoy-attempt-count";
 /// The longest verdict that is read, in bytes.
 const MAX_VERDICT: usize = 64 << 10;
 
-/// Requests that wait for verdicts.
+/// Requests that wait for verdicts, by the call they wait for. There are few calls at a time.
 #[derive(Debug, Default)]
 pub struct Waiting {
-    calls: HashMap<Callout, Call>,
-    /// Calls that further requests may join.
-    open: HashMap<VerdictKey, Callout>,
-    count: u32,
+    calls: Vec<Call>,
 }
 
 #[derive(Debug)]
 struct Call {
+    callout: Callout,
     key: VerdictKey,
     waiters: Vec<(Context, Pending)>,
     /// The tick at which the answer counts as lost: a host that drops a callout says nothing. (Late
     /// enough even where two roots of one VM tick.)
     give_up_at: u64,
+}
+
+impl Waiting {
+    fn count(&self) -> usize {
+        self.calls.iter().map(|call| call.waiters.len()).fold(0, usize::saturating_add)
+    }
 }
 
 impl Worker {
@@ -68,15 +71,14 @@ impl Worker {
     /// Asks the sidecar, or joins a request that has asked already.
     fn ask(&mut self, context: Context, question: Question) -> Action {
         let Question { key, query, pending } = question;
-        if self.waiting.count >= self.config.max_waiting {
+        if self.waiting.count() >= self.config.max_waiting {
             let decision = self.gate.on_overload(pending);
             return self.settle(decision);
         }
-        let shares = host::shares_callouts(self.flavour);
-        let open = self.waiting.open.get(&key).filter(|_| shares);
-        if let Some(call) = open.and_then(|callout| self.waiting.calls.get_mut(callout)) {
+        if host::shares_callouts(self.flavour)
+            && let Some(call) = self.waiting.calls.iter_mut().find(|call| call.key == key)
+        {
             call.waiters.push((context, pending));
-            self.waiting.count = self.waiting.count.saturating_add(1);
             return Action::Pause;
         }
         let timeout = self.config.verdict_timeout_ms;
@@ -92,9 +94,7 @@ impl Worker {
         };
         let ticks = u64::from(timeout / TICK_MILLIS).saturating_mul(3).saturating_add(10);
         let give_up_at = self.ticks.saturating_add(ticks);
-        self.waiting.calls.insert(callout, Call { key, waiters: vec![(context, pending)], give_up_at });
-        self.waiting.open.insert(key, callout);
-        self.waiting.count = self.waiting.count.saturating_add(1);
+        self.waiting.calls.push(Call { callout, key, waiters: vec![(context, pending)], give_up_at });
         Action::Pause
     }
 
@@ -110,28 +110,25 @@ impl Worker {
     /// Answers that a host has lost are no answers.
     pub(crate) fn give_up_on_lost_verdicts(&mut self) {
         let ticks = self.ticks;
-        let is_lost = |call: &Call| ticks > call.give_up_at;
+        self.give_up_on(|call| ticks > call.give_up_at);
+    }
+
+    /// Another configuration takes over: nobody would answer those who wait.
+    pub(crate) fn give_up_on_all_verdicts(&mut self) {
+        self.give_up_on(|_| true);
+    }
+
+    fn give_up_on(&mut self, is_lost: impl Fn(&Call) -> bool) {
         let lost: Vec<Callout> =
-            self.waiting.calls.iter().filter(|(_, call)| is_lost(call)).map(|(callout, _)| *callout).collect();
+            self.waiting.calls.iter().filter(|call| is_lost(call)).map(|call| call.callout).collect();
         for callout in lost {
             self.resume(callout, VerdictAnswer::Unavailable);
         }
     }
 
-    /// Another configuration takes over: nobody would answer those who wait.
-    pub(crate) fn refuse_waiting(&mut self) {
-        let callouts: Vec<Callout> = self.waiting.calls.keys().copied().collect();
-        for callout in callouts {
-            self.resume(callout, VerdictAnswer::Unavailable);
-        }
-    }
-
     fn resume(&mut self, callout: Callout, verdict: VerdictAnswer) {
-        let Some(call) = self.waiting.calls.remove(&callout) else { return };
-        if self.waiting.open.get(&call.key) == Some(&callout) {
-            self.waiting.open.remove(&call.key);
-        }
-        self.waiting.count = self.waiting.count.saturating_sub(u32::try_from(call.waiters.len()).unwrap_or(u32::MAX));
+        let Some(place) = self.waiting.calls.iter().position(|call| call.callout == callout) else { return };
+        let call = self.waiting.calls.swap_remove(place);
         let now = self.now().steady;
         let learned = self.gate.learn(call.key, verdict, now);
         for (context, pending) in call.waiters {

@@ -70,7 +70,7 @@ pub fn configure(root: Context, size: usize) -> bool {
     }
     match Worker::new(root, text.clone()) {
         Ok(worker) => {
-            with(Worker::refuse_waiting);
+            with(Worker::give_up_on_all_verdicts);
             WORKER.with(|place| {
                 if let Ok(mut place) = place.try_borrow_mut() {
                     *place = Some(worker);
