@@ -34,7 +34,7 @@ pub enum Scheme {
 }
 
 /// A credential as it is asked about.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     /// In which form it came.
     pub scheme: Scheme,
