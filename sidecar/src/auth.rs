@@ -4,7 +4,11 @@
 //! provider, and keeps decisions for a while. An error on the way is never a decision.
 
 pub mod actor;
+pub mod callout;
+pub mod fields;
 pub mod judge;
+pub mod jwks;
+pub mod jwt;
 pub mod settings;
 pub mod source;
 pub mod tokens;

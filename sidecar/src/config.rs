@@ -7,6 +7,7 @@ pub mod defaults;
 pub mod duration;
 pub mod file_provider;
 pub mod filter;
+pub mod gate;
 pub mod internal;
 pub mod keys;
 pub mod load;
@@ -26,6 +27,8 @@ use serde::Deserialize;
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "Taskgate configuration")]
 pub struct Config {
+    /// What the filter decides by.
+    pub gate: gate::GateSection,
     /// The listener that the filter talks to.
     pub internal: internal::InternalConfig,
     /// The listener for health checks and metrics.

@@ -18,6 +18,7 @@ use crate::clock::SharedClock;
 use crate::config::resolve::Settings;
 use crate::discovery::publisher::Mailbox;
 use crate::feed::{ControlState, Feed};
+use crate::http::HttpError;
 use crate::lifecycle::Tasks;
 use crate::lifecycle::address::Listen;
 use crate::lifecycle::fleet::Fleet;
@@ -43,6 +44,9 @@ pub enum StartError {
     /// It can't listen.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// There is no HTTP client.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// A key that was made up has no valid name; a bug.
     #[error("no key could be made up: {0}")]
     Key(#[from] taskgate_core::key::InvalidKeyId),
@@ -83,7 +87,7 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
     let operations = Bound::bind("operations.listen", &settings.operations).await?;
     let addresses = Addresses { internal: internal.listen().to_string(), operations: operations.listen().to_string() };
     let tasks = Tasks::new();
-    let (app, shared) = assemble(&settings, setting.clock, &tasks)?;
+    let app = assemble(&settings, setting.clock, &tasks)?;
     app.registry.refuse_endpoints([&internal, &operations].into_iter().filter_map(own_address).collect());
 
     let mailbox = Arc::new(Mailbox::default());
@@ -96,8 +100,14 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
 
     let (reloads, requests) = mpsc::channel(1);
     let grace = settings.grace;
-    let reloader =
-        Reloader { path: setting.config_path, settings, app: Arc::clone(&app), shared, fleet, logs: setting.logs };
+    let reloader = Reloader {
+        path: setting.config_path,
+        settings,
+        app: Arc::clone(&app),
+        tasks: tasks.clone(),
+        fleet,
+        logs: setting.logs,
+    };
     tasks.spawn("reload", reloader.run(requests));
     tracing::info!(internal.listen = addresses.internal, operations.listen = addresses.operations, "listening");
     Ok(Running { app, addresses, tasks, reloads, grace })
@@ -121,10 +131,10 @@ impl Running {
     }
 }
 
-fn assemble(settings: &Settings, clock: SharedClock, tasks: &Tasks) -> Result<(Arc<App>, Arc<Shared>), StartError> {
+fn assemble(settings: &Settings, clock: SharedClock, tasks: &Tasks) -> Result<Arc<App>, StartError> {
     let metrics = Arc::new(Metrics::new());
     let keys = keys(settings)?;
-    let control = ControlState::new(keys, settings.verdicts.fingerprint);
+    let control = ControlState::new(settings.gate.clone(), keys, settings.verdicts.fingerprint);
     let feed = Arc::new(Feed::new(random::non_zero()?, control.control()));
     let registry = Arc::new(Registry::new(Arc::clone(&feed), Arc::clone(&clock), Arc::clone(&metrics)));
     let shared = Arc::new(Shared {
@@ -139,12 +149,12 @@ fn assemble(settings: &Settings, clock: SharedClock, tasks: &Tasks) -> Result<(A
         control,
         registry,
         providers: RwLock::default(),
-        judge: ArcSwap::from_pointee(Judge::new(&settings.verdicts, Arc::clone(&shared))),
+        judge: ArcSwap::from_pointee(Judge::new(&settings.verdicts, shared, tasks)?),
         live: ArcSwap::from_pointee(live(settings)),
         metrics,
         stop: tasks.stop().clone(),
     };
-    Ok((Arc::new(app), shared))
+    Ok(Arc::new(app))
 }
 
 fn keys(settings: &Settings) -> Result<Vec<(KeyId, Secret)>, StartError> {

@@ -18,6 +18,11 @@ pub struct InvalidYaml {
 }
 
 impl InvalidYaml {
+    /// A value that is wrong for a reason that the reader of YAML does not know.
+    pub fn new(key: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { key: key.into(), place: None, reason: reason.into() }
+    }
+
     /// Which key is wrong, as in `verdicts.sources[0].jwt.issuer`; empty where the document as a
     /// whole is.
     #[must_use]

@@ -29,7 +29,11 @@ pub async fn json<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
     })
 }
 
-async fn bytes(body: Body) -> Result<Bytes, Problem> {
+/// Reads a body.
+///
+/// # Errors
+/// The [`Problem`] to answer.
+pub async fn bytes(body: Body) -> Result<Bytes, Problem> {
     let collected = tokio::time::timeout(MAX_TIME, Limited::new(body, MAX_BODY).collect())
         .await
         .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", "the body did not arrive in time"))?;

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, PoisonError};
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
@@ -16,7 +15,10 @@ use crate::app::App;
 use crate::auth::judge::is_askable;
 
 pub(super) async fn decide(State(app): State<Arc<App>>, body: Body) -> Result<Response, Problem> {
-    let query: VerdictQuery = body::json(body).await?;
+    let bytes = body::bytes(body).await?;
+    let query = VerdictQuery::decode(&bytes).ok_or_else(|| {
+        Problem::malformed("the body is no question of this release; filter and sidecar must be of the same one")
+    })?;
     if !is_askable(&query.credential) {
         return Err(Problem::malformed("the credential is empty or too long"));
     }
@@ -34,6 +36,10 @@ pub(super) async fn decide(State(app): State<Arc<App>>, body: Body) -> Result<Re
         _ if !app.feed.is_settled() => WireVerdict::Unavailable,
         _ => judge.unknown_service(),
     };
-    let headers = [(ANSWER_HEADER, VERDICT_ANSWER), (header::CACHE_CONTROL.as_str(), "no-store")];
-    Ok((headers, Json(verdict)).into_response())
+    let headers = [
+        (header::CONTENT_TYPE.as_str(), "application/octet-stream"),
+        (header::CACHE_CONTROL.as_str(), "no-store"),
+        (ANSWER_HEADER, VERDICT_ANSWER),
+    ];
+    Ok((headers, verdict.encode()).into_response())
 }

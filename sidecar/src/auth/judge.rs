@@ -11,7 +11,10 @@ use moka::future::Cache;
 use taskgate_core::time::UnixTime;
 use taskgate_core::verdict::{Credential, MAX_CREDENTIAL, MAX_LIFETIME, Refusal, WireVerdict};
 use tokio::time::Instant;
+use tokio_util::sync::DropGuard;
 
+use crate::auth::callout::Callout;
+use crate::auth::jwt::Jwt;
 use crate::auth::settings::{SourceSettings, VerdictSettings};
 use crate::auth::source::{Identification, Question, Source};
 use crate::auth::tokens::Tokens;
@@ -19,6 +22,8 @@ use crate::clock::SharedClock;
 use crate::digest::Digest;
 use crate::discovery::policy::Authorisation;
 use crate::discovery::provider::Provider;
+use crate::http::HttpError;
+use crate::lifecycle::Tasks;
 use crate::registry::published::Published;
 use crate::telemetry::metrics::{Metrics, VerdictLabels};
 
@@ -28,12 +33,19 @@ pub type Decisions = Cache<Digest, Decision>;
 /// What decides.
 #[derive(Debug)]
 pub struct Judge {
-    sources: Vec<Box<dyn Source>>,
+    sources: Arc<Sources>,
     deadline: Duration,
     allow_lifetime: Duration,
     deny_lifetime: Duration,
     fingerprint: Digest,
     shared: Arc<Shared>,
+}
+
+/// The sources, which end when nobody asks them any more.
+#[derive(Debug)]
+struct Sources {
+    list: Vec<Arc<dyn Source>>,
+    _stop: DropGuard,
 }
 
 /// What outlives a reload.
@@ -79,16 +91,50 @@ pub fn decisions(entries: u64) -> Decisions {
 }
 
 impl Judge {
-    /// A judge by these settings.
-    #[must_use]
-    pub fn new(settings: &VerdictSettings, shared: Arc<Shared>) -> Self {
-        let source = |settings: &SourceSettings| -> Box<dyn Source> {
-            match settings {
-                SourceSettings::Tokens(tokens) => Box::new(Tokens::new(tokens.clone(), Arc::clone(&shared.clock))),
-            }
-        };
+    /// A judge by these settings. Its sources keep themselves up to date until it is dropped.
+    ///
+    /// # Errors
+    /// [`HttpError::Client`].
+    pub fn new(settings: &VerdictSettings, shared: Arc<Shared>, tasks: &Tasks) -> Result<Self, HttpError> {
+        let stop = tasks.stop().child_token();
+        let mut sources: Vec<Arc<dyn Source>> = Vec::with_capacity(settings.sources.len());
+        for settings in &settings.sources {
+            let clock = Arc::clone(&shared.clock);
+            let source: Arc<dyn Source> = match settings {
+                SourceSettings::Callout(settings) => Arc::new(Callout::new(settings.clone())?),
+                SourceSettings::Jwt(settings) => Arc::new(Jwt::new(settings.clone(), clock)?),
+                SourceSettings::Tokens(tokens) => Arc::new(Tokens::new(tokens.clone(), clock)),
+            };
+            sources.push(source);
+        }
+        for source in &sources {
+            let (source, stop) = (Arc::clone(source), stop.clone());
+            tasks.spawn("verdict source", async move {
+                tokio::select! {
+                    () = source.run(stop.clone()) => {}
+                    () = stop.cancelled() => {}
+                }
+            });
+        }
+        let sources = Arc::new(Sources { list: sources, _stop: stop.drop_guard() });
+        Ok(Self::with(sources, settings, shared))
+    }
+
+    /// A judge by new settings. Where they have the same sources, those go on with what they know.
+    ///
+    /// # Errors
+    /// [`HttpError::Client`].
+    pub fn renewed(&self, settings: &VerdictSettings, tasks: &Tasks) -> Result<Self, HttpError> {
+        if settings.fingerprint == self.fingerprint {
+            Ok(Self::with(Arc::clone(&self.sources), settings, Arc::clone(&self.shared)))
+        } else {
+            Self::new(settings, Arc::clone(&self.shared), tasks)
+        }
+    }
+
+    fn with(sources: Arc<Sources>, settings: &VerdictSettings, shared: Arc<Shared>) -> Self {
         Self {
-            sources: settings.sources.iter().map(source).collect(),
+            sources,
             deadline: settings.deadline,
             allow_lifetime: settings.allow_lifetime,
             deny_lifetime: settings.deny_lifetime,
@@ -157,7 +203,7 @@ impl Judge {
 
     async fn identify(&self, question: Question<'_>) -> Result<Identified, Undecided> {
         let mut undecided = None;
-        for source in &self.sources {
+        for source in &self.sources.list {
             let identification = source.identify(question).await;
             let name = source.name();
             match identification {

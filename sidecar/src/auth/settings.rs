@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::auth::callout::CalloutSettings;
+use crate::auth::jwt::JwtSettings;
 use crate::auth::tokens::{StoredToken, resolve_tokens};
 use crate::config::resolve::{Files, InvalidSetting};
 use crate::config::sources::SourceConfig;
@@ -27,6 +29,10 @@ pub struct VerdictSettings {
 /// The settings of one source.
 #[derive(Clone, Debug)]
 pub enum SourceSettings {
+    /// An HTTP service.
+    Callout(CalloutSettings),
+    /// A token issuer.
+    Jwt(JwtSettings),
     /// Tokens that are listed.
     Tokens(Vec<StoredToken>),
 }
@@ -37,20 +43,38 @@ pub enum SourceSettings {
 /// [`InvalidSetting`].
 pub fn resolve_sources(
     configs: Vec<SourceConfig>,
-    _deadline: Duration,
+    deadline: Duration,
     files: &mut Files<'_>,
 ) -> Result<(Vec<SourceSettings>, Digest), InvalidSetting> {
     let mut sources = Vec::with_capacity(configs.len());
     for (index, config) in configs.into_iter().enumerate() {
         let key = format!("verdicts.sources[{index}]");
         sources.push(match config {
+            SourceConfig::Callout(config) => {
+                SourceSettings::Callout(CalloutSettings::resolve(&format!("{key}.callout"), config, deadline, files)?)
+            }
+            SourceConfig::Jwt(config) => {
+                SourceSettings::Jwt(JwtSettings::resolve(&format!("{key}.jwt"), config, files)?)
+            }
             SourceConfig::Tokens(config) => {
                 SourceSettings::Tokens(resolve_tokens(&format!("{key}.tokens"), config, files)?)
             }
-            SourceConfig::Callout(_) | SourceConfig::Jwt(_) => return Err(InvalidSetting::new(key, "not built yet")),
         });
     }
-    // Secrets show as `****` in `Debug`; none of them changes what a source decides.
-    let fingerprint = Digest::of(format!("{sources:?}").as_bytes());
+    let fingerprint = fingerprint(&sources);
     Ok((sources, fingerprint))
+}
+
+fn fingerprint(sources: &[SourceSettings]) -> Digest {
+    let text = format!("{sources:?}");
+    // Secrets show as `****` in `Debug`, and of keys only their names.
+    let hidden = sources.iter().map(|source| match source {
+        SourceSettings::Callout(settings) => {
+            settings.authorization().map(|secret| Digest::of(secret.expose().as_bytes()))
+        }
+        SourceSettings::Jwt(settings) => settings.keys_digest(),
+        SourceSettings::Tokens(_) => None,
+    });
+    let hidden: Vec<Option<Digest>> = hidden.collect();
+    Digest::of_parts(&[text.as_bytes(), format!("{hidden:?}").as_bytes()])
 }

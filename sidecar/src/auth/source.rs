@@ -4,6 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use taskgate_core::verdict::Credential;
+use tokio_util::sync::CancellationToken;
 
 use crate::auth::actor::Actor;
 use crate::registry::published::Published;
@@ -41,4 +42,7 @@ pub trait Source: fmt::Debug + Send + Sync + 'static {
 
     /// Whose credential it is.
     async fn identify(&self, question: Question<'_>) -> Identification;
+
+    /// Keeps itself up to date until `stop`, where there is anything to keep.
+    async fn run(&self, _stop: CancellationToken) {}
 }

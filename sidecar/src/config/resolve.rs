@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use taskgate_core::config::GateConfig;
 use taskgate_core::key::{KeyId, Secret};
 use taskgate_core::verdict::MAX_LIFETIME;
 use thiserror::Error;
@@ -46,6 +47,8 @@ impl InvalidSetting {
 /// Settings that hold.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What the gate decides by.
+    pub gate: GateConfig,
     /// Where the filter's listener listens.
     pub internal: Listen,
     /// What every request to it must carry.
@@ -97,6 +100,7 @@ impl Settings {
         let verdicts = verdict_settings(config.verdicts, &mut files)?;
         let keys = keys(config.keys, &mut files)?;
         Ok(Self {
+            gate: config.gate.resolve()?,
             internal,
             internal_secret,
             operations,

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use taskgate_core::config::GateConfig;
 use taskgate_core::feed::Control;
 use taskgate_core::key::{KeyId, KeyRing, Secret};
 
@@ -22,6 +23,7 @@ pub struct ControlState {
 #[derive(Debug)]
 struct Inner {
     number: u64,
+    gate: GateConfig,
     keys: Vec<(KeyId, Secret)>,
     fingerprint: Digest,
     verdict_epoch: u64,
@@ -30,23 +32,24 @@ struct Inner {
 impl ControlState {
     /// The state at the start. `keys` has the current key first and is not empty.
     #[must_use]
-    pub fn new(keys: Vec<(KeyId, Secret)>, fingerprint: Digest) -> Self {
+    pub fn new(gate: GateConfig, keys: Vec<(KeyId, Secret)>, fingerprint: Digest) -> Self {
         // From the sources rather than from the time: a restart with the same sources voids nothing.
         let verdict_epoch = (fingerprint.prefix() >> (COUNTER_BITS + 1)) << COUNTER_BITS;
-        Self { inner: Mutex::new(Inner { number: 1, keys, fingerprint, verdict_epoch }) }
+        Self { inner: Mutex::new(Inner { number: 1, gate, keys, fingerprint, verdict_epoch }) }
     }
 
-    /// Takes keys and sources; whether anything changed. The verdict epoch rises when sources did.
-    pub fn update(&self, keys: Vec<(KeyId, Secret)>, fingerprint: Digest) -> bool {
+    /// Takes the gate's configuration, keys and sources; whether anything changed. The verdict epoch rises when sources did.
+    pub fn update(&self, gate: GateConfig, keys: Vec<(KeyId, Secret)>, fingerprint: Digest) -> bool {
         let mut inner = self.inner();
         let sources_changed = inner.fingerprint != fingerprint;
-        if !sources_changed && inner.keys == keys {
+        if !sources_changed && inner.keys == keys && inner.gate == gate {
             return false;
         }
         if sources_changed {
             inner.verdict_epoch = inner.verdict_epoch.saturating_add(1);
         }
         inner.number = inner.number.saturating_add(1);
+        inner.gate = gate;
         inner.keys = keys;
         inner.fingerprint = fingerprint;
         true
@@ -62,6 +65,7 @@ impl ControlState {
             cache_key: cache_key.unwrap_or_default(),
             keys: inner.keys.iter().map(|(id, secret)| (id.clone(), *secret.expose())).collect(),
             verdict_epoch: inner.verdict_epoch,
+            gate: inner.gate.clone(),
         }
     }
 
@@ -92,6 +96,10 @@ impl ControlState {
 mod tests {
     use super::*;
 
+    fn gate(base: &str) -> GateConfig {
+        GateConfig::for_domain(base)
+    }
+
     fn keys(byte: u8) -> Vec<(KeyId, Secret)> {
         vec![(KeyId::parse("k1").expect("an id"), Secret::new([byte; 32]))]
     }
@@ -99,22 +107,25 @@ mod tests {
     #[test]
     fn a_restart_with_the_same_settings_voids_nothing() {
         let sources = Digest::of(b"sources");
-        let (one, other) = (ControlState::new(keys(1), sources), ControlState::new(keys(1), sources));
+        let (one, other) =
+            (ControlState::new(gate("a.b"), keys(1), sources), ControlState::new(gate("a.b"), keys(1), sources));
         assert_eq!(one.control(), other.control());
         assert_ne!(one.control().cache_key, [1; 32]);
     }
 
     #[test]
     fn numbers_rise_with_what_changed() {
-        let state = ControlState::new(keys(1), Digest::of(b"a"));
+        let state = ControlState::new(gate("a.b"), keys(1), Digest::of(b"a"));
         let before = state.control();
-        assert!(!state.update(keys(1), Digest::of(b"a")));
+        assert!(!state.update(gate("a.b"), keys(1), Digest::of(b"a")));
         assert_eq!(state.control(), before);
-        assert!(state.update(keys(2), Digest::of(b"a")));
+        assert!(state.update(gate("a.b"), keys(2), Digest::of(b"a")));
         let rotated = state.control();
         assert!(rotated.number > before.number && rotated.verdict_epoch == before.verdict_epoch);
-        assert!(state.update(keys(2), Digest::of(b"b")));
-        assert!(state.update(keys(2), Digest::of(b"a")));
+        assert!(state.update(gate("a.b"), keys(2), Digest::of(b"b")));
+        assert!(state.update(gate("a.b"), keys(2), Digest::of(b"a")));
+        assert_eq!(state.verdict_epoch(), before.verdict_epoch + 2);
+        assert!(state.update(gate("c.d"), keys(2), Digest::of(b"a")));
         assert_eq!(state.verdict_epoch(), before.verdict_epoch + 2);
     }
 }

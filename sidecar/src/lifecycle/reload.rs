@@ -10,11 +10,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::app::{App, Live};
-use crate::auth::judge::{Judge, Shared};
 use crate::config::load::load;
 use crate::config::resolve::Settings;
 use crate::digest::Digest;
 use crate::file;
+use crate::http::HttpError;
+use crate::lifecycle::Tasks;
 use crate::lifecycle::fleet::Fleet;
 use crate::telemetry::logs::Logs;
 use crate::watch::Watch;
@@ -33,8 +34,8 @@ pub struct Reloader {
     pub settings: Settings,
     /// What the listeners share.
     pub app: Arc<App>,
-    /// What outlives a judge.
-    pub shared: Arc<Shared>,
+    /// Where what is new runs.
+    pub tasks: Tasks,
     /// The providers that run.
     pub fleet: Fleet,
     /// The running logs.
@@ -64,10 +65,10 @@ impl Reloader {
 
     /// Reads the configuration again and takes it; whether it was taken.
     pub fn reload(&mut self) -> bool {
-        let Some(path) = &self.path else { return false };
-        match load(path) {
-            Ok(settings) => {
-                self.take(settings);
+        let Some(path) = self.path.clone() else { return false };
+        let taken = load(&path).map_err(anyhow::Error::from).and_then(|settings| Ok(self.take(settings)?));
+        match taken {
+            Ok(()) => {
                 self.app.metrics.reloads.inc();
                 true
             }
@@ -80,7 +81,11 @@ impl Reloader {
     }
 
     /// Takes settings that hold.
-    pub fn take(&mut self, settings: Settings) {
+    ///
+    /// # Errors
+    /// [`HttpError::Client`]; then nothing of them is taken.
+    pub fn take(&mut self, settings: Settings) -> Result<(), HttpError> {
+        let judge = self.app.judge.load().renewed(&settings.verdicts, &self.tasks)?;
         for key in self.settings.restart_needed(&settings) {
             tracing::warn!(key, "changed in the configuration, but takes effect only after a restart");
         }
@@ -88,15 +93,16 @@ impl Reloader {
             tracing::error!(%error, "log level not taken");
         }
         self.app.live.store(Arc::new(live(&settings)));
-        self.app.judge.store(Arc::new(Judge::new(&settings.verdicts, Arc::clone(&self.shared))));
+        self.app.judge.store(Arc::new(judge));
         // Without configured keys those that were made up at the start stay.
         let keys = if settings.keys.is_empty() { self.app.control.keys() } else { settings.keys.clone() };
-        if self.app.control.update(keys, settings.verdicts.fingerprint) {
+        if self.app.control.update(settings.gate.clone(), keys, settings.verdicts.fingerprint) {
             self.app.feed.set_control(self.app.control.control());
         }
         self.fleet.apply(&settings.providers, &self.app);
         self.settings = settings;
         tracing::info!("configuration taken");
+        Ok(())
     }
 }
 

@@ -14,7 +14,8 @@ use crate::yaml::{self, InvalidYaml};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ServicesFile {
-    services: Vec<serde_json::Value>,
+    /// YAML's nothing reads as an empty list; a file that ends after `services:` must not.
+    services: Option<Vec<serde_json::Value>>,
 }
 
 /// One service.
@@ -78,9 +79,11 @@ enum RowLevel {
 /// [`InvalidYaml`] where the file is no list of services at all.
 pub(super) fn inventory(text: &str) -> Result<Inventory, InvalidYaml> {
     let file: ServicesFile = yaml::parse(text)?;
+    let services =
+        file.services.ok_or_else(|| InvalidYaml::new("services", "is not a list; write `[]` for no services"))?;
     let mut inventory = Inventory::default();
     let mut seen = HashSet::new();
-    for (index, value) in file.services.into_iter().enumerate() {
+    for (index, value) in services.into_iter().enumerate() {
         let subject = subject(index, &value);
         let entry = yaml::parse_value::<Row>(value).map_err(|error| error.to_string()).and_then(Entry::try_from);
         match entry {

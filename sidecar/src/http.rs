@@ -1,0 +1,118 @@
+//! Asking other HTTP services, bounded in time and size.
+
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder, StatusCode};
+use thiserror::Error;
+use url::Url;
+
+/// The most bytes of an answer.
+const MAX_ANSWER: usize = 1 << 20;
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why there is no answer. It never quotes the request.
+#[derive(Debug, Error)]
+pub enum HttpError {
+    /// No client could be made.
+    #[error("no HTTP client: {0}")]
+    Client(reqwest::Error),
+    /// The exchange failed.
+    #[error("{0}")]
+    Exchange(String),
+    /// The answer is too large.
+    #[error("the answer is larger than {MAX_ANSWER} bytes")]
+    TooLarge,
+}
+
+/// Text that is no address of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("is no http:// or https:// address without a user name")]
+pub struct InvalidUrl;
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+/// Reads the address of a service.
+///
+/// # Errors
+/// [`InvalidUrl`].
+pub fn parse_url(text: &str) -> Result<Url, InvalidUrl> {
+    let url = Url::parse(text).map_err(|_| InvalidUrl)?;
+    let plain = matches!(url.scheme(), "http" | "https") && url.has_host();
+    let anonymous = url.username().is_empty() && url.password().is_none();
+    if plain && anonymous { Ok(url) } else { Err(InvalidUrl) }
+}
+
+/// A client whose exchanges take at most `timeout`. It follows no redirect: what it carries is for
+/// the configured service alone.
+///
+/// # Errors
+/// [`HttpError::Client`].
+pub fn client(timeout: Duration) -> Result<Client, HttpError> {
+    Client::builder()
+        .user_agent(concat!("taskgate/", env!("CARGO_PKG_VERSION")))
+        .redirect(Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+        .timeout(timeout)
+        .build()
+        .map_err(HttpError::Client)
+}
+
+/// Sends a request and reads the whole answer.
+///
+/// # Errors
+/// [`HttpError`].
+pub async fn exchange(request: RequestBuilder) -> Result<Answer, HttpError> {
+    let mut response = request.send().await.map_err(|error| failed(&error))?;
+    let status = response.status();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
+        if body.len().saturating_add(chunk.len()) > MAX_ANSWER {
+            return Err(HttpError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, body })
+}
+
+/// An error's own words and those of its innermost cause; never the address, which may have secrets.
+fn failed(error: &reqwest::Error) -> HttpError {
+    let what = if error.is_timeout() {
+        "timed out"
+    } else if error.is_connect() {
+        "can't connect"
+    } else {
+        "the exchange failed"
+    };
+    let mut cause = std::error::Error::source(error);
+    while let Some(deeper) = cause.and_then(std::error::Error::source) {
+        cause = Some(deeper);
+    }
+    HttpError::Exchange(match cause {
+        Some(cause) => format!("{what}: {cause}"),
+        None => what.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_plain() {
+        assert!(parse_url("https://idp.example.test/keys?x=1").is_ok());
+        for text in
+            ["", "idp.example.test", "ftp://a/", "file:///etc/passwd", "http://", "https://a:b@c/", "https://a@c/"]
+        {
+            assert_eq!(parse_url(text), Err(InvalidUrl), "{text}");
+        }
+    }
+}
