@@ -102,6 +102,7 @@ impl Secret {
 
     /// The key that `context` derives from this secret: HMAC-SHA-256(secret, context).
     #[must_use]
+    #[inline(never)] // Seldom used; inlined, it would be in the filter several times.
     pub fn derive(&self, context: &[u8]) -> Self {
         let mut output = [0; 32];
         // HMAC takes a key of any length, so this arm is always taken.
