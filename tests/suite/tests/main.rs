@@ -1,0 +1,4 @@
+//! What must hold of the product as a whole, in one binary.
+
+mod corpus;
+mod native;
