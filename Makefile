@@ -13,6 +13,10 @@ FAULT_FILTER := target/wasm/taskgate_filter_fault.wasm
 WASM_OPT := wasm-opt -Oz --enable-bulk-memory --enable-mutable-globals --enable-nontrapping-float-to-int \
 	--enable-sign-ext --enable-multivalue --enable-reference-types
 
+# Paths of the machine that builds don't belong into what it builds.
+CARGO_HOME_DIR := $(or $(CARGO_HOME),$(HOME)/.cargo)
+FILTER_FLAGS := --config 'target.$(WASM_TARGET).rustflags=["--remap-path-prefix=$(CARGO_HOME_DIR)=cargo","--remap-path-prefix=$(CURDIR)=."]'
+
 export TASKGATE_FILTER := $(abspath $(FILTER))
 export TASKGATE_FAULT_FILTER := $(abspath $(FAULT_FILTER))
 
@@ -50,13 +54,13 @@ fault-filter: $(FAULT_FILTER)
 FILTER_SOURCES := $(shell find core/src filter/src -name '*.rs') core/Cargo.toml filter/Cargo.toml Cargo.toml Cargo.lock
 
 $(FILTER): $(FILTER_SOURCES) | rust wasm-opt
-	cargo build --package taskgate-filter --target $(WASM_TARGET) --profile filter
+	cargo build --package taskgate-filter --target $(WASM_TARGET) --profile filter $(FILTER_FLAGS)
 	mkdir -p $(@D)
 	$(WASM_OPT) target/$(WASM_TARGET)/filter/taskgate_filter.wasm --output $@
 
 # A test build: the header `x-fault: trap` makes it die. Never deploy it.
 $(FAULT_FILTER): $(FILTER_SOURCES) | rust wasm-opt
-	cargo build --package taskgate-filter --target $(WASM_TARGET) --profile filter \
+	cargo build --package taskgate-filter --target $(WASM_TARGET) --profile filter $(FILTER_FLAGS) \
 		--features fault-injection --target-dir target/fault
 	mkdir -p $(@D)
 	$(WASM_OPT) target/fault/$(WASM_TARGET)/filter/taskgate_filter.wasm --output $@

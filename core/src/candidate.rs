@@ -5,6 +5,7 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
+use std::collections::VecDeque;
 
 use crate::edit::CANDIDATES;
 use crate::service::Endpoint;
@@ -17,7 +18,7 @@ const MAX_DEMOTED: usize = 128;
 /// the time none.
 #[derive(Debug)]
 pub struct Demotions {
-    until: Vec<(SocketAddr, UnixTime)>,
+    until: VecDeque<(SocketAddr, UnixTime)>,
     length: Duration,
 }
 
@@ -25,16 +26,16 @@ impl Demotions {
     /// None yet; each will last for `length`.
     #[must_use]
     pub const fn new(length: Duration) -> Self {
-        Self { until: Vec::new(), length }
+        Self { until: VecDeque::new(), length }
     }
 
     /// Remembers that `address` failed at `now`; where there are too many, the oldest is forgotten.
     pub fn add(&mut self, address: SocketAddr, now: UnixTime) {
         self.until.retain(|(found, until)| *found != address && *until > now);
         if self.until.len() >= MAX_DEMOTED {
-            self.until.remove(0);
+            self.until.pop_front();
         }
-        self.until.push((address, now.after(self.length)));
+        self.until.push_back((address, now.after(self.length)));
     }
 
     /// Whether `address` is demoted at `now`.
