@@ -1,1 +1,25 @@
-//! Placeholder of the skeleton.
+//! Real processes for tests, the demo and benchmarks: Envoy and the sidecar, started, watched and ended.
+//!
+//! Why: what Taskgate promises holds between processes, so that is where it is tested. Everything runs
+//! on loopback with free ports and is gone when its value is dropped.
+//!
+//! Read in this order: [`SidecarHome`] and [`Sidecar`], [`StaticConfig`], [`Envoy`]; then the helpers
+//! [`ReservedAddress`], [`BlackHole`], [`wait_until`].
+//!
+//! Never ends a process that it did not start.
+
+mod address;
+mod black_hole;
+pub mod environment;
+mod envoy;
+mod process;
+mod sidecar;
+mod static_config;
+mod wait;
+
+pub use address::ReservedAddress;
+pub use black_hole::BlackHole;
+pub use envoy::{Envoy, EnvoyMemory, EnvoyOptions};
+pub use sidecar::{Sidecar, SidecarHome};
+pub use static_config::StaticConfig;
+pub use wait::{wait_for, wait_until};
