@@ -161,3 +161,43 @@ fn a_vm_cannot_answer_the_callout_of_another() -> TestResult {
     assert_eq!(one.answer(callout, Answer::new(200)), Delivery::Delivered);
     Ok(())
 }
+
+#[test]
+fn an_answer_is_only_there_for_its_own_root_and_callback() -> TestResult {
+    // The root of the first plugin is context 1, that of the second context 2.
+    let reads = "(call $show_header (i32.const 6) (i32.const 1112) (i32.const 7))";
+    let (host, mut vm, root) = envoy(&format!(
+        r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+             (drop (call $dispatch)) (i32.const 1))
+           (func (export "proxy_on_http_call_response") (param i32 i32 i32 i32 i32)
+             {reads}
+             (drop (call $effective (i32.const 2)))
+             {reads})
+           (func (export "proxy_on_configure") (param i32 i32) (result i32)
+             (drop (call $set_tick (i32.const 9))) (i32.const 1))
+           (func (export "proxy_on_tick") (param i32) {reads})"#
+    ))?;
+    vm.add_plugin("")?;
+    vm.request(root, Request::get("a", "/"));
+    let callout = host.callouts().first().ok_or("no callout")?.id;
+    assert_eq!(vm.answer(callout, Answer::new(200)), Delivery::Delivered);
+    assert!(vm.tick(root));
+    assert_eq!(messages(&host), ["200", "02", "02"], "BadArgument is 2");
+    Ok(())
+}
+
+#[test]
+fn the_chosen_context_ends_with_the_callback() -> TestResult {
+    // The first stream chooses its own context last; the second must not act on the first.
+    let (_, mut vm, root) = envoy(
+        r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+             (drop (call $identify))
+             (drop (call $effective (i32.const 1)))
+             (i32.const 0))"#,
+    )?;
+    let streams = [vm.request(root, Request::get("a", "/")), vm.request(root, Request::get("b", "/"))];
+    for stream in streams {
+        assert_eq!(vm.upstream(stream).ok_or("not continued")?.text("x-user"), Some("alice"));
+    }
+    Ok(())
+}

@@ -37,13 +37,16 @@ fn every_plugin_of_a_vm_has_its_own_root_and_configuration() -> TestResult {
 
 #[test]
 fn the_configuration_cannot_be_read_later() -> TestResult {
-    let (host, mut vm, root) = envoy(
-        r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
-             (call $tell (call $buffer (i32.const 7) (i32.const 0) (i32.const 9) (i32.const 0) (i32.const 4)))
-             (i32.const 0))"#,
-    )?;
+    let reads = "(call $tell (call $buffer (i32.const 7) (i32.const 0) (i32.const 9) (i32.const 0) (i32.const 4)))";
+    let (host, mut vm, root) = envoy(&format!(
+        r#"(func (export "proxy_on_configure") (param i32 i32) (result i32)
+             (drop (call $set_tick (i32.const 9))) {reads} (i32.const 1))
+           (func (export "proxy_on_tick") (param i32) {reads})
+           (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) {reads} (i32.const 0))"#
+    ))?;
+    assert!(vm.tick(root));
     vm.request(root, Request::get("a", "/"));
-    assert_eq!(messages(&host), ["01"], "NotFound is 1");
+    assert_eq!(messages(&host), ["00", "01", "01"], "NotFound is 1");
     Ok(())
 }
 

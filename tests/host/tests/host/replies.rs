@@ -84,3 +84,40 @@ fn a_reply_in_the_response_phase_replaces_the_response() -> TestResult {
     assert!(vm.upstream(stream).is_some());
     Ok(())
 }
+
+#[test]
+fn a_reply_is_not_replied_to_again() -> TestResult {
+    let replies_again = r#"
+        (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+          (call $tell (i32.const 1))
+          (drop (call $respond (i32.const 200) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+            (i32.const 0) (i32.const 0) (i32.const 5)))
+          (i32.const 0))"#;
+    let (host, mut vm, root) = envoy(&format!("{DENIES} {replies_again}"))?;
+    let stream = vm.request(root, Request::get("a", "/"));
+    assert_eq!(vm.outcome(stream).status(), Some(403));
+    assert_eq!(messages(&host), ["01"]);
+
+    let (host, mut vm, root) = envoy(replies_again)?;
+    let stream = vm.request(root, Request::get("a", "/"));
+    let outcome = vm.response_headers(stream, [(":status", "502")], true);
+    assert_eq!(outcome.reply().map(|reply| (reply.status, reply.grpc_status)), Some((200, Some(5))));
+    assert_eq!(messages(&host), ["01"], "a reply that replaces a response is not shown again");
+    Ok(())
+}
+
+#[test]
+fn replying_to_another_stream_pauses_the_own_one() -> TestResult {
+    // Context 2 waits; context 3 denies it and means to go on itself.
+    let (_, mut vm, root) = envoy(
+        r#"(func (export "proxy_on_request_headers") (param $context i32) (param i32 i32) (result i32)
+             (if (i32.eq (local.get $context) (i32.const 2)) (then (return (i32.const 1))))
+             (drop (call $effective (i32.const 2)))
+             (drop (call $deny))
+             (i32.const 0))"#,
+    )?;
+    let (first, second) = (vm.request(root, Request::get("a", "/")), vm.request(root, Request::get("b", "/")));
+    assert_eq!(vm.outcome(first).status(), Some(403));
+    assert_eq!(vm.outcome(second), Outcome::Paused, "Envoy stops the running callback, whoever was answered");
+    Ok(())
+}

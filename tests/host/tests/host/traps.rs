@@ -173,3 +173,17 @@ fn a_trap_on_a_tick_is_remembered() -> TestResult {
     assert!(vm.outcome(later).is_trapped());
     Ok(())
 }
+
+#[test]
+fn streams_of_an_old_instance_do_not_touch_the_new_one() -> TestResult {
+    let (host, mut vm, root) = start(FailurePolicy::Reload)?;
+    let old = vm.request(root, get("/p"));
+    vm.reload()?;
+    let new = vm.request(root, get("/p"));
+    vm.disconnect(old);
+    assert_eq!(vm.outcome(old), Outcome::Gone);
+    assert_eq!(host.callouts().len(), 1, "both streams had the same context number");
+    vm.disconnect(new);
+    assert!(host.callouts().is_empty());
+    Ok(())
+}
