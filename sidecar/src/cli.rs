@@ -1,12 +1,20 @@
 //! The command line.
 
+mod client;
+mod config;
+mod id;
+mod key;
 mod output;
 mod serve;
+mod services;
+mod session;
 mod token;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::telemetry::metrics::Metrics;
 
 /// The gate in front of jobs: discovery, verdicts and the table for the filter.
 #[derive(Debug, Parser)]
@@ -18,8 +26,23 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// check a configuration, or print what is known about it
+    #[command(subcommand)]
+    Config(config::Config),
+    /// print the ids that a service can have, shortest first
+    Id(id::Id),
+    /// make keys for `keys`
+    #[command(subcommand)]
+    Key(key::Key),
+    /// print the reference of all metrics
+    Metrics,
     /// run the sidecar
     Serve(serve::Serve),
+    /// list the services of a running sidecar
+    Services(services::Services),
+    /// make sessions at a running sidecar
+    #[command(subcommand)]
+    Session(session::Session),
     /// make tokens for `verdicts.sources[].tokens`
     #[command(subcommand)]
     Token(token::Token),
@@ -30,7 +53,13 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
+        Command::Config(config) => config.run(),
+        Command::Id(id) => id.run(),
+        Command::Key(key) => key.run(),
+        Command::Metrics => output::text(&Metrics::new().markdown()),
         Command::Serve(serve) => serve.run(),
+        Command::Services(services) => services.run(),
+        Command::Session(session) => session.run(),
         Command::Token(token) => token.run(),
     };
     match outcome {

@@ -14,6 +14,7 @@ pub mod load;
 pub mod logs;
 pub mod operations;
 pub mod providers;
+pub mod reference;
 pub mod resolve;
 pub mod sessions;
 pub mod sources;

@@ -174,3 +174,6 @@ impl Inner {
         page
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -195,3 +195,6 @@ pub const fn protocol_name(protocol: Protocol) -> &'static str {
         Protocol::WebSocket => "websocket",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,7 +96,6 @@ impl Judge {
     /// # Errors
     /// [`HttpError::Client`].
     pub fn new(settings: &VerdictSettings, shared: Arc<Shared>, tasks: &Tasks) -> Result<Self, HttpError> {
-        let stop = tasks.stop().child_token();
         let mut sources: Vec<Arc<dyn Source>> = Vec::with_capacity(settings.sources.len());
         for settings in &settings.sources {
             let clock = Arc::clone(&shared.clock);
@@ -107,6 +106,13 @@ impl Judge {
             };
             sources.push(source);
         }
+        Ok(Self::of(sources, settings, shared, tasks))
+    }
+
+    /// A judge that asks these sources, whatever the settings say about sources.
+    #[must_use]
+    pub fn of(sources: Vec<Arc<dyn Source>>, settings: &VerdictSettings, shared: Arc<Shared>, tasks: &Tasks) -> Self {
+        let stop = tasks.stop().child_token();
         for source in &sources {
             let (source, stop) = (Arc::clone(source), stop.clone());
             tasks.spawn("verdict source", async move {
@@ -116,8 +122,7 @@ impl Judge {
                 }
             });
         }
-        let sources = Arc::new(Sources { list: sources, _stop: stop.drop_guard() });
-        Ok(Self::with(sources, settings, shared))
+        Self::with(Arc::new(Sources { list: sources, _stop: stop.drop_guard() }), settings, shared)
     }
 
     /// A judge by new settings. Where they have the same sources, those go on with what they know.
@@ -324,3 +329,6 @@ fn code_text(code: Refusal) -> &'static str {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,7 @@ use crate::lifecycle::address::Listen;
 use crate::secret::SecretText;
 
 /// The largest file with one secret.
-const MAX_SECRET_BYTES: u64 = 64 << 10;
+pub const MAX_SECRET_BYTES: u64 = 64 << 10;
 /// The most keys of the ring: all of them travel to every worker.
 const MAX_KEYS: usize = 16;
 

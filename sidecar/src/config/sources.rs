@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::defaults;
 use crate::secret::SecretText;
@@ -84,7 +84,7 @@ pub struct JwtConfig {
 }
 
 /// A signature that needs no shared secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum JwtAlgorithm {
     /// ECDSA on P-256 with SHA-256.
     ES256,

@@ -146,6 +146,28 @@ impl Metrics {
         self.catalogue.described()
     }
 
+    /// The reference of every metric, in Markdown.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let mut text = String::from(
+            "# Metrics\n\n\
+             Every metric at `/metrics` of the operations listener (OpenMetrics). Made by `taskgate metrics`; do not \
+             edit. No label has a value that a visitor or a tenant chooses.\n\n\
+             | name | type | labels | meaning |\n|---|---|---|---|\n",
+        );
+        for metric in self.described() {
+            let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+            text.push_str(&format!(
+                "| `{}` | {} | {} | {} |\n",
+                metric.name,
+                metric.kind,
+                labels.join(", "),
+                metric.help
+            ));
+        }
+        text
+    }
+
     /// The text form (OpenMetrics).
     ///
     /// # Errors

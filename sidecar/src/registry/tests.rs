@@ -1,0 +1,212 @@
+use std::collections::HashMap;
+
+use taskgate_core::config::GateConfig;
+use taskgate_core::key::{KeyId, Secret};
+use taskgate_core::naming::ServiceDigest;
+use taskgate_core::service::{AccessLevel, Endpoint};
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::digest::Digest;
+use crate::discovery::inventory::{Entry, Inventory, ServiceKey};
+use crate::discovery::policy::{Grantee, Level, Policy};
+use crate::feed::{Ask, ControlState};
+
+fn registry(providers: &[&str]) -> Registry {
+    let keys = vec![(KeyId::parse("k1").expect("an id"), Secret::new([1; 32]))];
+    let control = ControlState::new(GateConfig::for_domain("a.b"), keys, Digest::of(b""));
+    let clock = Arc::new(ManualClock::new(UnixTime::from_millis(1_000)));
+    let registry = Registry::new(Arc::new(Feed::new(7, control.control())), clock, Arc::new(Metrics::new()));
+    registry.expect_providers(providers);
+    registry
+}
+
+fn entry(operation: &str, service: &str) -> Entry {
+    let key = ServiceKey { operation: operation.into(), task: "web".into(), service: service.into() };
+    Entry {
+        key: Arc::new(key),
+        alternatives: Vec::new(),
+        alias: None,
+        protocol: Protocol::Http,
+        endpoints: vec![Endpoint { address: ([10, 0, 0, 1], 80).into(), weight: 1 }],
+        policy: Policy { access: AccessLevel::CanRead, owner: None, grants: Vec::new() },
+        forward_credential: false,
+    }
+}
+
+fn publish(registry: &Registry, provider: &str, services: &[Entry]) {
+    let inventory = Inventory { services: services.to_vec(), problems: Vec::new() };
+    registry.apply([(Arc::from(provider), Report::Sees(inventory))].into());
+}
+
+fn id(registry: &Registry, operation: &str, service: &str) -> String {
+    let services = registry.services();
+    let found = services.iter().find(|one| one.entry.key.operation == operation && one.entry.key.service == service);
+    found.map(|one| one.id.to_string()).unwrap_or_default()
+}
+
+fn operation_at(registry: &Registry, label: &str) -> Option<String> {
+    registry.service(label).map(|service| service.entry.key.operation.clone())
+}
+
+fn problems(registry: &Registry) -> String {
+    registry
+        .providers()
+        .iter()
+        .flat_map(|one| &one.problems)
+        .map(|one| format!("{}: {}\n", one.subject, one.reason))
+        .collect()
+}
+
+fn short(operation: &str) -> String {
+    ServiceDigest::of(operation, "web", "ui").suffix(8).expect("an id").to_string()
+}
+
+/// Two operations whose services want the same short id; found by searching, as anybody could.
+fn colliding() -> (String, String) {
+    let mut seen: HashMap<String, String> = HashMap::new();
+    for number in 0_u32.. {
+        let operation = format!("op{number}");
+        if let Some(other) = seen.insert(short(&operation), operation.clone()) {
+            return if other < operation { (other, operation) } else { (operation, other) };
+        }
+    }
+    unreachable!("32 bits collide")
+}
+
+#[test]
+fn who_was_first_keeps_the_short_id() {
+    let (low, high) = colliding();
+    let registry = registry(&["file"]);
+    publish(&registry, "file", &[entry(&high, "ui")]);
+    publish(&registry, "file", &[entry(&low, "ui"), entry(&high, "ui")]);
+    assert_eq!(id(&registry, &high, "ui"), short(&high));
+    assert_eq!(id(&registry, &low, "ui").len(), 16);
+    assert!(problems(&registry).contains("short id"), "{}", problems(&registry));
+    // Also through an absence: nobody inherits the links of a service that restarts.
+    publish(&registry, "file", &[entry(&low, "ui")]);
+    assert_eq!((operation_at(&registry, &short(&high)), id(&registry, &low, "ui").len()), (None, 16));
+    publish(&registry, "file", &[entry(&low, "ui"), entry(&high, "ui")]);
+    assert_eq!(operation_at(&registry, &short(&high)), Some(high));
+}
+
+#[test]
+fn a_fresh_start_names_in_the_order_of_names() {
+    let (low, high) = colliding();
+    for services in [[entry(&low, "ui"), entry(&high, "ui")], [entry(&high, "ui"), entry(&low, "ui")]] {
+        let registry = registry(&["file"]);
+        publish(&registry, "file", &services);
+        assert_eq!(operation_at(&registry, &short(&low)), Some(low.clone()));
+        assert_eq!(id(&registry, &high, "ui").len(), 16);
+    }
+}
+
+#[test]
+fn other_names_and_aliases_are_labels() {
+    let registry = registry(&["file"]);
+    let mut service = entry("op", "port_0");
+    service.alternatives = vec!["port0".into()];
+    service.alias = Some("app".into());
+    publish(&registry, "file", &[service]);
+    let canonical = ServiceDigest::of("op", "web", "port_0").suffix(8).expect("an id");
+    let other = ServiceDigest::of("op", "web", "port0").suffix(8).expect("an id");
+    for label in [canonical.as_str(), other.as_str(), "app-web-port_0", "app-web-port0"] {
+        let found = registry.service(label).expect("a service");
+        assert_eq!(found.id, canonical, "{label}");
+    }
+    let row = registry.services()[0].row.clone();
+    let row = row.service().expect("a row");
+    assert_eq!((row.services, row.labels.len()), (vec!["port_0", "port0"], 3));
+    assert_eq!(problems(&registry), "");
+}
+
+#[test]
+fn an_alias_stays_with_who_has_it() {
+    let registry = registry(&["file"]);
+    let aliased = |operation: &str| Entry { alias: Some("app".into()), ..entry(operation, "ui") };
+    publish(&registry, "file", &[aliased("b")]);
+    publish(&registry, "file", &[aliased("a"), aliased("b")]);
+    assert_eq!(operation_at(&registry, "app-web-ui").as_deref(), Some("b"));
+    assert!(problems(&registry).contains("operation a: label `app-web-ui`"), "{}", problems(&registry));
+    // The loser is still reached by its id, and gets the label when it is given up.
+    assert_eq!(operation_at(&registry, &short("a")).as_deref(), Some("a"));
+    publish(&registry, "file", &[aliased("a"), entry("b", "ui")]);
+    assert_eq!(operation_at(&registry, "app-web-ui").as_deref(), Some("a"));
+    assert_eq!(problems(&registry), "");
+}
+
+#[test]
+fn an_alias_that_makes_no_label_is_reported_and_costs_no_more() {
+    let registry = registry(&["file"]);
+    publish(&registry, "file", &[Entry { alias: Some("a b".into()), ..entry("op", "ui") }]);
+    assert!(problems(&registry).contains("alias `a b` makes no host label"), "{}", problems(&registry));
+    assert_eq!(operation_at(&registry, &short("op")).as_deref(), Some("op"));
+}
+
+#[test]
+fn the_first_provider_counts_and_the_second_steps_in() {
+    let registry = registry(&["one", "two"]);
+    let at = |port: u16| {
+        let endpoints = vec![Endpoint { address: ([10, 0, 0, 1], port).into(), weight: 1 }];
+        Entry { endpoints, ..entry("op", "ui") }
+    };
+    let port = |registry: &Registry| registry.services().first().map(|one| one.entry.endpoints[0].address.port());
+    publish(&registry, "two", &[at(2)]);
+    assert_eq!(port(&registry), Some(2));
+    assert_eq!(registry.waits_for().into_keys().collect::<Vec<_>>(), ["one"]);
+    publish(&registry, "one", &[at(1)]);
+    assert_eq!(port(&registry), Some(1));
+    assert!(problems(&registry).contains("another provider"), "{}", problems(&registry));
+    registry.apply([(Arc::from("one"), Report::Failed("down".into()))].into());
+    assert_eq!((port(&registry), registry.waits_for().len()), (Some(1), 0));
+    registry.apply([(Arc::from("one"), Report::Gone)].into());
+    assert_eq!(port(&registry), Some(2));
+}
+
+#[test]
+fn a_service_that_can_not_be_published_costs_itself_alone() {
+    let registry = registry(&["file"]);
+    let bad =
+        Entry { endpoints: vec![Endpoint { address: ([0, 0, 0, 0], 80).into(), weight: 1 }], ..entry("bad", "ui") };
+    let mut own = entry("own", "ui");
+    own.endpoints[0].address = ([127, 0, 0, 2], 7010).into();
+    registry.refuse_endpoints(vec![([127, 0, 0, 1], 7010).into()]);
+    publish(&registry, "file", &[bad, own, entry("good", "ui")]);
+    assert_eq!(registry.services().len(), 1);
+    let problems = problems(&registry);
+    assert!(problems.contains("operation bad: endpoint is not a unicast address"), "{problems}");
+    assert!(problems.contains("operation own: endpoint 127.0.0.2:7010 is the sidecar itself"), "{problems}");
+}
+
+#[test]
+fn unchanged_rows_get_no_number_and_a_changed_policy_is_another_epoch() {
+    let registry = registry(&["file"]);
+    publish(&registry, "file", &[entry("a", "ui"), entry("b", "ui")]);
+    let number = |registry: &Registry| registry.metrics.table_number.get();
+    let (before, epoch) = (number(&registry), registry.service(&short("a")).expect("a service").epoch);
+    publish(&registry, "file", &[entry("a", "ui"), entry("b", "ui")]);
+    // The last number of a settled feed; publishing the same again moved nothing.
+    let ask = Ask { epoch: 7, since: u64::try_from(before).expect("fits") + 1, control: 1 };
+    assert_eq!(registry.feed.page(ask).expect("no error"), None);
+    let mut granted = entry("a", "ui");
+    granted.policy.grants.push((Grantee::Actor("bob".into()), Level::CanRead));
+    publish(&registry, "file", &[granted, entry("b", "ui")]);
+    assert_ne!(registry.service(&short("a")).expect("a service").epoch, epoch);
+    assert_eq!(number(&registry), before + 2);
+}
+
+#[test]
+fn metrics_follow_the_table() {
+    let registry = registry(&["file"]);
+    let grpc = Entry { protocol: Protocol::Grpc, ..entry("b", "ui") };
+    publish(&registry, "file", &[entry("a", "ui"), grpc]);
+    let text = registry.metrics.text().expect("text");
+    for line in [
+        "taskgate_services{provider=\"file\",protocol=\"grpc\"} 1",
+        "taskgate_discovery_last_success_timestamp_seconds{provider=\"file\"} 1.0",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    publish(&registry, "file", &[]);
+    assert!(!registry.metrics.text().expect("text").contains("protocol=\"grpc\""));
+}
