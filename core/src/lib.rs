@@ -9,6 +9,8 @@
 //! randomness are arguments. It never panics, whatever it is given.
 
 pub mod address;
+#[cfg(feature = "browser")]
+pub mod browser;
 pub mod cache;
 pub mod candidate;
 pub mod config;
