@@ -135,7 +135,8 @@ fn an_allocator_may_trap_or_answer_nonsense() -> TestResult {
                  (i32.const 0))"#
         ))
     };
-    for (spoil, status) in [("", "00"), ("(global.set $heap (i32.const -1))", "06")] {
+    let cases = [("", "00"), ("(global.set $heap (i32.const -1))", "06"), ("(global.set $heap (i32.const 0))", "06")];
+    for (spoil, status) in cases {
         let (host, mut vm, root) = reads_after(spoil)?;
         let stream = vm.request(root, get("/"));
         assert_eq!(messages(&host), [status], "InvalidMemoryAccess is 6");
