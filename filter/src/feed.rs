@@ -76,7 +76,7 @@ impl Worker {
             Ok(page) => page,
             Err(error) => return self.poll_failed(&error.to_string()),
         };
-        let is_news = page.from != page.to || !page.complete;
+        let is_news = page.from != page.to;
         let was_complete = self.gate.table().is_complete();
         match self.gate.apply(page, now) {
             Ok(applied) => {
