@@ -39,6 +39,16 @@ lint: rust ## formatting and lints, warnings refused
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 	cargo clippy --package taskgate-filter --target $(WASM_TARGET) -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --document-private-items --quiet
+
+.PHONY: docs
+docs: ## write the generated reference pages anew
+	cargo build --package taskgate
+	target/debug/taskgate config reference > docs/reference/configuration.md
+	target/debug/taskgate config schema > docs/reference/taskgate.schema.json
+	target/debug/taskgate config example > docs/reference/taskgate.example.yaml
+	target/debug/taskgate metrics > docs/reference/metrics.md
+	TASKGATE_UPDATE_DOCS=1 cargo nextest run --package taskgate-suite docs::denials
 
 .PHONY: bench
 bench: filter envoy ## the request path side by side with other ways; writes target/bench/request-path.json
