@@ -102,7 +102,8 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
     let grace = settings.grace;
     let reloader = Reloader {
         path: setting.config_path,
-        settings,
+        files: settings.files.clone(),
+        started: settings,
         app: Arc::clone(&app),
         tasks: tasks.clone(),
         fleet,

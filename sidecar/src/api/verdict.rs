@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use taskgate_core::feed::ANSWER_HEADER;
-use taskgate_core::verdict::{VERDICT_ANSWER, VerdictQuery, WireVerdict};
+use taskgate_core::verdict::{VERDICT_ANSWER, VerdictQuery};
 
 use crate::api::body;
 use crate::api::problem::Problem;
@@ -33,8 +33,7 @@ pub(super) async fn decide(State(app): State<Arc<App>>, body: Body) -> Result<Re
             judge.decide(&service, provider.as_deref(), &query.credential).await
         }
         // The provider of an unknown service may only not have published yet.
-        _ if !app.feed.is_settled() => WireVerdict::Unavailable,
-        _ => judge.unknown_service(),
+        _ => judge.unknown_service(&query.service, app.feed.is_settled()),
     };
     let headers = [
         (header::CONTENT_TYPE.as_str(), "application/octet-stream"),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache;
+use taskgate_core::label::MAX_LABEL;
 use taskgate_core::time::UnixTime;
 use taskgate_core::verdict::{Credential, MAX_CREDENTIAL, MAX_LIFETIME, Refusal, WireVerdict};
 use tokio::time::Instant;
@@ -148,10 +149,18 @@ impl Judge {
         }
     }
 
-    /// What is answered about a service that is not known.
+    /// What is answered about a service that is not known; `whole` where every provider has published.
     #[must_use]
-    pub fn unknown_service(&self) -> WireVerdict {
-        WireVerdict::Deny { code: Refusal::UnknownService, lifetime_ms: millis(self.deny_lifetime) }
+    pub fn unknown_service(&self, id: &str, whole: bool) -> WireVerdict {
+        let outcome = if whole {
+            Ok(self.deny(Refusal::UnknownService, String::new(), "none"))
+        } else {
+            Err(Undecided { source: "none", reason: "not every provider has published yet".into() })
+        };
+        // It should be an id, but whoever asks wrote it.
+        let id: String = id.chars().take(MAX_LABEL).collect();
+        self.record(&id, &outcome, false, Duration::ZERO);
+        self.wire(outcome)
     }
 
     /// Decides whether the holder of a credential may use a service.
@@ -179,7 +188,7 @@ impl Judge {
                 }
             }
         };
-        self.record(service, &outcome, cached, started.elapsed());
+        self.record(service.id.as_str(), &outcome, cached, started.elapsed());
         self.wire(outcome)
     }
 
@@ -275,7 +284,7 @@ impl Judge {
     }
 
     /// One line a decision, with the same fields whatever it is.
-    fn record(&self, service: &Published, outcome: &Result<Decision, Undecided>, cached: bool, took: Duration) {
+    fn record(&self, service_id: &str, outcome: &Result<Decision, Undecided>, cached: bool, took: Duration) {
         let (verdict, code, actor, source, reason) = match outcome {
             Ok(Decision { outcome: Outcome::Allow(_), actor, source, .. }) => {
                 ("allow", "", actor.as_str(), *source, "")
@@ -293,7 +302,7 @@ impl Judge {
         }
         let duration_ms = took.as_secs_f64() * 1_000.0;
         tracing::info!(
-            service.id = service.id.as_str(),
+            service.id = service_id,
             actor.id = actor,
             verdict,
             denial.code = code,

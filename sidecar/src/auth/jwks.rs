@@ -25,6 +25,8 @@ const MAX_KEYS: usize = 100;
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// The least time between two fetches that tokens cause.
 const FETCH_PAUSE: Duration = Duration::from_secs(5);
+/// How long after a failed fetch tokens cause no other.
+const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 /// How long a key that was not found is not looked for again.
 const MISS_PAUSE: Duration = Duration::from_secs(60);
 /// The most keys that are remembered as not found.
@@ -66,6 +68,7 @@ pub struct FetchedKeys {
 #[derive(Default)]
 struct Fetching {
     last_success: Option<UnixTime>,
+    last_failure: Option<(UnixTime, String)>,
     misses: HashMap<String, UnixTime>,
 }
 
@@ -179,6 +182,11 @@ impl FetchedKeys {
         if looked(fetching.last_success.as_ref(), FETCH_PAUSE) || looked(fetching.misses.get(name), MISS_PAUSE) {
             return Lookup::NotFound;
         }
+        if let Some((since, error)) = &fetching.last_failure
+            && now.since(*since) < FAILURE_PAUSE
+        {
+            return Lookup::Unavailable(error.clone());
+        }
         match self.fetch(&mut fetching).await {
             Ok(keys) => match find(&keys, id, algorithm) {
                 Some(key) => Lookup::Found(Box::new(key)),
@@ -199,6 +207,20 @@ impl FetchedKeys {
     }
 
     async fn fetch(&self, fetching: &mut Fetching) -> Result<KeySet, String> {
+        let fetched = self.fetch_once().await;
+        let now = self.clock.now();
+        match &fetched {
+            Ok(keys) => {
+                fetching.last_success = Some(now);
+                fetching.last_failure = None;
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(keys));
+            }
+            Err(error) => fetching.last_failure = Some((now, error.clone())),
+        }
+        fetched
+    }
+
+    async fn fetch_once(&self) -> Result<KeySet, String> {
         let answer = http::exchange(self.client.get(self.url.clone())).await.map_err(|error| error.to_string())?;
         if !answer.status.is_success() {
             return Err(format!("the issuer's key set answered {}", answer.status.as_u16()));
@@ -207,8 +229,6 @@ impl FetchedKeys {
         if keys.is_empty() {
             return Err("the issuer's key set has no key that verifies signatures".to_owned());
         }
-        fetching.last_success = Some(self.clock.now());
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&keys));
         Ok(keys)
     }
 }

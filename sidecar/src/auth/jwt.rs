@@ -55,7 +55,7 @@ pub struct Jwt {
 
 #[derive(Debug)]
 enum Keys {
-    Fetched(FetchedKeys),
+    Fetched(Box<FetchedKeys>),
     Read(KeySet),
 }
 
@@ -140,7 +140,7 @@ impl Jwt {
     pub fn new(settings: JwtSettings, clock: SharedClock) -> Result<Self, HttpError> {
         let keys = match &settings.keys {
             KeySource::Fetched { url, refresh } => {
-                Keys::Fetched(FetchedKeys::new(url.clone(), *refresh, Arc::clone(&clock))?)
+                Keys::Fetched(Box::new(FetchedKeys::new(url.clone(), *refresh, Arc::clone(&clock))?))
             }
             KeySource::Read { keys, .. } => Keys::Read(Arc::clone(keys)),
         };

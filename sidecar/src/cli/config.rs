@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
 use crate::cli::output;
@@ -31,7 +32,7 @@ impl Config {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Check(check) => {
-                load(&check.config).map_err(|error| anyhow::anyhow!("{}: {error}", check.config.display()))?;
+                load(&check.config).with_context(|| check.config.display().to_string())?;
                 output::line(&format!("{}: ok", check.config.display()))
             }
             Self::Example => output::text(reference::EXAMPLE),

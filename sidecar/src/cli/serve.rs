@@ -33,7 +33,7 @@ impl Serve {
     }
 
     async fn serve(self) -> anyhow::Result<()> {
-        let settings = load(&self.config)?;
+        let settings = load(&self.config).with_context(|| self.config.display().to_string())?;
         let logs = Logs::start(&settings.logs, std::io::stderr)?;
         let mut signals = Signals::listen().context("can't listen for signals")?;
         let setting =

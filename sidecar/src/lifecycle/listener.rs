@@ -26,6 +26,8 @@ use crate::lifecycle::address::Listen;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often an HTTP/2 connection is tried.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// The most requests at a time of one HTTP/2 connection.
+const MAX_STREAMS: u32 = 1_000;
 /// The most connections of one listener: workers of many proxies, and room.
 const MAX_CONNECTIONS: usize = 4_096;
 /// How long to wait after the system refused a connection (out of descriptors).
@@ -140,7 +142,7 @@ fn serve_connection(
     let service = router.clone().map_request(|request: Request<Incoming>| request.map(axum::body::Body::new));
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL).max_concurrent_streams(MAX_STREAMS);
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
     let connection = graceful.watch(connection);
     tasks.spawn("connection", async move {

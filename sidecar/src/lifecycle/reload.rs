@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use thiserror::Error;
 use tokio::sync::mpsc;
 
 use crate::app::{App, Live};
@@ -30,8 +31,10 @@ const MAX_WATCHED_BYTES: u64 = 64 << 20;
 pub struct Reloader {
     /// The configuration file; none: it came from elsewhere and can't be reloaded.
     pub path: Option<PathBuf>,
-    /// The settings that run.
-    pub settings: Settings,
+    /// The settings at the start: some of them hold until the end.
+    pub started: Settings,
+    /// The files that were read last.
+    pub files: Vec<PathBuf>,
     /// What the listeners share.
     pub app: Arc<App>,
     /// Where what is new runs.
@@ -46,19 +49,19 @@ impl Reloader {
     /// Reloads on request and when a file of the configuration changes, until the end.
     pub async fn run(mut self, mut requests: mpsc::Receiver<()>) {
         let stop = self.app.stop.clone();
-        let mut watch = Watch::new(&self.settings.files, POLL);
-        let mut seen = fingerprint(&self.settings.files);
+        let mut watch = Watch::new(&self.files, POLL);
+        let mut seen = fingerprint(&self.files);
         loop {
             let asked = tokio::select! {
                 request = requests.recv() => if request.is_some() { true } else { return },
                 () = watch.changed() => false,
                 () = stop.cancelled() => return,
             };
-            let now = fingerprint(&self.settings.files);
+            let now = fingerprint(&self.files);
             if asked || now != seen {
                 self.reload();
-                watch.follow(&self.settings.files);
-                seen = fingerprint(&self.settings.files);
+                watch.follow(&self.files);
+                seen = fingerprint(&self.files);
             }
         }
     }
@@ -83,10 +86,13 @@ impl Reloader {
     /// Takes settings that hold.
     ///
     /// # Errors
-    /// [`HttpError::Client`]; then nothing of them is taken.
-    pub fn take(&mut self, settings: Settings) -> Result<(), HttpError> {
+    /// [`NotTaken`]; then nothing of them is.
+    pub fn take(&mut self, settings: Settings) -> Result<(), NotTaken> {
+        if !self.started.internal.is_local() && settings.internal_secret.is_none() {
+            return Err(NotTaken::OpenListener);
+        }
         let judge = self.app.judge.load().renewed(&settings.verdicts, &self.tasks)?;
-        for key in self.settings.restart_needed(&settings) {
+        for key in self.started.restart_needed(&settings) {
             tracing::warn!(key, "changed in the configuration, but takes effect only after a restart");
         }
         if let Some(Err(error)) = self.logs.as_ref().map(|logs| logs.set_level(&settings.logs.level)) {
@@ -100,10 +106,23 @@ impl Reloader {
             self.app.feed.set_control(self.app.control.control());
         }
         self.fleet.apply(&settings.providers, &self.app);
-        self.settings = settings;
+        self.files = settings.files;
         tracing::info!("configuration taken");
         Ok(())
     }
+}
+
+/// Why settings that hold were not taken.
+#[derive(Debug, Error)]
+pub enum NotTaken {
+    /// There is no HTTP client.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The listener that runs is open to other machines and would need no secret any more.
+    #[error(
+        "`internal.secret` is gone while the listener that runs is open to other machines; restart for this change"
+    )]
+    OpenListener,
 }
 
 /// What requests look at, from settings.

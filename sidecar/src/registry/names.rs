@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use taskgate_core::label::Label;
-use taskgate_core::naming::{ServiceDigest, alias_label};
+use taskgate_core::naming::{ID_LENGTHS, ServiceDigest, alias_label};
 use taskgate_core::service::MAX_LABELS;
 
 use crate::discovery::inventory::{Entry, Problem, ServiceKey};
@@ -61,10 +61,6 @@ impl Names {
             let digest = ServiceDigest::of(&key.operation, &key.task, &key.service);
             match digest.first_free(|id| self.taken.contains_key(id)) {
                 Some(id) => {
-                    if Some(&id) != digest.ids().next().as_ref() {
-                        let reason = format!("its short id is another service's; it is reached as `{id}`");
-                        problems.push(Problem { subject: subject(key), reason });
-                    }
                     self.taken.insert(id.clone(), Arc::clone(key));
                     self.ids.insert(Arc::clone(key), id);
                 }
@@ -72,6 +68,13 @@ impl Names {
                     let reason = "every id of it is another service's; rename its task or service".to_owned();
                     problems.push(Problem { subject: subject(key), reason });
                 }
+            }
+        }
+        for (key, owner) in wanted {
+            let longer = self.ids.get(key).filter(|id| id.as_str().len() > ID_LENGTHS[0]);
+            if let Some(id) = longer {
+                let reason = format!("the short id of `{}` is another service's; it is reached as `{id}`", key.service);
+                problems.push(Problem { subject: subject(owner), reason });
             }
         }
         self.depart(wanted);

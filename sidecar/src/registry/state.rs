@@ -32,6 +32,8 @@ struct Provider {
     published: bool,
     unread: Vec<Problem>,
     naming: Vec<Problem>,
+    /// The problems before the rebuild that is under way.
+    known_naming: Vec<Problem>,
     failure: Option<String>,
     last_success: Option<UnixTime>,
 }
@@ -198,45 +200,38 @@ impl State {
         let mut chosen: Vec<(Arc<str>, Arc<Entry>)> = Vec::new();
         let mut seen: HashSet<Arc<ServiceKey>> = HashSet::new();
         for provider in &mut self.providers {
-            provider.naming.clear();
+            let mut naming = Vec::new();
             for entry in &provider.entries {
                 let own = entry.endpoints.iter().find(|endpoint| is_own(&self.own, endpoint.address));
-                if let Some(endpoint) = own {
-                    let reason = format!("endpoint {} is the sidecar itself", endpoint.address);
-                    provider.naming.push(Problem { subject: subject(&entry.key), reason });
+                let reason = if let Some(endpoint) = own {
+                    format!("endpoint {} is the sidecar itself", endpoint.address)
                 } else if seen.insert(Arc::clone(&entry.key)) {
                     chosen.push((Arc::clone(&provider.name), Arc::clone(entry)));
+                    continue;
                 } else {
-                    let reason = "another provider publishes it too, and that one counts".to_owned();
-                    provider.naming.push(Problem { subject: subject(&entry.key), reason });
-                }
+                    "is published twice; the first provider's counts".to_owned()
+                };
+                naming.push(Problem { subject: subject(&entry.key), reason });
             }
+            provider.known_naming = std::mem::replace(&mut provider.naming, naming);
         }
         chosen
     }
 
-    /// Files problems with names under the providers they belong to.
+    /// Files problems with names under the providers they belong to, and logs those that are new.
     fn keep_problems(&mut self, problems: Vec<Problem>) {
         let mut by_subject: HashMap<String, Vec<Problem>> = HashMap::new();
         for problem in problems {
             by_subject.entry(problem.subject.clone()).or_default().push(problem);
         }
-        if by_subject.is_empty() {
-            return;
-        }
         for provider in &mut self.providers {
-            let name = Arc::clone(&provider.name);
-            for entry in &provider.entries {
-                for problem in by_subject.remove(&subject(&entry.key)).unwrap_or_default() {
-                    tracing::warn!(
-                        provider = &*name,
-                        subject = problem.subject,
-                        reason = problem.reason,
-                        "service problem"
-                    );
-                    provider.naming.push(problem);
-                }
+            if !by_subject.is_empty() {
+                let found = provider.entries.iter().filter_map(|entry| by_subject.remove(&subject(&entry.key)));
+                provider.naming.extend(found.flatten());
             }
+            provider.naming.truncate(MAX_PROBLEMS);
+            log_new(&provider.name, &provider.naming, &provider.known_naming);
+            provider.known_naming.clear();
         }
     }
 }
@@ -249,6 +244,7 @@ impl Provider {
             published: false,
             unread: Vec::new(),
             naming: Vec::new(),
+            known_naming: Vec::new(),
             failure: None,
             last_success: None,
         }
@@ -292,4 +288,14 @@ fn is_own(own: &[SocketAddr], address: SocketAddr) -> bool {
             && (listener.ip().to_canonical() == address.ip().to_canonical()
                 || local(listener.ip()) && local(address.ip()))
     })
+}
+
+/// Logs problems that were not known.
+fn log_new(provider: &str, problems: &[Problem], known: &[Problem]) {
+    let known: HashSet<(&str, &str)> = known.iter().map(|one| (one.subject.as_str(), one.reason.as_str())).collect();
+    for Problem { subject, reason } in problems.iter().take(MAX_PROBLEMS) {
+        if !known.contains(&(subject.as_str(), reason.as_str())) {
+            tracing::warn!(provider, subject, reason, "something is wrong with a service");
+        }
+    }
 }

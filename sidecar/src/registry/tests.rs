@@ -156,7 +156,7 @@ fn the_first_provider_counts_and_the_second_steps_in() {
     assert_eq!(registry.waits_for().into_keys().collect::<Vec<_>>(), ["one"]);
     publish(&registry, "one", &[at(1)]);
     assert_eq!(port(&registry), Some(1));
-    assert!(problems(&registry).contains("another provider"), "{}", problems(&registry));
+    assert!(problems(&registry).contains("published twice"), "{}", problems(&registry));
     registry.apply([(Arc::from("one"), Report::Failed("down".into()))].into());
     assert_eq!((port(&registry), registry.waits_for().len()), (Some(1), 0));
     registry.apply([(Arc::from("one"), Report::Gone)].into());

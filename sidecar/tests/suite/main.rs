@@ -1,5 +1,7 @@
 //! The sidecar as a whole: its listeners asked over the wire, and the program run as operators do.
 
+#![expect(clippy::expect_used, reason = "a test that can't go on fails")]
+
 mod api;
 mod callout;
 mod discovery;

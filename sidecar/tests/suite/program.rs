@@ -174,7 +174,7 @@ async fn nothing_secret_is_logged() {
     signal(&program, Signal::HUP);
     let reported = async {
         while !log_of(directory.path()).contains("configuration not taken") {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(20), reported).await.expect("is reported");

@@ -51,6 +51,25 @@ async fn a_broken_configuration_changes_nothing() {
 }
 
 #[tokio::test]
+async fn an_open_listener_never_loses_its_secret() {
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("services.yaml"), SERVICES).expect("writes");
+    let open = config("").replacen("\"127.0.0.1:0\"", "\"0.0.0.0:0\", secret: hunter2", 1);
+    let sidecar = Sidecar::start_in(directory, &open).await;
+    // On its own the new configuration holds; the listener that runs is still the open one.
+    sidecar.write("taskgate.yaml", &config(""));
+    sidecar.running.reload();
+    let refused = async {
+        while sidecar.metric("taskgate_config_reload_failed_total").await < Some(1) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), refused).await.expect("is refused");
+    let url = sidecar.internal("/internal/services").replace("0.0.0.0", "127.0.0.1");
+    assert_eq!(sidecar.get(url).await.0, 401);
+}
+
+#[tokio::test]
 async fn keys_rotate() {
     let key = |byte: u8| {
         use base64::Engine as _;

@@ -91,7 +91,7 @@ async fn sidecar(issuer: &Issuer) -> Sidecar {
     let sidecar = Sidecar::start(&config(&format!("jwks_url: \"{url}/keys\""))).await;
     let fetched = async {
         while issuer.fetches() == 0 {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(20), fetched).await.expect("keys are fetched at the start");
@@ -133,7 +133,7 @@ async fn forgeries_are_rejected() {
 
     let (signing, public) = key("k1");
     let (stranger, _) = key("k1");
-    let sidecar = sidecar(&Issuer::new(&[public.clone()])).await;
+    let sidecar = sidecar(&Issuer::new(std::slice::from_ref(&public))).await;
     let good = sign(&signing, Some("k1"), &claims());
     let body = good.split('.').nth(1).expect("claims").to_owned();
     let unsigned = format!("{}.{body}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none","kid":"k1"}"#));

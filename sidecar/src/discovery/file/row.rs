@@ -66,11 +66,13 @@ struct RowGrant {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
 enum RowLevel {
-    CanManage,
-    CanRead,
-    CanWrite,
+    #[serde(rename = "can_manage")]
+    Manage,
+    #[serde(rename = "can_read")]
+    Read,
+    #[serde(rename = "can_write")]
+    Write,
 }
 
 /// Reads a services file.
@@ -156,9 +158,9 @@ impl RowGrant {
             None => Grantee::Actor(self.to),
         };
         let level = match self.level {
-            RowLevel::CanManage => Level::CanManage,
-            RowLevel::CanRead => Level::CanRead,
-            RowLevel::CanWrite => Level::CanWrite,
+            RowLevel::Manage => Level::CanManage,
+            RowLevel::Read => Level::CanRead,
+            RowLevel::Write => Level::CanWrite,
         };
         Ok((grantee, level))
     }
