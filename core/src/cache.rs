@@ -40,9 +40,10 @@ impl Keyer {
             Scheme::Query => b"q",
         };
         let name = credential.name.as_deref().unwrap_or_default();
-        // Lengths go first, so that no two questions make the same bytes. Labels are shorter than 64.
+        // Lengths go first, so that no two questions make the same bytes. Two bytes hold each of them:
+        // a credential has at most 8192 bytes, and all other parts are names.
         for part in [service.as_bytes(), &epoch.to_be_bytes(), scheme, name.as_bytes(), credential.value.as_bytes()] {
-            mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            mac.update(&u16::try_from(part.len()).unwrap_or(u16::MAX).to_be_bytes());
             mac.update(part);
         }
         for (to, from) in key.iter_mut().zip(mac.finalize().into_bytes()) {
