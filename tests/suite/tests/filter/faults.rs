@@ -307,6 +307,14 @@ fn statuses_on_nginx() {
     }
 }
 
+#[test]
+fn spoiled_bytes_on_nginx() {
+    let setup = Stage::nginx;
+    for act in [public, with_session, refused, allowed_alone, denied_alone] {
+        disturb(&Scene { setup, act }, spoiled_bytes);
+    }
+}
+
 fn ask_alone(stage: &mut Stage, verdict: &taskgate_core::verdict::WireVerdict, right: Right) -> Vec<(StreamId, Right)> {
     let stream = stage.send(with_token("closed", "s3cret"));
     for question in stage.questions() {
@@ -343,9 +351,7 @@ fn start_disturbed(configuration: &str, mirrored: bool) {
     let mut cases: Vec<(HostFunction, Calls, Status)> = Vec::new();
     for function in imported() {
         let count = undisturbed.calls(function);
-        // Metrics and parts of the mirror are alike: the first ones and the last stand for all.
-        let positions = (1..=count).filter(|nth| mirrored || *nth <= 3 || *nth == count);
-        let calls = positions.map(Calls::Nth).chain((count > 0).then_some(Calls::Every));
+        let calls = (1..=count).map(Calls::Nth).chain((count > 0).then_some(Calls::Every));
         cases.extend(calls.flat_map(|calls| STATUSES.map(|status| (function, calls, status))));
     }
     for (function, calls, status) in cases {
@@ -394,7 +400,7 @@ fn statuses_while_the_filter_starts_on_nginx() {
         imported().into_iter().map(|function| (function, host.calls(function))).collect::<Vec<_>>()
     };
     for (function, count) in count {
-        for calls in (1..=count.min(3)).map(Calls::Nth) {
+        for calls in (1..=count).map(Calls::Nth) {
             for status in STATUSES {
                 let host = host(configuration);
                 host.fail(function, calls, status);

@@ -219,6 +219,19 @@ fn another_verdict_epoch_voids_verdicts() {
 }
 
 #[test]
+fn a_verdict_that_was_asked_for_in_the_last_epoch_is_not_kept_in_the_next() {
+    let mut stage = Stage::ready();
+    stage.send(with_token("closed", "t"));
+    stage.sidecar.control.number += 1;
+    stage.sidecar.control.verdict_epoch += 1;
+    stage.confirm();
+    // The sidecar had answered before the change; its answer arrives after it.
+    stage.decide(&allow("alice"));
+    let stream = stage.send(with_token("closed", "t"));
+    assert!(stage.vm.outcome(stream).is_paused(), "a void verdict was kept");
+}
+
+#[test]
 fn a_key_that_is_gone_opens_nothing() {
     let mut stage = Stage::ready();
     let session = stage.session("closed", 600);

@@ -229,6 +229,22 @@ fn a_clock_that_was_set_back_keeps_no_mirror_alive() {
     stage.assert_denied(stream, 503, "table-expired");
 }
 
+#[test]
+fn a_clock_that_was_set_ahead_does_not_expire_the_mirror() {
+    let mut stage = mirrored();
+    stage.host.set_now_ns(stage.host.now_ns() + 5 * 3_600 * 1_000_000_000);
+    stage.pass(TICK);
+    // Every part is written anew, confirmed just now.
+    let ids = fill(&mut stage.sidecar, 400);
+    stage.confirm();
+    stage.mirror();
+    let before = stage.send(get(&ids[0]));
+    stage.job(before);
+    stage.reload();
+    let after = stage.send(get(&ids[0]));
+    stage.job(after);
+}
+
 // === values that are none ===
 
 /// The stage with one of the mirror's values spoiled, and another worker in place of the first.

@@ -102,3 +102,28 @@ fn properties_without_the_header_are_no_way_past_the_gate() {
     let stream = stage.send(request);
     stage.assert_denied(stream, 401, "credential-missing");
 }
+
+#[test]
+fn a_host_that_fails_makes_a_retry_an_ordinary_request() {
+    use taskgate_test_host::{Calls, HostFunction, Status};
+    let statuses =
+        [Status::NotFound, Status::BadArgument, Status::Empty, Status::InternalFailure, Status::Unimplemented];
+    for status in statuses {
+        for calls in [Calls::Nth(1), Calls::Nth(2), Calls::Nth(3), Calls::Nth(4), Calls::From(2), Calls::Every] {
+            let mut stage = Stage::ready();
+            stage.host.fail(HostFunction::GetProperty, calls, status);
+            let request = attempt(get("closed").header("x-mine", "1"), 3, OPEN.jobs[0], OPEN.jobs[1]);
+            let expected = request.clone();
+            let stream = stage.send(request);
+            stage.assert_alive();
+            match stage.vm.outcome(stream) {
+                taskgate_test_host::Outcome::Continued { headers } => {
+                    assert!(matches!(calls, Calls::Nth(2..)), "{calls:?} {status:?}");
+                    let untouched = stage.send(expected);
+                    assert_eq!(headers, stage.job(untouched), "{calls:?} {status:?}");
+                }
+                _ => stage.assert_denied(stream, 401, "credential-missing"),
+            }
+        }
+    }
+}
