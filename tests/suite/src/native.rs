@@ -73,8 +73,9 @@ fn observe(gate: &mut Gate, exchange: &Exchange, now: UnixTime) -> Observed {
     Observed { asked, outcome }
 }
 
-/// What the job gets.
-fn carry_out(edits: RequestEdits, mut headers: Vec<Header>) -> Vec<Header> {
+/// What the job gets of `headers`.
+#[must_use]
+pub fn carry_out(edits: RequestEdits, mut headers: Vec<Header>) -> Vec<Header> {
     for name in &edits.remove {
         remove(&mut headers, name);
     }

@@ -1,0 +1,205 @@
+//! Any requests, answers, table changes and times: nobody gets in without a cause, nobody is sent
+//! elsewhere than was asked about, and nothing of ours or the platform's reaches a job.
+
+#![no_main]
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use libfuzzer_sys::fuzz_target;
+use taskgate_core::denial::Denial;
+use taskgate_core::edit::RequestEdits;
+use taskgate_core::feed::FeedPage;
+use taskgate_core::gate::{Decision, Gate, Step};
+use taskgate_core::identity::{Identity, WireIdentity};
+use taskgate_core::key::Purpose;
+use taskgate_core::service::{AccessLevel, Service};
+use taskgate_core::session;
+use taskgate_core::time::UnixTime;
+use taskgate_core::verdict::{Refusal, Verdict, VerdictAnswer};
+use taskgate_fuzz::{Answer, Event, Events, Header, Headers, IDS, START, control, gate, ring, service};
+use taskgate_suite::native::carry_out;
+
+/// How long verdicts hold, in milliseconds.
+const LIFETIME: u64 = 30_000;
+/// How long they hold beyond that without the sidecar.
+const GRACE: u64 = 300_000;
+
+struct World {
+    gate: Gate,
+    now: UnixTime,
+    answer: Answer,
+    verdict_epoch: u64,
+    services: Vec<Option<Service<'static>>>,
+    number: u64,
+    /// Who was allowed, by service and credential, and under which epochs and until when that counts.
+    allowed: HashMap<(usize, String), (u64, u32, UnixTime)>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            gate: gate(),
+            now: START,
+            answer: Answer::Allow,
+            verdict_epoch: 1,
+            services: (0..6).map(|nth| Some(service(nth))).collect(),
+            number: 1,
+            allowed: HashMap::new(),
+        }
+    }
+
+    fn feed(&mut self, kind: u8) {
+        let nth = usize::from(kind % 6);
+        let mut control_page = None;
+        match kind / 6 {
+            0 => self.services[nth] = Some(service(kind % 6)),
+            1 => self.services[nth] = None,
+            2 => self.change(nth, |service| service.epoch += 1),
+            3 => self.change(nth, |service| service.access = AccessLevel::Nobody),
+            4 => self.change(nth, |service| service.access = AccessLevel::Public),
+            5 => self.change(nth, |service| service.endpoints.clear()),
+            _ => {
+                self.verdict_epoch += 1;
+                control_page = Some(control(self.verdict_epoch));
+            }
+        }
+        let row = self.services[nth].as_ref().map(|service| service.pack().expect("a valid row"));
+        let page = FeedPage {
+            epoch: 1,
+            from: self.number,
+            to: self.number + 1,
+            reset: false,
+            complete: true,
+            upserts: row.iter().map(|row| row.as_bytes()).collect(),
+            removals: if row.is_none() { vec![IDS[nth]] } else { vec![] },
+            control: control_page,
+        };
+        self.gate.apply(page, self.now).expect("continues");
+        self.number += 1;
+    }
+
+    fn change(&mut self, nth: usize, change: impl FnOnce(&mut Service<'static>)) {
+        if let Some(service) = &mut self.services[nth] {
+            change(service);
+        }
+    }
+
+    fn verdict(&self) -> VerdictAnswer {
+        let lifetime = Duration::from_millis(LIFETIME);
+        match self.answer {
+            Answer::Allow => {
+                let wire = WireIdentity { actor: "alice".into(), ..WireIdentity::default() };
+                VerdictAnswer::Decided(Verdict::Allow(Identity::try_from(wire).expect("valid")), lifetime)
+            }
+            Answer::Deny => VerdictAnswer::Decided(Verdict::Deny(Refusal::AccessDenied), lifetime),
+            Answer::Unavailable => VerdictAnswer::Unavailable,
+        }
+    }
+
+    fn request(&mut self, headers: &Headers) {
+        let (decision, asked) = match self.gate.on_request(&headers.request(), self.now) {
+            Step::Done(decision) => (decision, None),
+            Step::Ask(question) => {
+                let nth = IDS.iter().position(|id| *id == question.query.service).expect("a service there is");
+                let credential = question.query.credential.clone();
+                assert!(!credential.value.starts_with("tg1."), "a sealed token goes to nobody");
+                let key = format!("{:?} {:?} {}", credential.scheme, credential.name, credential.value);
+                let service = self.services[nth].clone().expect("a service there is");
+                match self.answer {
+                    Answer::Allow => {
+                        let until = self.now.after(Duration::from_millis(LIFETIME + GRACE));
+                        self.allowed.insert((nth, key.clone()), (self.verdict_epoch, service.epoch, until));
+                    }
+                    Answer::Deny => {
+                        self.allowed.remove(&(nth, key.clone()));
+                    }
+                    Answer::Unavailable => {}
+                }
+                let learned = self.gate.learn(question.key, self.verdict(), self.now);
+                (self.gate.on_verdict(question.pending, &learned), Some((nth, key)))
+            }
+        };
+        match decision {
+            Decision::Permit(edits) => self.permitted(headers, &edits, asked),
+            Decision::Refuse(denial, reply) => {
+                assert!((400..=503).contains(&reply.status));
+                assert!(denial != Denial::ProxyFailure && denial != Denial::Overloaded);
+            }
+        }
+    }
+
+    fn permitted(&self, headers: &Headers, edits: &RequestEdits, asked: Option<(usize, String)>) {
+        let addresses = edits.upstream.candidates;
+        let is_owner = |service: &Service<'_>| {
+            addresses.iter().all(|address| service.endpoints.iter().any(|endpoint| endpoint.address == *address))
+        };
+        let owner = |service: &Option<Service<'_>>| service.as_ref().is_some_and(is_owner);
+        let nth = self.services.iter().position(owner).expect("addresses of one service");
+        let service = self.services[nth].as_ref().expect("is there");
+        assert_ne!(service.access, AccessLevel::Nobody);
+        let holds = |(of, _): &&(usize, String)| *of == nth;
+        let is_in_force = |key: &(usize, String)| {
+            self.allowed.get(key).is_some_and(|(verdict_epoch, epoch, until)| {
+                *verdict_epoch == self.verdict_epoch && *epoch == service.epoch && self.now < *until
+            })
+        };
+        let by_verdict = match &asked {
+            Some(key) => {
+                assert_eq!(key.0, nth, "asked about one service, sent to another");
+                is_in_force(key)
+            }
+            None => self.allowed.keys().filter(holds).any(is_in_force),
+        };
+        let by_session = headers.0.iter().flat_map(|(_, value)| tokens(value)).any(|token| {
+            let open = |purpose| session::open(&ring(), purpose, token, service.id, service.epoch, self.now);
+            [Purpose::Session, Purpose::Share].into_iter().any(|purpose| open(purpose).is_ok())
+        });
+        let public = service.access == AccessLevel::Public;
+        assert!(public || by_verdict || by_session, "{} let somebody in", service.id);
+        self.clean(service, &carry_out(edits.clone(), headers.0.clone()), edits.identity.is_some());
+    }
+
+    fn clean(&self, service: &Service<'_>, left: &[Header], identified: bool) {
+        for (name, value) in left {
+            let folded: Vec<u8> =
+                name.iter().map(|byte| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }).collect();
+            assert!(!folded.starts_with(b"x-taskgate-") && !folded.starts_with(b"x-yt-taskproxy-"));
+            assert!(![&b"x-yt-user-name"[..], b"x-arvados-user-uuid"].contains(&folded.as_slice()));
+            if folded.starts_with(b"x-forwarded-") && [&b"user"[..], b"email", b"groups"].contains(&&folded[12..]) {
+                assert!(identified && name == &folded, "an identity that is not ours");
+            }
+            if folded == b"authorization" && !service.forward_credential {
+                let value = value.trim_ascii().to_ascii_lowercase();
+                assert!(!value.starts_with(b"bearer tg1."));
+                assert!(!value.starts_with(b"oauth ") || value.trim_ascii() == b"oauth");
+            }
+            if folded == b"cookie" {
+                for crumb in value.split(|byte| *byte == b';') {
+                    let Some(at) = crumb.iter().position(|byte| *byte == b'=') else { continue };
+                    let name = crumb[..at].trim_ascii();
+                    assert_ne!(name, b"__Host-taskgate");
+                    let platform = name == b"YTCypressCookie" || name == b"Session_id";
+                    assert!(!platform || service.forward_credential);
+                }
+            }
+        }
+    }
+}
+
+/// Everything in a value that could be a token. (That only genuine ones open is what `token` is for.)
+fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| !byte.is_ascii_alphanumeric() && !b"._-".contains(byte)).filter(|word| word.starts_with(b"tg1."))
+}
+
+fuzz_target!(|events: Events| {
+    let mut world = World::new();
+    for event in events.0.iter().take(64) {
+        match event {
+            Event::Advance(millis) => world.now = world.now.after(Duration::from_millis(*millis)),
+            Event::Answer(answer) => world.answer = *answer,
+            Event::Feed(kind) => world.feed(*kind),
+            Event::Request(headers) => world.request(headers),
+        }
+    }
+});
