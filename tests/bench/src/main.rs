@@ -1,2 +1,55 @@
-//! Placeholder of the skeleton.
-fn main() {}
+//! `make bench`: what a request costs on its way through Envoy, with Taskgate and with other ways.
+//!
+//! One Envoy has a listener for each way: a plain static route, the same with a filter that does
+//! nothing, Taskgate exactly as `envoy-config/static.yaml` sets it up, and an external authoriser over
+//! gRPC and over HTTP. They share the upstream and the load generator. Machines are noisy, so what counts
+//! are ratios within a round: each round runs every way for a moment, and the result is the median of the
+//! rounds' ratios.
+//!
+//! Read in this order: [`bench`] (the whole run), [`stage`] (what is started), [`variant`] (the ways),
+//! [`rounds`] (how they are measured), [`report`].
+//!
+//! Never counts an answer other than 200: one of them fails the run. Never leaves anything running:
+//! every process belongs to a value here.
+
+mod aims;
+mod arguments;
+mod authoriser;
+mod bench;
+mod catalogue;
+mod child;
+mod client;
+mod cpu;
+mod envoy_config;
+mod load;
+mod memory;
+mod noop;
+mod placement;
+mod push;
+mod report;
+mod request;
+mod rounds;
+mod screen;
+mod sidecar_config;
+mod stage;
+mod statistics;
+mod upstream;
+mod variant;
+mod verify;
+
+use clap::Parser as _;
+
+use crate::arguments::{Arguments, Part};
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    // One thread: load generator and servers share what Envoy leaves of the machine.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match arguments.part {
+            None => bench::run(&arguments.options).await,
+            Some(Part::Upstream { addresses }) => upstream::run(addresses).await,
+            Some(Part::Authoriser { tokens }) => authoriser::run(tokens).await,
+        }
+    })
+}

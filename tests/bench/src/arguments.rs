@@ -1,0 +1,92 @@
+//! The command line.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Measures the request path: Taskgate beside a plain route, a filter that does nothing, and ext_authz.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) options: Options,
+    /// Which part of the bench this process is; none: the bench itself.
+    #[command(subcommand)]
+    pub(crate) part: Option<Part>,
+}
+
+/// The bench starts itself again for the servers it needs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Part {
+    /// The server behind Envoy.
+    #[command(hide = true)]
+    Upstream {
+        /// How many addresses it listens on.
+        addresses: u8,
+    },
+    /// The external authoriser.
+    #[command(hide = true)]
+    Authoriser {
+        /// How many tokens it knows.
+        tokens: usize,
+    },
+}
+
+/// How to measure.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// A smoke test: 2 rounds of 0.3 s slices with 1000 services; its figures mean nothing.
+    #[arg(long)]
+    quick: bool,
+    /// How many rounds; each runs every variant once [default: 9].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: Option<u32>,
+    /// How long a variant runs in a round, in seconds [default: 1.5].
+    #[arg(long, value_parser = seconds)]
+    slice: Option<Duration>,
+    /// How many services the largest table has [default: 100000].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    services: Option<u32>,
+    /// Keep-alive connections of the load generator, each with one request at a time.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) connections: u32,
+    /// Workers of Envoy.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) concurrency: u8,
+    /// Addresses of each service, and of the plain route's cluster.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=3))]
+    pub(crate) endpoints: u8,
+    /// Leave it to the system which CPU runs what. By default Envoy has CPUs of its own, where there are
+    /// enough.
+    #[arg(long)]
+    pub(crate) no_pin: bool,
+    /// Only variants whose name contains this (the plain route always runs); writes no figures.
+    #[arg(long)]
+    pub(crate) only: Option<String>,
+    /// Also variants that lack one part of Taskgate's Envoy configuration each: where the time goes.
+    #[arg(long)]
+    pub(crate) experiments: bool,
+}
+
+impl Options {
+    pub(crate) fn rounds(&self) -> u32 {
+        self.rounds.unwrap_or(if self.quick { 2 } else { 9 })
+    }
+
+    pub(crate) fn slice(&self) -> Duration {
+        self.slice.unwrap_or(Duration::from_millis(if self.quick { 300 } else { 1_500 }))
+    }
+
+    pub(crate) fn services(&self) -> usize {
+        let services = self.services.unwrap_or(if self.quick { 1_000 } else { 100_000 });
+        usize::try_from(services).unwrap_or(usize::MAX)
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "is no number of seconds".to_owned())?;
+    if !(0.05..=60.0).contains(&seconds) {
+        return Err("is not between 0.05 and 60".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}

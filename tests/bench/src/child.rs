@@ -1,0 +1,43 @@
+//! This program again, as a process of its own: the servers that the bench needs.
+//!
+//! A child prints its addresses as one line of JSON and ends when its standard input does, so it never
+//! outlives the bench, however that ends.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::process::Stdio;
+
+use anyhow::Context as _;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+
+/// A running part. Dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    _process: Child,
+    _input: ChildStdin,
+    /// Where it listens.
+    pub(crate) addresses: Vec<SocketAddr>,
+}
+
+impl Server {
+    /// Starts this program with those arguments.
+    pub(crate) async fn start(arguments: &[&str]) -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut process = command.spawn().context("can't start a part of the bench")?;
+        let input = process.stdin.take().context("the part has no input")?;
+        let output = process.stdout.take().context("the part has no output")?;
+        let line = BufReader::new(output).lines().next_line().await?.context("the part says nothing")?;
+        let addresses =
+            serde_json::from_str::<Vec<String>>(&line)?.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
+        Ok(Self { _process: process, _input: input, addresses })
+    }
+}
+
+/// Tells the parent the addresses and waits for its end.
+pub(crate) async fn serve(addresses: &[SocketAddr]) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{}", serde_json::json!(addresses))?;
+    tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! What is started: the servers behind Envoy, and an Envoy with its sidecar for each size of table.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use serde_json::Value;
+use taskgate_test_kit::{Envoy, EnvoyOptions, Sidecar, SidecarHome, wait_until};
+use tempfile::TempDir;
+
+use crate::catalogue::{ACTOR, Catalogue, token};
+use crate::child::Server;
+use crate::client::Client;
+use crate::envoy_config::{self, Places, listener};
+use crate::noop;
+use crate::placement::Placement;
+use crate::request::{Credential, get};
+use crate::sidecar_config;
+use crate::upstream;
+
+/// How long a whole table may take to reach every worker.
+const LOADED: Duration = Duration::from_secs(60);
+/// How many pairs of service and token there are, at the least. The sidecar and the workers remember
+/// fewer verdicts.
+const PAIRS: usize = 1_000_000;
+/// The most tokens.
+const MAX_TOKENS: usize = 1_000;
+/// So many connections reach every worker, all but surely.
+const CONNECTIONS_PER_WORKER: usize = 24;
+
+/// The servers behind Envoy.
+#[derive(Debug)]
+pub(crate) struct Backends {
+    pub(crate) places: Places,
+    _upstream: Server,
+    _authoriser: Server,
+    _directory: TempDir,
+}
+
+/// A sidecar with a table.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) sidecar: Sidecar,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) services: usize,
+    /// How many tokens the sidecar knows.
+    pub(crate) tokens: usize,
+    /// From the sidecar's start until it was ready.
+    pub(crate) ready_after: Duration,
+}
+
+/// A table and the Envoy in front of it.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    pub(crate) table: Table,
+    pub(crate) envoy: Envoy,
+}
+
+/// How many tokens make enough pairs with that many services, beside the one that is shown again and again.
+pub(crate) fn tokens(services: usize) -> usize {
+    PAIRS.div_ceil(services.max(1)).min(MAX_TOKENS) + 1
+}
+
+impl Backends {
+    pub(crate) async fn start(endpoints: u8, tokens: usize) -> anyhow::Result<Self> {
+        let upstream = Server::start(&["upstream", &endpoints.to_string()]).await?;
+        let authoriser = Server::start(&["authoriser", &tokens.to_string()]).await?;
+        let directory = tempfile::tempdir()?;
+        let noop = directory.path().join("noop.wasm");
+        noop::write(&noop)?;
+        let [authoriser_grpc, authoriser_http] = authoriser.addresses[..] else {
+            anyhow::bail!("the authoriser has not two addresses")
+        };
+        let places = Places { noop, upstream: upstream.addresses.clone(), authoriser_grpc, authoriser_http };
+        Ok(Self { places, _upstream: upstream, _authoriser: authoriser, _directory: directory })
+    }
+}
+
+impl Table {
+    pub(crate) async fn start(services: usize, tokens: usize, backends: &Backends) -> anyhow::Result<Self> {
+        let catalogue = Catalogue::new(services, &upstream::texts(&backends.places.upstream));
+        let home = SidecarHome::new()?;
+        home.write(sidecar_config::SERVICES, &catalogue.file)?;
+        let start = Instant::now();
+        let sidecar = home.start(&sidecar_config::document(tokens)).await?;
+        Ok(Self { sidecar, catalogue, services, tokens, ready_after: start.elapsed() })
+    }
+
+    /// A session of the favourite service, made by the sidecar.
+    pub(crate) async fn session(&self) -> anyhow::Result<String> {
+        let address = self.sidecar.internal_address();
+        let favourite = self.catalogue.favourite();
+        let body = serde_json::json!({"service": favourite, "actor": ACTOR, "groups": ["ml"], "lifetime_secs": 3600});
+        let body = body.to_string();
+        let request = format!(
+            "POST /internal/session HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut client = Client::connect(address).await?;
+        let answer = client.exchange(request.as_bytes()).await?;
+        let body = client.body(answer);
+        anyhow::ensure!(answer.status == 200, "no session: {}", String::from_utf8_lossy(body));
+        let answer: Value = serde_json::from_slice(body)?;
+        Ok(answer.get("token").and_then(Value::as_str).context("no token")?.to_owned())
+    }
+
+    /// Waits until every worker of an Envoy serves the service that comes last in the table.
+    pub(crate) async fn wait_served(&self, envoy: &Envoy, workers: u8) -> anyhow::Result<()> {
+        let address = envoy.listener_address(listener::TASKGATE).await?;
+        let last = self.catalogue.protected.last().map(String::as_str).unwrap_or_default();
+        let request = get("/", last, &Credential::Token(token(0)));
+        let connections = if workers == 1 { 1 } else { CONNECTIONS_PER_WORKER * usize::from(workers) };
+        wait_until(LOADED, "the table to reach every worker", async || serves(address, &request, connections).await)
+            .await
+    }
+}
+
+impl Gate {
+    pub(crate) async fn start(
+        table: Table,
+        backends: &Backends,
+        workers: u8,
+        placement: &Placement,
+    ) -> anyhow::Result<Self> {
+        let config = envoy_config::all(table.sidecar.internal_address(), &backends.places)?;
+        let envoy = envoy(&config, workers).await?;
+        placement.place_envoy(envoy.id())?;
+        table.wait_served(&envoy, workers).await?;
+        Ok(Self { table, envoy })
+    }
+
+    /// Ends both, in order.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.envoy.stop().await?;
+        self.table.sidecar.stop().await?;
+        Ok(())
+    }
+}
+
+/// Starts an Envoy.
+pub(crate) async fn envoy(config: &Value, workers: u8) -> anyhow::Result<Envoy> {
+    let options = EnvoyOptions { concurrency: workers.into(), log_level: "warning".to_owned(), ..Default::default() };
+    Envoy::start_with(config.to_string(), options).await
+}
+
+/// Whether that many connections in a row get 200.
+async fn serves(address: SocketAddr, request: &[u8], connections: usize) -> bool {
+    for _ in 0..connections {
+        let Ok(mut client) = Client::connect(address).await else { return false };
+        if client.succeed(request).await.is_err() {
+            return false;
+        }
+    }
+    true
+}

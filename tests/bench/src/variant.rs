@@ -1,0 +1,115 @@
+//! The ways from a client to the upstream that are compared.
+
+use std::net::SocketAddr;
+
+use crate::arguments::Options;
+use crate::catalogue::token;
+use crate::envoy_config::listener;
+use crate::request::{Credential, Requests};
+use crate::stage::Gate;
+
+/// A way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// External authorisation over gRPC.
+    AuthzGrpc,
+    /// External authorisation over HTTP.
+    AuthzHttp,
+    /// Taskgate, with a token on which the worker has a verdict.
+    Cached,
+    /// The same, with a table of that many services, in an Envoy of its own.
+    CachedAmong(usize),
+    /// A static route with a filter that does nothing.
+    Noop,
+    /// A static route.
+    Plain,
+    /// Taskgate, with a service for everybody.
+    Public,
+    /// Taskgate, with a session.
+    Session,
+    /// Taskgate, where every request costs a question to the sidecar.
+    Uncached,
+}
+
+/// A way, and what is sent along it.
+#[derive(Debug)]
+pub(crate) struct Variant<'a> {
+    pub(crate) way: Way,
+    pub(crate) gate: &'a Gate,
+    pub(crate) address: SocketAddr,
+    pub(crate) service: String,
+    pub(crate) credential: Credential,
+    pub(crate) requests: Requests,
+}
+
+impl Way {
+    /// The name of the way's listener.
+    fn listener(self) -> &'static str {
+        match self {
+            Self::AuthzGrpc => listener::AUTHZ_GRPC,
+            Self::AuthzHttp => listener::AUTHZ_HTTP,
+            Self::Cached | Self::CachedAmong(_) | Self::Public | Self::Session | Self::Uncached => listener::TASKGATE,
+            Self::Noop => listener::NOOP,
+            Self::Plain => listener::PLAIN,
+        }
+    }
+
+    /// Its name.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::AuthzGrpc => "ext_authz gRPC".to_owned(),
+            Self::AuthzHttp => "ext_authz HTTP".to_owned(),
+            Self::Cached => "taskgate cached".to_owned(),
+            Self::CachedAmong(services) => format!("taskgate cached, {services} services"),
+            Self::Noop => "no-op wasm filter".to_owned(),
+            Self::Plain => "plain route".to_owned(),
+            Self::Public => "taskgate public".to_owned(),
+            Self::Session => "taskgate session".to_owned(),
+            Self::Uncached => "taskgate uncached".to_owned(),
+        }
+    }
+}
+
+/// All variants: every way through the first gate, and a cached verdict through each.
+pub(crate) async fn all<'a>(gates: &'a [Gate], options: &Options) -> anyhow::Result<Vec<Variant<'a>>> {
+    let mut variants = Vec::new();
+    for (place, gate) in gates.iter().enumerate() {
+        let ways = match place {
+            0 => vec![
+                Way::Plain,
+                Way::Noop,
+                Way::Cached,
+                Way::Session,
+                Way::Public,
+                Way::Uncached,
+                Way::AuthzGrpc,
+                Way::AuthzHttp,
+            ],
+            _ => vec![Way::CachedAmong(gate.table.services)],
+        };
+        for way in ways {
+            let is_wanted = options.only.as_deref().is_none_or(|part| way == Way::Plain || way.name().contains(part));
+            if is_wanted {
+                variants.push(Variant::new(way, gate).await?);
+            }
+        }
+    }
+    Ok(variants)
+}
+
+impl<'a> Variant<'a> {
+    async fn new(way: Way, gate: &'a Gate) -> anyhow::Result<Self> {
+        let catalogue = &gate.table.catalogue;
+        let (service, credential) = match way {
+            Way::Public => (catalogue.public.clone(), Credential::None),
+            Way::Session => (catalogue.favourite().to_owned(), Credential::Session(gate.table.session().await?)),
+            _ => (catalogue.favourite().to_owned(), Credential::Token(token(0))),
+        };
+        let requests = match way {
+            Way::Uncached => Requests::unseen(catalogue.protected.clone(), gate.table.tokens),
+            _ => Requests::same(&service, &credential),
+        };
+        let address = gate.envoy.listener_address(way.listener()).await?;
+        Ok(Self { way, gate, address, service, credential, requests })
+    }
+}
