@@ -1,1 +1,4 @@
-//! Placeholder of the skeleton.
+//! End-to-end tests: the real Envoy with the compiled filter, the real sidecar, and small jobs.
+//!
+//! They are in `tests/`; each starts processes of its own on free ports and leaves nothing behind. They
+//! need `make filter fault-filter envoy` and `cargo build -p taskgate`.

@@ -8,10 +8,14 @@
 //!   rpc Unary(EchoRequest) returns (EchoReply);
 //!   rpc ServerStream(EchoRequest) returns (stream EchoReply);
 //!   rpc Chat(stream EchoRequest) returns (stream EchoReply);
+//!   rpc Fail(EchoRequest) returns (stream EchoReply);
 //! }
 //! message EchoRequest { string message = 1; uint32 repeat = 2; uint32 every_ms = 3; }
 //! message EchoReply { string name = 1; string message = 2; repeated string metadata_names = 3; }
 //! ```
+//!
+//! `Fail` ends with FAILED_PRECONDITION after `repeat` answers (at once, where that is 0); the message is
+//! the status message, and the value of the trailer `x-own-trailer`.
 //!
 //! Messages and glue are written by hand, so that nobody needs `protoc` to build the tests.
 
@@ -28,4 +32,5 @@ pub(crate) mod path {
     pub(crate) const UNARY: &str = "/taskgate.demo.Echo/Unary";
     pub(crate) const SERVER_STREAM: &str = "/taskgate.demo.Echo/ServerStream";
     pub(crate) const CHAT: &str = "/taskgate.demo.Echo/Chat";
+    pub(crate) const FAIL: &str = "/taskgate.demo.Echo/Fail";
 }

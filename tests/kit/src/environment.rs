@@ -1,5 +1,6 @@
 //! Where the programs under test are: environment variables, and the places where builds leave them.
 
+use std::cmp::Reverse;
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,8 @@ pub const TASKGATE_ENVOY: &str = "TASKGATE_ENVOY";
 pub const TASKGATE_BIN: &str = "TASKGATE_BIN";
 /// The compiled filter to use instead of the one that was built.
 pub const TASKGATE_FILTER: &str = "TASKGATE_FILTER";
+/// The fault build of the filter to use instead of the one that was built.
+pub const TASKGATE_FAULT_FILTER: &str = "TASKGATE_FAULT_FILTER";
 
 /// The root of the repository.
 #[must_use]
@@ -29,21 +32,20 @@ pub fn envoy() -> anyhow::Result<PathBuf> {
     first(TASKGATE_ENVOY, &[installed], "run `make envoy`")
 }
 
-/// Where the sidecar is: of the profile that the caller was built with, if there is one.
+/// Where the sidecar is. Programs built for release (demo, benchmarks) take the release build where there
+/// is one; tests take whichever build is newer, for that is the code that was last worked on.
 ///
 /// # Errors
 /// It is not built.
 pub fn sidecar() -> anyhow::Result<PathBuf> {
-    let mut profiles = ["release", "debug"];
     let caller = env::current_exe().unwrap_or_default();
-    if caller.components().any(|part| part.as_os_str() == "debug") {
-        profiles.reverse();
+    let is_release = caller.components().any(|part| part.as_os_str() == "release");
+    let mut built = ["release", "debug"].map(|profile| target().join(profile).join("taskgate"));
+    if !is_release {
+        let changed = |path: &PathBuf| path.metadata().and_then(|file| file.modified()).ok();
+        built.sort_by_key(|path| Reverse(changed(path)));
     }
-    first(
-        TASKGATE_BIN,
-        &profiles.map(|profile| target().join(profile).join("taskgate")),
-        "run `cargo build -p taskgate`",
-    )
+    first(TASKGATE_BIN, &built, "run `cargo build -p taskgate`")
 }
 
 /// Where the compiled filter is.
@@ -51,9 +53,15 @@ pub fn sidecar() -> anyhow::Result<PathBuf> {
 /// # Errors
 /// It is not built.
 pub fn filter() -> anyhow::Result<PathBuf> {
-    let built = target().join("wasm32-unknown-unknown/filter/taskgate_filter.wasm");
-    let how = "run `cargo build -p taskgate-filter --target wasm32-unknown-unknown --profile filter`";
-    first(TASKGATE_FILTER, &[built], how)
+    first(TASKGATE_FILTER, &[target().join("wasm/taskgate_filter.wasm")], "run `make filter`")
+}
+
+/// Where the compiled filter is that dies on request: `x-fault: trap`.
+///
+/// # Errors
+/// It is not built.
+pub fn fault_filter() -> anyhow::Result<PathBuf> {
+    first(TASKGATE_FAULT_FILTER, &[target().join("wasm/taskgate_filter_fault.wasm")], "run `make fault-filter`")
 }
 
 fn target() -> PathBuf {

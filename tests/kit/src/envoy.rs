@@ -50,6 +50,8 @@ pub struct EnvoyMemory {
     pub allocated: u64,
     /// What the whole process holds of the machine's memory.
     pub resident: u64,
+    /// The most that it ever held.
+    pub peak: u64,
 }
 
 impl Default for EnvoyOptions {
@@ -156,9 +158,12 @@ impl Envoy {
     pub async fn memory(&self) -> anyhow::Result<EnvoyMemory> {
         let allocated = self.admin.allocated_bytes().await?;
         let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
-        Ok(EnvoyMemory { allocated, resident: kibibytes.saturating_mul(1024) })
+        let bytes = |name: &str| -> anyhow::Result<u64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;
+            let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+            Ok(kibibytes.saturating_mul(1024))
+        };
+        Ok(EnvoyMemory { allocated, resident: bytes("VmRSS:")?, peak: bytes("VmHWM:")? })
     }
 
     /// Freezes it; it keeps its connections and does nothing.

@@ -68,6 +68,15 @@ impl EchoClient {
         self.grpc.streaming(requests.into_streaming_request(), path, codec()).await
     }
 
+    /// One question, as many answers as it asks for, and then an error.
+    ///
+    /// # Errors
+    /// The call's status, where there is no answer before it.
+    pub async fn fail(&mut self, request: Request<EchoRequest>) -> Result<Response<Streaming<EchoReply>>, Status> {
+        self.ready().await?;
+        self.grpc.server_streaming(request, PathAndQuery::from_static(path::FAIL), codec()).await
+    }
+
     async fn ready(&mut self) -> Result<(), Status> {
         self.grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))
     }

@@ -36,12 +36,16 @@ async fn route(scope: Scope, request: http::Request<Incoming>) -> Result<http::R
         path::UNARY => Grpc::new(codec).unary(Echo(scope), request).await,
         path::SERVER_STREAM => Grpc::new(codec).server_streaming(Echo(scope), request).await,
         path::CHAT => Grpc::new(codec).streaming(Echo(scope), request).await,
+        path::FAIL => Grpc::new(codec).server_streaming(Fail(Echo(scope)), request).await,
         _ => Status::unimplemented("the service has no such method").into_http(),
     })
 }
 
-/// The three methods: each is a kind of call of its own, so one type can carry them all.
+/// Three of the methods: each is a kind of call of its own, so one type can carry them all.
 struct Echo(Scope);
+
+/// The method that ends badly.
+struct Fail(Echo);
 
 impl Echo {
     fn reply(&self, metadata: &MetadataMap) -> EchoReply {
@@ -90,6 +94,31 @@ impl StreamingService<EchoRequest> for Echo {
         });
         ready(Ok(Response::new(Box::pin(replies))))
     }
+}
+
+impl ServerStreamingService<EchoRequest> for Fail {
+    type Response = EchoReply;
+    type ResponseStream = Replies;
+    type Future = Ready<Result<Response<Replies>, Status>>;
+
+    fn call(&mut self, request: Request<EchoRequest>) -> Self::Future {
+        let reply = self.0.reply(request.metadata());
+        let request = request.into_inner();
+        let failure = failure(&request.message);
+        ready(if request.repeat == 0 {
+            Err(failure)
+        } else {
+            Ok(Response::new(Box::pin(repeated(request, reply).chain(stream::iter([Err(failure)])))))
+        })
+    }
+}
+
+fn failure(message: &str) -> Status {
+    let mut status = Status::failed_precondition(message);
+    if let Ok(value) = message.parse() {
+        status.metadata_mut().insert("x-own-trailer", value);
+    }
+    status
 }
 
 fn repeated(request: EchoRequest, reply: EchoReply) -> impl Stream<Item = Result<EchoReply, Status>> + Send {

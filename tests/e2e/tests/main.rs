@@ -1,0 +1,9 @@
+//! What must hold between the real Envoy, the compiled filter, the sidecar and jobs.
+//!
+//! Each test starts processes of its own on free ports. Nothing is slept for: tests wait for what must
+//! happen, and bounds are far wider than what they tell apart.
+
+mod pass_through;
+mod refusals;
+mod spoofing;
+mod support;
