@@ -59,6 +59,7 @@ fn call_counts(scene: &Scene) -> Vec<(HostFunction, u64)> {
         .collect()
 }
 
+/// Whether the stage is NGINX: its polls go to an address, and so does its mirror's name.
 fn is_nginx(stage: &Stage) -> bool {
     stage.vm.callouts().iter().any(|callout| callout.cluster.contains(':'))
         || stage.host.shared_data("taskgate/127.0.0.1:1/control").is_some()
