@@ -80,6 +80,7 @@ impl Registry {
             rebuild |= state.take_report(&provider, report, now);
         }
         if rebuild {
+            let started = tokio::time::Instant::now();
             let change = state.rebuild();
             self.index(&change);
             let number = self.feed.publish(&change.upserts, &change.removals);
@@ -89,6 +90,7 @@ impl Registry {
                     table.upserts = change.upserts.len(),
                     table.removals = change.removals.len(),
                     table.services = state.services().len(),
+                    duration_ms = started.elapsed().as_secs_f64() * 1_000.0,
                     "table changed"
                 );
             }

@@ -14,7 +14,8 @@ pub struct FileProviderConfig {
     /// The provider's name.
     #[serde(default = "name")]
     pub name: String,
-    /// The file. A relative path is relative to the configuration file. Change it by renaming a new
+    /// The file, YAML, or JSON where its name ends in `.json` (much faster with tens of thousands of
+    /// services). A relative path is relative to the configuration file. Change it by renaming a new
     /// file over it, so that it is never seen half written.
     pub path: PathBuf,
     /// How often the file is looked at even where the system reports no change, in seconds.

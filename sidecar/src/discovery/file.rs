@@ -1,4 +1,4 @@
-//! Services from a YAML file.
+//! Services from a YAML file, or a JSON file where its name ends so.
 //!
 //! The file is read again whenever it changes. It is taken only when two readings a moment apart
 //! agree, so that a file that is being written is not taken by halves. One bad service costs itself
@@ -54,16 +54,24 @@ impl FileProvider {
         Self { path: config.path.clone(), poll: Duration::from_secs(config.poll_secs) }
     }
 
+    fn form(&self) -> row::Form {
+        if self.path.extension().is_some_and(|extension| extension == "json") {
+            row::Form::Json
+        } else {
+            row::Form::Yaml
+        }
+    }
+
     async fn read(&self, last: Option<Digest>) -> Result<Option<(Digest, Inventory)>, ReadError> {
         let text = settled(&self.path, |path| file::read_text(path, MAX_FILE_BYTES)).await?;
-        let path = self.path.clone();
+        let (path, form) = (self.path.clone(), self.form());
         // A large file takes a while; the runtime's threads have other things to do.
         let parsed = tokio::task::spawn_blocking(move || {
             let digest = Digest::of(text.as_bytes());
             if last == Some(digest) {
                 return Ok(None);
             }
-            match row::inventory(&text) {
+            match row::inventory(&text, form) {
                 Ok(inventory) => Ok(Some((digest, inventory))),
                 Err(error) => Err(ReadError::Yaml { path, error }),
             }

@@ -1,22 +1,28 @@
 //! The wire form of a services file.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use taskgate_core::service::{AccessLevel, Endpoint, Protocol};
 
 use crate::discovery::inventory::{Entry, Inventory, Problem, ServiceKey};
 use crate::discovery::policy::{Grantee, Level, MAX_GRANTS, Policy};
 use crate::yaml::{self, InvalidYaml};
 
-/// The whole file. Its services are read one by one, so that a bad one costs itself alone.
+/// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ServicesFile {
-    /// YAML's nothing reads as an empty list; a file that ends after `services:` must not.
-    services: Option<Vec<serde_json::Value>>,
+    services: Services,
 }
+
+/// The services of a file. They are read one by one, so that a bad one costs itself alone and a
+/// large file is never in memory as a whole.
+#[derive(Debug)]
+struct Services(Inventory);
 
 /// One service.
 #[derive(Debug, Deserialize)]
@@ -75,29 +81,61 @@ enum RowLevel {
     Write,
 }
 
+/// In which form a services file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Many times faster to read, for files that programs write.
+    Json,
+    Yaml,
+}
+
 /// Reads a services file.
 ///
 /// # Errors
 /// [`InvalidYaml`] where the file is no list of services at all.
-pub(super) fn inventory(text: &str) -> Result<Inventory, InvalidYaml> {
-    let file: ServicesFile = yaml::parse(text)?;
-    let services =
-        file.services.ok_or_else(|| InvalidYaml::new("services", "is not a list; write `[]` for no services"))?;
-    let mut inventory = Inventory::default();
-    let mut seen = HashSet::new();
-    for (index, value) in services.into_iter().enumerate() {
-        let subject = subject(index, &value);
-        let entry = yaml::parse_value::<Row>(value).map_err(|error| error.to_string()).and_then(Entry::try_from);
-        match entry {
-            Ok(entry) if !seen.insert(Arc::clone(&entry.key)) => {
-                let reason = "has the same operation, task and service as one before it".to_owned();
-                inventory.problems.push(Problem { subject, reason });
-            }
-            Ok(entry) => inventory.services.push(entry),
-            Err(reason) => inventory.problems.push(Problem { subject, reason }),
-        }
+pub(super) fn inventory(text: &str, form: Form) -> Result<Inventory, InvalidYaml> {
+    let file: ServicesFile = match form {
+        Form::Json => yaml::parse_json(text)?,
+        Form::Yaml => yaml::parse(text)?,
+    };
+    Ok(file.services.0)
+}
+
+impl<'de> Deserialize<'de> for Services {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Not `deserialize_seq`: YAML's nothing would read as an empty list, and a file that ends
+        // after `services:` must not.
+        deserializer.deserialize_any(ServicesVisitor)
     }
-    Ok(inventory)
+}
+
+struct ServicesVisitor;
+
+impl<'de> Visitor<'de> for ServicesVisitor {
+    type Value = Services;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of services, `[]` for none")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Services, A::Error> {
+        let mut inventory = Inventory::default();
+        let mut seen = HashSet::new();
+        for index in 0_usize.. {
+            let Some(value) = items.next_element::<serde_json::Value>()? else { break };
+            let subject = subject(index, &value);
+            let entry = yaml::parse_value::<Row>(value).map_err(|error| error.to_string()).and_then(Entry::try_from);
+            match entry {
+                Ok(entry) if !seen.insert(Arc::clone(&entry.key)) => {
+                    let reason = "has the same operation, task and service as one before it".to_owned();
+                    inventory.problems.push(Problem { subject, reason });
+                }
+                Ok(entry) => inventory.services.push(entry),
+                Err(reason) => inventory.problems.push(Problem { subject, reason }),
+            }
+        }
+        Ok(Services(inventory))
+    }
 }
 
 impl TryFrom<Row> for Entry {

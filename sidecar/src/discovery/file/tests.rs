@@ -2,6 +2,7 @@ use std::cell::Cell;
 
 use taskgate_core::service::{AccessLevel, Protocol};
 
+use super::row::Form;
 use super::*;
 use crate::discovery::policy::{Grantee, Level};
 
@@ -25,7 +26,7 @@ services:
 
 #[test]
 fn reads_services() {
-    let inventory = row::inventory(FILE).expect("a services file");
+    let inventory = row::inventory(FILE, Form::Yaml).expect("a services file");
     assert_eq!(inventory.problems, []);
     let [greeter, web] = &inventory.services[..] else { panic!("two services: {inventory:?}") };
     assert_eq!(greeter.alias.as_deref(), Some("greeter"));
@@ -60,7 +61,7 @@ fn a_bad_service_costs_itself_alone() {
         ("{operation: op, task: web, service: port_0, endpoints: [], access: public}", "same operation"),
     ];
     for (bad, expected) in cases {
-        let inventory = row::inventory(&format!("{FILE}- {bad}\n")).expect("a services file");
+        let inventory = row::inventory(&format!("{FILE}- {bad}\n"), Form::Yaml).expect("a services file");
         assert_eq!(inventory.services.len(), 2, "{bad}");
         let [problem] = &inventory.problems[..] else { panic!("one problem for {bad}: {inventory:?}") };
         assert!(format!("{} {}", problem.subject, problem.reason).contains(expected), "{bad}: {problem:?}");
@@ -70,9 +71,19 @@ fn a_bad_service_costs_itself_alone() {
 #[test]
 fn what_is_no_list_of_services_is_not_taken() {
     for text in ["", "services:", "services: {}", "services: [", "service: []", "- a", "null"] {
-        assert!(row::inventory(text).is_err(), "{text:?}");
+        assert!(row::inventory(text, Form::Yaml).is_err(), "{text:?}");
     }
-    assert!(row::inventory("services: []").is_ok());
+    assert!(row::inventory("services: []", Form::Yaml).is_ok());
+}
+
+#[test]
+fn json_reads_the_same() {
+    let value: serde_json::Value = crate::yaml::parse(FILE).expect("a document");
+    let json = value.to_string();
+    assert_eq!(row::inventory(&json, Form::Json), row::inventory(FILE, Form::Yaml));
+    for text in ["", "{}", "{\"services\":null}", "{\"services\":[]} x", "{\"services\":["] {
+        assert!(row::inventory(text, Form::Json).is_err(), "{text:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
