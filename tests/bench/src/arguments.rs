@@ -35,9 +35,10 @@ pub(crate) enum Part {
 /// How to measure.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    /// A smoke test: 2 rounds of 0.3 s slices with 1000 services; its figures mean nothing.
+    /// A smoke test: 2 rounds of 0.3 s slices with 1000 services. Its figures mean nothing, and go to a
+    /// file of their own.
     #[arg(long)]
-    quick: bool,
+    pub(crate) quick: bool,
     /// How many rounds; each runs every variant once [default: 9].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: Option<u32>,

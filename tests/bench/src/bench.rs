@@ -43,7 +43,7 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     let backends = Backends::start(options.endpoints, tokens).await?;
     let gates = gates(options, &backends, &placement).await?;
     let largest = gates.first().context("no gate")?;
-    let (samples, ways) = sample(&gates, options).await?;
+    let (samples, ways) = sample(&gates, &backends, options).await?;
     let report = Report { samples: &samples, ways: &ways };
     screen::title("Throughput, CPU and latency");
     report.print()?;
@@ -57,7 +57,7 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
         figures.iter().for_each(|(name, value)| screen::line(&format!("{name:<28}{value:>8.3}")));
         screen::title("Aims");
         aims::lines(&figures).iter().for_each(|line| screen::line(line));
-        report::write(&figures)?;
+        report::write(&figures, options.quick)?;
     }
     for gate in gates {
         gate.stop().await?;
@@ -71,20 +71,21 @@ async fn gates(options: &Options, backends: &Backends, placement: &Placement) ->
     // Those for the comparison of sizes need one token each.
     let sizes = [(options.services(), stage::tokens(options.services())), (SMALLEST, 1), (SMALL, 1)];
     for (services, tokens) in sizes {
+        let is_experimental = options.experiments && gates.is_empty();
         let table = Table::start(services, tokens, backends).await?;
-        gates.push(Gate::start(table, backends, options.concurrency, placement).await?);
+        gates.push(Gate::start(table, backends, options.concurrency, is_experimental, placement).await?);
         screen::line(&format!("{services} services are there"));
     }
     Ok(gates)
 }
 
 /// Checks all variants and runs the rounds.
-async fn sample(gates: &[Gate], options: &Options) -> anyhow::Result<(Vec<Sample>, Vec<Way>)> {
+async fn sample(gates: &[Gate], backends: &Backends, options: &Options) -> anyhow::Result<(Vec<Sample>, Vec<Way>)> {
     let variants = variant::all(gates, options).await?;
     for variant in &variants {
         verify::check(variant).await?;
     }
     screen::line("every variant forwards what it should and refuses what it should");
-    let samples = rounds::run(&variants, options).await?;
+    let samples = rounds::run(&variants, backends, options).await?;
     Ok((samples, variants.iter().map(|variant| variant.way).collect()))
 }

@@ -14,7 +14,7 @@ use tokio::process::{Child, ChildStdin, Command};
 /// A running part. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Server {
-    _process: Child,
+    process: Child,
     _input: ChildStdin,
     /// Where it listens.
     pub(crate) addresses: Vec<SocketAddr>,
@@ -31,7 +31,12 @@ impl Server {
         let line = BufReader::new(output).lines().next_line().await?.context("the part says nothing")?;
         let addresses =
             serde_json::from_str::<Vec<String>>(&line)?.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
-        Ok(Self { _process: process, _input: input, addresses })
+        Ok(Self { process, _input: input, addresses })
+    }
+
+    /// Its process id; none once it has ended.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.process.id()
     }
 }
 

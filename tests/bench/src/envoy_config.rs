@@ -10,6 +10,8 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 use taskgate_test_kit::{StaticConfig, environment};
 
+use crate::experiments;
+
 /// Names of listeners.
 pub(crate) mod listener {
     pub(crate) const AUTHZ_GRPC: &str = "authz-grpc";
@@ -19,10 +21,10 @@ pub(crate) mod listener {
     pub(crate) const TASKGATE: &str = "taskgate";
 }
 
-const UPSTREAM: &str = "bench-upstream";
-const MANAGER: &str = "/filter_chains/0/filters/0/typed_config";
-const LISTENERS: &str = "/static_resources/listeners";
-const CLUSTERS: &str = "/static_resources/clusters";
+pub(crate) const UPSTREAM: &str = "bench-upstream";
+pub(crate) const MANAGER: &str = "/filter_chains/0/filters/0/typed_config";
+pub(crate) const LISTENERS: &str = "/static_resources/listeners";
+pub(crate) const CLUSTERS: &str = "/static_resources/clusters";
 /// How long an authoriser may take.
 const AUTHORISER_TIMEOUT: &str = "1s";
 
@@ -48,7 +50,7 @@ pub(crate) fn taskgate_alone(sidecar: SocketAddr) -> anyhow::Result<Value> {
 }
 
 /// The same with the other ways beside it.
-pub(crate) fn all(sidecar: SocketAddr, places: &Places) -> anyhow::Result<Value> {
+pub(crate) fn all(sidecar: SocketAddr, places: &Places, experiments: bool) -> anyhow::Result<Value> {
     let mut document = taskgate_alone(sidecar)?;
     let others = [
         plain(&document, listener::PLAIN, None)?,
@@ -64,12 +66,18 @@ pub(crate) fn all(sidecar: SocketAddr, places: &Places) -> anyhow::Result<Value>
     ];
     list(&mut document, LISTENERS)?.extend(others);
     list(&mut document, CLUSTERS)?.extend(clusters);
+    if experiments {
+        experiments::add(&mut document)?;
+    }
     Ok(document)
 }
 
-/// The same with only one of its listeners.
-pub(crate) fn only(mut document: Value, listener: &str) -> anyhow::Result<Value> {
-    list(&mut document, LISTENERS)?.retain(|one| one.get("name").is_some_and(|name| name == listener));
+/// The plain route alone: no filter of any kind is loaded.
+pub(crate) fn plain_alone(places: &Places) -> anyhow::Result<Value> {
+    let mut document = all(SocketAddr::from(([127, 0, 0, 1], 1)), places, false)?;
+    let has_name = |item: &Value, wanted: &str| item.get("name").is_some_and(|name| name == wanted);
+    list(&mut document, LISTENERS)?.retain(|listener| has_name(listener, listener::PLAIN));
+    list(&mut document, CLUSTERS)?.retain(|cluster| has_name(cluster, UPSTREAM));
     Ok(document)
 }
 
@@ -168,11 +176,13 @@ fn cluster(name: &str, addresses: &[SocketAddr], protocol: Option<&str>) -> Valu
     })
 }
 
-fn list<'a>(document: &'a mut Value, pointer: &str) -> anyhow::Result<&'a mut Vec<Value>> {
+/// The list at that place.
+pub(crate) fn list<'a>(document: &'a mut Value, pointer: &str) -> anyhow::Result<&'a mut Vec<Value>> {
     document.pointer_mut(pointer).and_then(Value::as_array_mut).with_context(|| format!("there is no {pointer}"))
 }
 
-fn named<'a>(document: &'a Value, pointer: &str, name: &str) -> anyhow::Result<&'a Value> {
+/// The item of that name in the list at that place.
+pub(crate) fn named<'a>(document: &'a Value, pointer: &str, name: &str) -> anyhow::Result<&'a Value> {
     let mut items = document.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
     let found = items.find(|item| item.get("name").is_some_and(|named| named == name));
     found.with_context(|| format!("there is no {name} in {pointer}"))

@@ -21,6 +21,7 @@ mod child;
 mod client;
 mod cpu;
 mod envoy_config;
+mod experiments;
 mod load;
 mod memory;
 mod noop;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use taskgate_test_kit::EnvoyMemory;
 
-use crate::envoy_config::{self, listener};
+use crate::envoy_config;
 use crate::placement::Placement;
 use crate::stage::{self, Backends, Table};
 
@@ -41,9 +41,8 @@ impl Footprint {
 
 /// Starts Envoys with that table and without, and looks.
 pub(crate) async fn measure(table: &Table, backends: &Backends, placement: &Placement) -> anyhow::Result<Memory> {
-    let sidecar = table.sidecar.internal_address();
-    let taskgate = envoy_config::taskgate_alone(sidecar)?;
-    let plain = envoy_config::only(envoy_config::all(sidecar, &backends.places)?, listener::PLAIN)?;
+    let taskgate = envoy_config::taskgate_alone(table.sidecar.internal_address())?;
+    let plain = envoy_config::plain_alone(&backends.places)?;
     let (few, _) = look(&taskgate, FEW, Some(table), placement).await?;
     let (many, served_after) = look(&taskgate, MANY, Some(table), placement).await?;
     let taskgate = Footprint { few, many };

@@ -33,7 +33,7 @@ const CONNECTIONS_PER_WORKER: usize = 24;
 pub(crate) struct Backends {
     pub(crate) places: Places,
     _upstream: Server,
-    _authoriser: Server,
+    pub(crate) authoriser: Server,
     _directory: TempDir,
 }
 
@@ -72,7 +72,7 @@ impl Backends {
             anyhow::bail!("the authoriser has not two addresses")
         };
         let places = Places { noop, upstream: upstream.addresses.clone(), authoriser_grpc, authoriser_http };
-        Ok(Self { places, _upstream: upstream, _authoriser: authoriser, _directory: directory })
+        Ok(Self { places, _upstream: upstream, authoriser, _directory: directory })
     }
 }
 
@@ -121,9 +121,10 @@ impl Gate {
         table: Table,
         backends: &Backends,
         workers: u8,
+        experiments: bool,
         placement: &Placement,
     ) -> anyhow::Result<Self> {
-        let config = envoy_config::all(table.sidecar.internal_address(), &backends.places)?;
+        let config = envoy_config::all(table.sidecar.internal_address(), &backends.places, experiments)?;
         let envoy = envoy(&config, workers).await?;
         placement.place_envoy(envoy.id())?;
         table.wait_served(&envoy, workers).await?;

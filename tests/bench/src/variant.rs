@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::arguments::Options;
 use crate::catalogue::token;
 use crate::envoy_config::listener;
+use crate::experiments;
 use crate::request::{Credential, Requests};
 use crate::stage::Gate;
 
@@ -19,6 +20,8 @@ pub(crate) enum Way {
     Cached,
     /// The same, with a table of that many services, in an Envoy of its own.
     CachedAmong(usize),
+    /// The same with a changed Envoy configuration.
+    Experiment(&'static str),
     /// A static route with a filter that does nothing.
     Noop,
     /// A static route.
@@ -49,6 +52,7 @@ impl Way {
             Self::AuthzGrpc => listener::AUTHZ_GRPC,
             Self::AuthzHttp => listener::AUTHZ_HTTP,
             Self::Cached | Self::CachedAmong(_) | Self::Public | Self::Session | Self::Uncached => listener::TASKGATE,
+            Self::Experiment(name) => name,
             Self::Noop => listener::NOOP,
             Self::Plain => listener::PLAIN,
         }
@@ -61,6 +65,7 @@ impl Way {
             Self::AuthzHttp => "ext_authz HTTP".to_owned(),
             Self::Cached => "taskgate cached".to_owned(),
             Self::CachedAmong(services) => format!("taskgate cached, {services} services"),
+            Self::Experiment(name) => name.to_owned(),
             Self::Noop => "no-op wasm filter".to_owned(),
             Self::Plain => "plain route".to_owned(),
             Self::Public => "taskgate public".to_owned(),
@@ -75,16 +80,7 @@ pub(crate) async fn all<'a>(gates: &'a [Gate], options: &Options) -> anyhow::Res
     let mut variants = Vec::new();
     for (place, gate) in gates.iter().enumerate() {
         let ways = match place {
-            0 => vec![
-                Way::Plain,
-                Way::Noop,
-                Way::Cached,
-                Way::Session,
-                Way::Public,
-                Way::Uncached,
-                Way::AuthzGrpc,
-                Way::AuthzHttp,
-            ],
+            0 => first(options.experiments),
             _ => vec![Way::CachedAmong(gate.table.services)],
         };
         for way in ways {
@@ -95,6 +91,24 @@ pub(crate) async fn all<'a>(gates: &'a [Gate], options: &Options) -> anyhow::Res
         }
     }
     Ok(variants)
+}
+
+/// The ways through the first gate.
+fn first(experiments: bool) -> Vec<Way> {
+    let mut ways = vec![
+        Way::Plain,
+        Way::Noop,
+        Way::Cached,
+        Way::Session,
+        Way::Public,
+        Way::Uncached,
+        Way::AuthzGrpc,
+        Way::AuthzHttp,
+    ];
+    if experiments {
+        ways.extend(experiments::names().map(Way::Experiment));
+    }
+    ways
 }
 
 impl<'a> Variant<'a> {
