@@ -5,6 +5,7 @@
 //! the [feed](crate::feed).
 
 pub mod names;
+pub mod provider;
 pub mod published;
 pub mod state;
 
@@ -20,8 +21,9 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::SharedClock;
 use crate::discovery::publisher::{Mailbox, Report};
 use crate::feed::Feed;
+use crate::registry::provider::ProviderStatus;
 use crate::registry::published::Published;
-use crate::registry::state::{Change, ProviderStatus, State};
+use crate::registry::state::{Change, State};
 use crate::telemetry::metrics::{Metrics, ProviderLabels, ServiceLabels};
 
 /// How long the registry rests after each change, so that a burst of reports is one change.
@@ -75,26 +77,23 @@ impl Registry {
     pub fn apply(&self, reports: BTreeMap<Arc<str>, Report>) {
         let mut state = self.state();
         let now = self.clock.now();
-        let mut rebuild = false;
         for (provider, report) in reports {
-            rebuild |= state.take_report(&provider, report, now);
+            state.take_report(&provider, report, now);
         }
-        if rebuild {
-            let started = tokio::time::Instant::now();
-            let change = state.rebuild();
+        let started = tokio::time::Instant::now();
+        let change = state.update();
+        if !change.is_empty() {
             self.index(&change);
             let number = self.feed.publish(&change.upserts, &change.removals);
-            if !change.is_empty() {
-                tracing::info!(
-                    table.number = number,
-                    table.upserts = change.upserts.len(),
-                    table.removals = change.removals.len(),
-                    table.services = state.services().len(),
-                    duration_ms = started.elapsed().as_secs_f64() * 1_000.0,
-                    "table changed"
-                );
-            }
-            self.count(&state, number);
+            tracing::info!(
+                table.number = number,
+                table.upserts = change.upserts.len(),
+                table.removals = change.removals.len(),
+                table.services = state.services().len(),
+                duration_ms = started.elapsed().as_secs_f64() * 1_000.0,
+                "table changed"
+            );
+            self.count(&change, number);
         }
         if state.waits_for().is_empty() {
             self.feed.settle();
@@ -159,17 +158,23 @@ impl Registry {
         }
     }
 
-    fn count(&self, state: &State, number: u64) {
+    fn count(&self, change: &Change, number: u64) {
         self.metrics.table_number.set(i64::try_from(number).unwrap_or(i64::MAX));
-        let mut counts: BTreeMap<(&str, &str), i64> = BTreeMap::new();
-        for service in state.services().values() {
-            let key = (&*service.provider, protocol_name(service.entry.protocol));
-            *counts.entry(key).or_default() += 1;
+        let gauge = |service: &Published| {
+            let provider = service.provider.to_string();
+            self.metrics
+                .services
+                .get_or_create_owned(&ServiceLabels { provider, protocol: protocol_name(service.entry.protocol) })
+        };
+        for service in &change.removals {
+            gauge(service).dec();
         }
-        self.metrics.services.clear();
-        for ((provider, protocol), count) in counts {
-            let labels = ServiceLabels { provider: provider.to_owned(), protocol };
-            self.metrics.services.get_or_create(&labels).set(count);
+        for upsert in &change.upserts {
+            // One whose id changed is among the removals too.
+            if let Some(before) = upsert.before.as_ref().filter(|before| before.id == upsert.now.id) {
+                gauge(before).dec();
+            }
+            gauge(&upsert.now).inc();
         }
     }
 

@@ -9,8 +9,8 @@ use taskgate_core::service::{AccessLevel, Endpoint};
 
 use crate::app::App;
 use crate::registry::protocol_name;
+use crate::registry::provider::ProviderStatus;
 use crate::registry::published::Published;
-use crate::registry::state::ProviderStatus;
 
 /// A service as it is listed.
 #[derive(Clone, Debug, Serialize, Deserialize)]

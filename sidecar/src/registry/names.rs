@@ -43,15 +43,14 @@ impl Names {
     pub fn assign(&mut self, entries: &[Arc<Entry>], problems: &mut Vec<Problem>) -> Vec<Option<Assigned>> {
         let wanted = wanted_ids(entries, problems);
         self.assign_ids(&wanted, problems);
-        self.release_aliases(entries);
-        entries
-            .iter()
-            .map(|entry| {
-                let id = self.ids.get(&entry.key)?.clone();
-                let labels = self.labels(entry, &id, &wanted, problems);
-                Some(Assigned { id, labels })
-            })
-            .collect()
+        let aliases: Vec<Vec<Label>> = entries.iter().map(|entry| alias_labels(entry)).collect();
+        self.release_aliases(entries, &aliases);
+        let named = entries.iter().zip(aliases).map(|(entry, aliases)| {
+            let id = self.ids.get(&entry.key)?.clone();
+            let labels = self.labels(entry, &id, aliases, &wanted, problems);
+            Some(Assigned { id, labels })
+        });
+        named.collect()
     }
 
     fn assign_ids(&mut self, wanted: &HashMap<Arc<ServiceKey>, Arc<ServiceKey>>, problems: &mut Vec<Problem>) {
@@ -82,6 +81,12 @@ impl Names {
 
     /// Keeps the ids of services that went, up to a bound.
     fn depart(&mut self, wanted: &HashMap<Arc<ServiceKey>, Arc<ServiceKey>>) {
+        if self.departed.is_empty()
+            && wanted.keys().all(|key| self.ids.contains_key(key))
+            && self.ids.len() == wanted.len()
+        {
+            return;
+        }
         self.departed.retain(|key| !wanted.contains_key(key));
         let known: HashSet<&Arc<ServiceKey>> = self.departed.iter().collect();
         let mut gone: Vec<Arc<ServiceKey>> =
@@ -96,16 +101,23 @@ impl Names {
     }
 
     /// Forgets who has an alias label that its service no longer wants.
-    fn release_aliases(&mut self, entries: &[Arc<Entry>]) {
-        let wanted: HashSet<(Label, &Arc<ServiceKey>)> =
-            entries.iter().flat_map(|entry| alias_labels(entry).map(|label| (label, &entry.key))).collect();
-        self.aliases.retain(|label, key| wanted.contains(&(label.clone(), key)));
+    fn release_aliases(&mut self, entries: &[Arc<Entry>], aliases: &[Vec<Label>]) {
+        if self.aliases.is_empty() {
+            return;
+        }
+        let wanted: HashSet<(&Label, &Arc<ServiceKey>)> = entries
+            .iter()
+            .zip(aliases)
+            .flat_map(|(entry, aliases)| aliases.iter().map(move |label| (label, &entry.key)))
+            .collect();
+        self.aliases.retain(|label, key| wanted.contains(&(label, &*key)));
     }
 
     fn labels(
         &mut self,
         entry: &Entry,
         id: &Label,
+        aliases: Vec<Label>,
         wanted: &HashMap<Arc<ServiceKey>, Arc<ServiceKey>>,
         problems: &mut Vec<Problem>,
     ) -> Vec<Label> {
@@ -114,7 +126,8 @@ impl Names {
             .filter_map(|key| self.ids.get(&key).cloned())
             .filter(|label| label != id)
             .collect();
-        for label in alias_labels(entry) {
+        let aliased = !aliases.is_empty();
+        for label in aliases {
             let owner = self.taken.get(&label).or_else(|| self.aliases.get(&label));
             match owner {
                 Some(owner) if *owner != entry.key => {
@@ -129,7 +142,7 @@ impl Names {
             }
         }
         if let Some(alias) = &entry.alias
-            && alias_label(alias, &entry.key.task, &entry.key.service).is_none()
+            && !aliased
         {
             let reason = format!(
                 "alias `{}` makes no host label with task and service: 63 characters of a-z, 0-9, `_` and `-` at most, \
@@ -186,7 +199,10 @@ fn alternative_keys(entry: &Entry) -> impl Iterator<Item = ServiceKey> + '_ {
     })
 }
 
-fn alias_labels(entry: &Entry) -> impl Iterator<Item = Label> + '_ {
-    let services = std::iter::once(&entry.key.service).chain(&entry.alternatives);
-    services.filter_map(|service| alias_label(entry.alias.as_deref()?, &entry.key.task, service))
+/// The alias labels of a service: that of its own name first, and none without that.
+fn alias_labels(entry: &Entry) -> Vec<Label> {
+    let Some(alias) = &entry.alias else { return Vec::new() };
+    let label = |service: &String| alias_label(alias, &entry.key.task, service);
+    let Some(own) = label(&entry.key.service) else { return Vec::new() };
+    std::iter::once(own).chain(entry.alternatives.iter().filter_map(label)).collect()
 }

@@ -4,16 +4,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use serde::Serialize;
 use taskgate_core::time::UnixTime;
 
-use crate::discovery::inventory::{Entry, Inventory, Problem, ServiceKey};
+use crate::discovery::inventory::{Entry, Problem, ServiceKey};
 use crate::discovery::publisher::Report;
 use crate::registry::names::{Names, subject};
+use crate::registry::provider::{MAX_PROBLEMS, Provider, ProviderStatus, log_new};
 use crate::registry::published::Published;
-
-/// The most problems of one provider that are kept.
-const MAX_PROBLEMS: usize = 1_000;
 
 /// The registry's state.
 #[derive(Debug, Default)]
@@ -22,35 +19,19 @@ pub struct State {
     own: Vec<SocketAddr>,
     names: Names,
     services: HashMap<Arc<ServiceKey>, Arc<Published>>,
+    pending: Pending,
 }
 
-/// One provider, as the registry knows it.
-#[derive(Debug)]
-struct Provider {
-    name: Arc<str>,
-    entries: Vec<Arc<Entry>>,
-    published: bool,
-    unread: Vec<Problem>,
-    naming: Vec<Problem>,
-    /// The problems before the rebuild that is under way.
-    known_naming: Vec<Problem>,
-    failure: Option<String>,
-    last_success: Option<UnixTime>,
-}
-
-/// How a provider is.
-#[derive(Clone, Debug, Serialize)]
-pub struct ProviderStatus {
-    /// The provider's name.
-    pub name: String,
-    /// Why it could not look, where the last attempt failed.
-    pub failure: Option<String>,
-    /// When it last looked, in milliseconds since 1970.
-    pub last_success: Option<UnixTime>,
-    /// How many services it has.
-    pub services: usize,
-    /// What is wrong with single services, up to a bound.
-    pub problems: Vec<Problem>,
+/// What reports changed since the table was last made.
+#[derive(Debug, Default)]
+enum Pending {
+    /// Anything: all services are named and compared.
+    Everything,
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// These entries, of these providers, and none of their names.
+    Some(Vec<(Arc<str>, Arc<Entry>)>),
 }
 
 /// A service that is new or changed.
@@ -79,6 +60,17 @@ impl Change {
     }
 }
 
+impl Pending {
+    fn add(&mut self, provider: &Arc<str>, changed: Option<Vec<Arc<Entry>>>) {
+        let changed = changed.map(|entries| entries.into_iter().map(|entry| (Arc::clone(provider), entry)));
+        *self = match (std::mem::take(self), changed) {
+            (Self::Everything, _) | (_, None) => Self::Everything,
+            (Self::Nothing, Some(changed)) => Self::Some(changed.collect()),
+            (Self::Some(entries), Some(changed)) => Self::Some(entries.into_iter().chain(changed).collect()),
+        };
+    }
+}
+
 impl State {
     /// The services that are published.
     #[must_use]
@@ -88,6 +80,7 @@ impl State {
 
     /// Says which providers there are, first preferred.
     pub fn expect_providers(&mut self, names: &[&str]) {
+        self.pending = Pending::Everything;
         let mut known = std::mem::take(&mut self.providers);
         for name in names {
             let provider = match known.iter().position(|provider| &*provider.name == *name) {
@@ -100,14 +93,18 @@ impl State {
 
     /// Refuses endpoints that are these listeners.
     pub fn refuse_endpoints(&mut self, own: Vec<SocketAddr>) {
+        self.pending = Pending::Everything;
         self.own = own;
     }
 
-    /// Takes a report; whether the table may have changed.
-    pub fn take_report(&mut self, provider: &str, report: Report, now: UnixTime) -> bool {
+    /// Takes a report; [`State::update`] does what it asks for.
+    pub fn take_report(&mut self, provider: &str, report: Report, now: UnixTime) {
         let Some(known) = self.providers.iter_mut().find(|known| &*known.name == provider) else {
             // Its services went when it was no longer expected; see that they are gone from the table.
-            return report == Report::Gone;
+            if report == Report::Gone {
+                self.pending = Pending::Everything;
+            }
+            return;
         };
         match report {
             Report::Confirmed => {
@@ -115,19 +112,17 @@ impl State {
                     tracing::info!(provider, "discovery works again");
                 }
                 known.last_success = Some(now);
-                false
             }
             Report::Failed(reason) => {
                 if known.failure.as_ref() != Some(&reason) {
                     tracing::error!(provider, error = reason, "discovery failed; what was known stays in force");
                 }
                 known.failure = Some(reason);
-                false
             }
             Report::Gone => {
                 let name = Arc::clone(&known.name);
                 *known = Provider::new(&name);
-                true
+                self.pending = Pending::Everything;
             }
             Report::Sees(inventory) => {
                 for problem in inventory.problems.iter().take(MAX_PROBLEMS) {
@@ -135,8 +130,9 @@ impl State {
                 }
                 known.failure = None;
                 known.last_success = Some(now);
-                known.take_inventory(inventory);
-                true
+                let name = Arc::clone(&known.name);
+                let changed = known.take_inventory(inventory);
+                self.pending.add(&name, changed);
             }
         }
     }
@@ -155,8 +151,37 @@ impl State {
         self.providers.iter().map(Provider::status).collect()
     }
 
+    /// Packs what reports changed. Where services only moved or changed hands, that is a matter of
+    /// those services and not of how many there are.
+    pub fn update(&mut self) -> Change {
+        match std::mem::take(&mut self.pending) {
+            Pending::Nothing => Change::default(),
+            Pending::Some(entries) => self.patch(&entries).unwrap_or_else(|| self.rebuild()),
+            Pending::Everything => self.rebuild(),
+        }
+    }
+
+    /// Packs entries whose names did not change. None where that is not all there is to do.
+    fn patch(&mut self, entries: &[(Arc<str>, Arc<Entry>)]) -> Option<Change> {
+        let mut change = Change::default();
+        for (provider, entry) in entries {
+            // A service that is not published may be now, or may bring another to light.
+            let before = self.services.get(&entry.key).filter(|before| before.provider == *provider)?;
+            if entry.endpoints.iter().any(|endpoint| is_own(&self.own, endpoint.address)) {
+                return None;
+            }
+            let (id, labels) = (before.id.clone(), before.labels.clone());
+            let now = Published::new(id, labels, Arc::clone(provider), Arc::clone(entry)).ok()?;
+            change.upserts.push(Upsert { before: Some(Arc::clone(before)), now: Arc::new(now) });
+        }
+        for upsert in &change.upserts {
+            self.services.insert(Arc::clone(&upsert.now.entry.key), Arc::clone(&upsert.now));
+        }
+        Some(change)
+    }
+
     /// Names and packs all services, and finds what changed.
-    pub fn rebuild(&mut self) -> Change {
+    fn rebuild(&mut self) -> Change {
         let chosen = self.choose();
         let entries: Vec<Arc<Entry>> = chosen.iter().map(|(_, entry)| Arc::clone(entry)).collect();
         let mut naming = Vec::new();
@@ -236,50 +261,6 @@ impl State {
     }
 }
 
-impl Provider {
-    fn new(name: &str) -> Self {
-        Self {
-            name: name.into(),
-            entries: Vec::new(),
-            published: false,
-            unread: Vec::new(),
-            naming: Vec::new(),
-            known_naming: Vec::new(),
-            failure: None,
-            last_success: None,
-        }
-    }
-
-    /// Takes an inventory, keeping entries that did not change as they are. They count in the order
-    /// of their names, so that every sidecar of a fleet comes to the same end.
-    fn take_inventory(&mut self, inventory: Inventory) {
-        let before: HashMap<Arc<ServiceKey>, Arc<Entry>> =
-            self.entries.drain(..).map(|entry| (Arc::clone(&entry.key), entry)).collect();
-        self.entries = inventory
-            .services
-            .into_iter()
-            .map(|entry| match before.get(&entry.key) {
-                Some(known) if **known == entry => Arc::clone(known),
-                _ => Arc::new(entry),
-            })
-            .collect();
-        self.entries.sort_by(|left, right| left.key.cmp(&right.key));
-        self.unread = inventory.problems;
-        self.unread.truncate(MAX_PROBLEMS);
-        self.published = true;
-    }
-
-    fn status(&self) -> ProviderStatus {
-        ProviderStatus {
-            name: self.name.to_string(),
-            failure: self.failure.clone(),
-            last_success: self.last_success,
-            services: self.entries.len(),
-            problems: self.unread.iter().chain(&self.naming).take(MAX_PROBLEMS).cloned().collect(),
-        }
-    }
-}
-
 /// Whether an address is one of the sidecar's own listeners.
 fn is_own(own: &[SocketAddr], address: SocketAddr) -> bool {
     let local = |ip: IpAddr| ip.to_canonical().is_loopback() || ip.is_unspecified();
@@ -288,14 +269,4 @@ fn is_own(own: &[SocketAddr], address: SocketAddr) -> bool {
             && (listener.ip().to_canonical() == address.ip().to_canonical()
                 || local(listener.ip()) && local(address.ip()))
     })
-}
-
-/// Logs problems that were not known.
-fn log_new(provider: &str, problems: &[Problem], known: &[Problem]) {
-    let known: HashSet<(&str, &str)> = known.iter().map(|one| (one.subject.as_str(), one.reason.as_str())).collect();
-    for Problem { subject, reason } in problems.iter().take(MAX_PROBLEMS) {
-        if !known.contains(&(subject.as_str(), reason.as_str())) {
-            tracing::warn!(provider, subject, reason, "something is wrong with a service");
-        }
-    }
 }

@@ -208,5 +208,67 @@ fn metrics_follow_the_table() {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
     publish(&registry, "file", &[]);
-    assert!(!registry.metrics.text().expect("text").contains("protocol=\"grpc\""));
+    let text = registry.metrics.text().expect("text");
+    assert!(text.contains("taskgate_services{provider=\"file\",protocol=\"grpc\"} 0"), "{text}");
+}
+
+#[test]
+fn patching_comes_to_the_same_as_starting_anew() {
+    let mut services: Vec<Entry> = (0..200).map(|number| entry(&format!("op{number}"), "ui")).collect();
+    let patched = registry(&["file"]);
+    publish(&patched, "file", &services);
+    let bytes = |registry: &Registry| {
+        let rows: Vec<_> = registry.services().iter().map(|service| service.row.clone()).collect();
+        let labels: Vec<_> = registry
+            .services()
+            .iter()
+            .filter_map(|service| registry.service(service.id.as_str()))
+            .map(|service| service.row.clone())
+            .collect();
+        (rows, labels)
+    };
+    let steps: [fn(&mut Vec<Entry>); 8] = [
+        |all| all[3].endpoints[0].address.set_port(99),
+        |all| all[4].policy.access = AccessLevel::Nobody,
+        |all| all[5].protocol = Protocol::WebSocket,
+        |all| all[6].endpoints[0].address.set_port(0),
+        |all| all[6].endpoints[0].address.set_port(7),
+        |all| all[7].alias = Some("app".into()),
+        |all| drop(all.remove(8)),
+        |all| all.reverse(),
+    ];
+    for (index, step) in steps.into_iter().enumerate() {
+        step(&mut services);
+        publish(&patched, "file", &services);
+        let anew = registry(&["file"]);
+        publish(&anew, "file", &services);
+        assert_eq!(bytes(&patched), bytes(&anew), "step {index}");
+        assert_eq!(problems(&patched), problems(&anew), "step {index}");
+        let count = |registry: &Registry| {
+            let text = registry.metrics.text().expect("text");
+            let lines = text.lines().filter(|line| line.starts_with("taskgate_services{") && !line.ends_with(" 0"));
+            let mut lines: Vec<String> = lines.map(ToOwned::to_owned).collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(count(&patched), count(&anew), "step {index}");
+    }
+}
+
+#[test]
+fn a_preferred_service_that_becomes_valid_takes_over() {
+    let registry = registry(&["one", "two"]);
+    let at = |port: u16| {
+        let endpoints = vec![Endpoint { address: ([10, 0, 0, 1], port).into(), weight: 1 }];
+        Entry { endpoints, ..entry("op", "ui") }
+    };
+    registry.refuse_endpoints(vec![([10, 0, 0, 1], 7010).into()]);
+    publish(&registry, "one", &[at(7010)]);
+    publish(&registry, "two", &[at(2)]);
+    let provider = || registry.services().first().map(|service| service.provider.to_string());
+    assert_eq!(provider().as_deref(), Some("two"));
+    publish(&registry, "one", &[at(1)]);
+    assert_eq!(provider().as_deref(), Some("one"));
+    publish(&registry, "one", &[at(7010)]);
+    assert_eq!(provider().as_deref(), Some("two"));
 }

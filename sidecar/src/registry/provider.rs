@@ -1,0 +1,121 @@
+//! One provider, as the registry knows it: what it published last, and how it is.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde::Serialize;
+use taskgate_core::time::UnixTime;
+
+use crate::discovery::inventory::{Entry, Inventory, Problem};
+
+/// The most problems of one provider that are kept.
+pub(super) const MAX_PROBLEMS: usize = 1_000;
+
+/// One provider, as the registry knows it.
+#[derive(Debug)]
+pub(super) struct Provider {
+    pub(super) name: Arc<str>,
+    pub(super) entries: Vec<Arc<Entry>>,
+    pub(super) published: bool,
+    pub(super) unread: Vec<Problem>,
+    pub(super) naming: Vec<Problem>,
+    /// The problems before the rebuild that is under way.
+    pub(super) known_naming: Vec<Problem>,
+    pub(super) failure: Option<String>,
+    pub(super) last_success: Option<UnixTime>,
+}
+
+/// How a provider is.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProviderStatus {
+    /// The provider's name.
+    pub name: String,
+    /// Why it could not look, where the last attempt failed.
+    pub failure: Option<String>,
+    /// When it last looked, in milliseconds since 1970.
+    pub last_success: Option<UnixTime>,
+    /// How many services it has.
+    pub services: usize,
+    /// What is wrong with single services, up to a bound.
+    pub problems: Vec<Problem>,
+}
+
+impl Provider {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            entries: Vec::new(),
+            published: false,
+            unread: Vec::new(),
+            naming: Vec::new(),
+            known_naming: Vec::new(),
+            failure: None,
+            last_success: None,
+        }
+    }
+
+    /// Takes an inventory, keeping entries that did not change as they are. They count in the order
+    /// of their names, so that every sidecar of a fleet comes to the same end. What has to be done
+    /// about it: None where services came or went or are called otherwise, else the entries to pack.
+    pub(super) fn take_inventory(&mut self, inventory: Inventory) -> Option<Vec<Arc<Entry>>> {
+        let mut services = inventory.services;
+        services.sort_by(|left, right| left.key.cmp(&right.key));
+        let mut before = std::mem::take(&mut self.entries).into_iter().peekable();
+        let mut changed = Some(Vec::new());
+        self.entries.reserve(services.len());
+        for entry in services {
+            // Whoever is passed over here is gone.
+            while before.next_if(|known| known.key < entry.key).is_some() {
+                changed = None;
+            }
+            let known = before.next_if(|known| known.key == entry.key);
+            let entry = match known {
+                Some(known) if *known == entry => known,
+                Some(known) => {
+                    let entry = Arc::new(entry);
+                    match &mut changed {
+                        Some(changed) if is_called_the_same(&known, &entry) => changed.push(Arc::clone(&entry)),
+                        changed => *changed = None,
+                    }
+                    entry
+                }
+                None => {
+                    changed = None;
+                    Arc::new(entry)
+                }
+            };
+            self.entries.push(entry);
+        }
+        if before.next().is_some() || !std::mem::replace(&mut self.published, true) {
+            changed = None;
+        }
+        self.unread = inventory.problems;
+        self.unread.truncate(MAX_PROBLEMS);
+        changed
+    }
+
+    pub(super) fn status(&self) -> ProviderStatus {
+        ProviderStatus {
+            name: self.name.to_string(),
+            failure: self.failure.clone(),
+            last_success: self.last_success,
+            services: self.entries.len(),
+            problems: self.unread.iter().chain(&self.naming).take(MAX_PROBLEMS).cloned().collect(),
+        }
+    }
+}
+
+/// Whether two entries of one service have the same names, and count alike.
+fn is_called_the_same(left: &Entry, right: &Entry) -> bool {
+    left.alternatives == right.alternatives && left.alias == right.alias && left.protocol == right.protocol
+}
+
+/// Logs problems that were not known.
+pub(super) fn log_new(provider: &str, problems: &[Problem], known: &[Problem]) {
+    let known: HashSet<(&str, &str)> = known.iter().map(|one| (one.subject.as_str(), one.reason.as_str())).collect();
+    for Problem { subject, reason } in problems.iter().take(MAX_PROBLEMS) {
+        if !known.contains(&(subject.as_str(), reason.as_str())) {
+            tracing::warn!(provider, subject, reason, "something is wrong with a service");
+        }
+    }
+}
