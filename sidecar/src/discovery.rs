@@ -1,6 +1,6 @@
 //! Discovery: where services come from.
 //!
-//! A [`Provider`] follows one outside world and publishes whole inventories of it. It also owns who
+//! A [`Provider`](provider::Provider) follows one outside world and publishes whole inventories of it. It also owns who
 //! may use its services. What it can't read costs that one service, never another.
 
 pub mod file;
