@@ -3,6 +3,8 @@
 //! Each test starts processes of its own on free ports. Nothing is slept for: tests wait for what must
 //! happen, and bounds are far wider than what they tell apart.
 
+mod failover;
+mod faults;
 mod pass_through;
 mod refusals;
 mod spoofing;

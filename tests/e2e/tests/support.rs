@@ -1,9 +1,11 @@
 //! What the tests are written with: gateways, jobs that the test directs, and clients.
 
 pub(crate) mod ask;
+pub(crate) mod false_sidecar;
 pub(crate) mod gateway;
 pub(crate) mod ingress;
 pub(crate) mod jobs;
+pub(crate) mod load;
 pub(crate) mod service;
 pub(crate) mod setup;
 pub(crate) mod stage;

@@ -1,0 +1,107 @@
+//! The filter's VM dies, as it would by a defect: `x-fault: trap` in the fault build.
+
+use std::time::{Duration, Instant};
+
+use taskgate_test_kit::wait_until;
+
+use crate::support::ask::{Ask, next_part};
+use crate::support::service::{ALICE, Service, host};
+use crate::support::setup::Setup;
+use crate::support::stage::Stage;
+use crate::support::{Outcome, PATIENCE, jobs, soon};
+
+/// What bounds requests that nobody will answer: the last route of `static.yaml`.
+const BOUND: Duration = Duration::from_secs(5);
+
+/// A request that kills the VM.
+fn trap() -> Ask {
+    Ask::get(&host("open"), "/").header("x-fault", "trap")
+}
+
+#[tokio::test]
+async fn the_next_request_is_served_at_once_and_those_that_waited_end() -> Outcome {
+    let job = jobs::http("A").await?;
+    let mut streaming = Stage::open().await?;
+    let mut platform = Stage::open().await?;
+    let services = [
+        Service::http("web").at(job.address()),
+        Service::http("open").at(job.address()).access("public"),
+        Service::http("events").at(streaming.address()).access("public"),
+    ];
+    let gateway = Setup::new(services).one_worker().mortal()?.platform(platform.address()).start().await?;
+    let ingress = &gateway.ingress;
+    let session = gateway.session("web").await?;
+
+    let started = Instant::now();
+    let paused = tokio::spawn(Ask::get(&host("web"), "/paused").token(ALICE).send(ingress.address));
+    let _question = platform.next().await?;
+    let mut link = ingress.http1().await?;
+    let (events, visit) = tokio::join!(link.open(Ask::get(&host("events"), "/")), async {
+        let mut visit = streaming.next().await?;
+        visit.begin("text/event-stream").await?;
+        visit.wire.write_chunk("first").await?;
+        Ok::<_, anyhow::Error>(visit)
+    });
+    let (mut events, mut source) = (events?.into_body(), visit?);
+    assert_eq!(next_part(&mut events).await?, "first");
+
+    let victim = job.address().to_string();
+    let trapped = ingress.send(trap().header("x-taskgate-up1", &victim).header("x-taskgate-up2", &victim)).await?;
+    assert_eq!((trapped.status, job.connections()), (503, 0), "not even now a client says where it goes");
+    // First try, each of them.
+    assert_eq!(ingress.send(Ask::get(&host("open"), "/")).await?.text(), "hello from A\n");
+    assert_eq!(ingress.visit("web", &session).await?.text(), "hello from A\n");
+    assert_eq!(ingress.send(Ask::get(&host("none"), "/")).await?.denial(), (404, "unknown-service"));
+
+    // Envoy ends the streams of a VM that dies, or lets them be; either way their clients know.
+    source.wire.write_chunk("second").await.ok();
+    let second = soon("the stream to go on or end", next_part(&mut events)).await?;
+    assert!(second.is_err() || second.is_ok_and(|part| part == "second"));
+    let answer = paused.await??;
+    assert!(matches!(answer.status, 503 | 504), "{}", answer.status);
+    assert!(started.elapsed() < BOUND * 3, "it ended after {:?}", started.elapsed());
+    assert_eq!(job.requests(), 2, "what waited for a verdict reached no job");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_next_request_is_served_at_once_without_a_sidecar_too() -> Outcome {
+    let job = jobs::http("A").await?;
+    let services = [Service::http("web").at(job.address()), Service::http("open").at(job.address()).access("public")];
+    let mut gateway = Setup::new(services).one_worker().mortal()?.start().await?;
+    let session = gateway.session("web").await?;
+    gateway.sidecar.kill()?;
+    let ingress = &gateway.ingress;
+    assert_eq!(ingress.send(trap()).await?.status, 503);
+    assert_eq!(ingress.send(Ask::get(&host("open"), "/")).await?.text(), "hello from A\n");
+    assert_eq!(ingress.visit("web", &session).await?.text(), "hello from A\n");
+    assert_eq!(ingress.visit("web", ALICE).await?.denial(), (503, "verdict-unavailable"), "verdicts died with the VM");
+    assert_eq!(ingress.send(Ask::get(&host("none"), "/")).await?.denial(), (404, "unknown-service"));
+
+    gateway.sidecar.restart().await?;
+    let ingress = &gateway.ingress;
+    let alice = async || ingress.visit("web", ALICE).await.is_ok_and(|answer| answer.is_ok());
+    wait_until(PATIENCE, "verdicts to be given again", alice).await?;
+    // The filter that took over follows the table as its predecessor did.
+    gateway.publish(&[Service::http("later").at(job.address()).access("public")])?;
+    let later = async || ingress.send(Ask::get(&host("later"), "/")).await.is_ok_and(|answer| answer.is_ok());
+    ingress.everywhere("a new service", later).await
+}
+
+#[tokio::test]
+async fn a_vm_that_dies_again_and_again_lets_nobody_in_and_recovers() -> Outcome {
+    let job = jobs::http("A").await?;
+    let services = [Service::http("web").at(job.address()), Service::http("open").at(job.address()).access("public")];
+    let gateway = Setup::new(services).mortal()?.start().await?;
+    let ingress = &gateway.ingress;
+    for number in 0..30 {
+        assert_eq!(ingress.send(trap()).await?.status, 503, "trap {number}");
+        let anonymous = ingress.send(Ask::get(&host("web"), "/")).await?.status;
+        assert!(matches!(anonymous, 401 | 503), "trap {number}: {anonymous}");
+    }
+    assert_eq!(job.requests(), 0);
+    let open = async || ingress.send(Ask::get(&host("open"), "/")).await.is_ok_and(|answer| answer.is_ok());
+    ingress.everywhere("every worker to serve again", open).await?;
+    assert!(ingress.visit("web", ALICE).await?.is_ok());
+    Ok(())
+}
