@@ -8,8 +8,8 @@ use taskgate_suite::case::Expect;
 use taskgate_suite::fixture::Row;
 use taskgate_suite::{Corpus, Script};
 
-/// What no request alone can bring about: these are reached in a proxy (too many requests at once,
-/// a host that fails).
+/// What no request alone can bring about: too many requests at once, a host that fails. The tests of the
+/// compiled filter (`filter`) reach both.
 const BEYOND_CASES: [Denial; 2] = [Denial::Overloaded, Denial::ProxyFailure];
 
 fn scripts() -> Result<Vec<Script>, String> {
