@@ -109,7 +109,12 @@ impl Socket {
 
 /// The handshake of a WebSocket.
 pub(crate) fn handshake(task: &str, token: Option<&str>) -> anyhow::Result<Request> {
-    let mut request = format!("ws://{}/ws", host(task)).into_client_request()?;
+    handshake_at(&host(task), token)
+}
+
+/// The handshake of a WebSocket of that host.
+pub(crate) fn handshake_at(host: &str, token: Option<&str>) -> anyhow::Result<Request> {
+    let mut request = format!("ws://{host}/ws").into_client_request()?;
     if let Some(token) = token {
         request.headers_mut().insert("authorization", format!("Bearer {token}").parse()?);
     }

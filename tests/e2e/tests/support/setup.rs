@@ -62,6 +62,12 @@ impl Setup {
         Ok(self)
     }
 
+    /// With one more line of the filter's configuration.
+    pub(crate) fn line(mut self, line: &str) -> Self {
+        self.lines.push(line.to_owned());
+        self
+    }
+
     /// With another Envoy.
     pub(crate) fn program(mut self, program: PathBuf) -> Self {
         self.options.program = Some(program);

@@ -65,12 +65,6 @@ impl Wire {
         Ok(self.unread.drain(..length).collect())
     }
 
-    /// Everything until the peer ends the connection, in order or by a reset.
-    pub(crate) async fn read_to_end(&mut self) -> anyhow::Result<Vec<u8>> {
-        while soon("the end of the connection", self.stream.read_buf(&mut self.unread)).await?.unwrap_or(0) > 0 {}
-        Ok(std::mem::take(&mut self.unread))
-    }
-
     pub(crate) async fn read_head(&mut self) -> anyhow::Result<Head> {
         let text = latin1(&self.read_until(b"\r\n\r\n").await?);
         let mut lines = text.trim_end().split("\r\n");
