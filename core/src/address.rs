@@ -178,7 +178,7 @@ impl<'t> Found<'t> {
 
 /// The request's host: from `:authority`, `Host` and an absolute-form target, which must agree.
 fn host(request: &Request<'_>) -> Result<Host, Denial> {
-    let target = request.path.one().and_then(absolute_authority);
+    let target = single(request.path)?.and_then(absolute_authority);
     let mut host = Host::Empty;
     for source in [request.authority, request.host, target.map_or(Field::Absent, Field::One)] {
         let Some(text) = single(source)? else { continue };

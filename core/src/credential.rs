@@ -49,13 +49,24 @@ pub fn sealed<'a>(request: &'a Request<'a>, names: &'a CredentialNames) -> impl 
     bearers.chain(cookie::values(&request.cookies, &names.session_cookie)).take(MAX_SEALED)
 }
 
-/// The platform's credential that a request shows.
+/// What of the platform's a request shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// A credential, and where it was found.
+    Credential(Credential, Source),
+    /// Nothing.
+    Nothing,
+    /// Only a sealed token, which never goes to a platform.
+    Sealed,
+}
+
+/// The platform's credential that a request shows: the first in the order of this module.
 ///
 /// # Errors
-/// [`Denial::MalformedCredential`] where `Authorization` comes twice; [`Denial::CredentialRejected`]
-/// where the credential is one that no platform gives (not text, too long), or a sealed token: those
-/// never go to a platform.
-pub fn platform(request: &Request<'_>, names: &CredentialNames) -> Result<Option<(Credential, Source)>, Denial> {
+/// [`Denial::MalformedCredential`] where a header that carries it comes twice;
+/// [`Denial::CredentialRejected`] where it is one that no platform gives (not text, too long).
+pub fn platform(request: &Request<'_>, names: &CredentialNames) -> Result<Shown, Denial> {
+    let mut shown = Shown::Nothing;
     for (field, source) in
         [(request.own_authorization, Source::OwnHeader), (request.authorization, Source::Authorization)]
     {
@@ -64,26 +75,30 @@ pub fn platform(request: &Request<'_>, names: &CredentialNames) -> Result<Option
             Field::One(value) => value,
             Field::Repeated => return Err(Denial::MalformedCredential),
         };
-        if let Some((scheme, text)) = parse(value) {
-            if is_sealed(text) {
-                return Err(Denial::CredentialRejected);
-            }
-            return Ok(Some((credential(scheme, None, text)?, source)));
+        match parse(value) {
+            Some((_, text)) if is_sealed(text) => shown = Shown::Sealed,
+            Some((scheme, text)) => return Ok(Shown::Credential(credential(scheme, None, text)?, source)),
+            None => {}
         }
     }
     for name in &names.platform_cookies {
-        if let Some(value) = cookie::values(&request.cookies, name).find(|value| !value.is_empty()) {
-            return Ok(Some((credential(Scheme::Cookie, Some(name), value)?, Source::Cookie)));
+        for value in cookie::values(&request.cookies, name).filter(|value| !value.is_empty()) {
+            if !is_sealed(value) {
+                return Ok(Shown::Credential(credential(Scheme::Cookie, Some(name), value)?, Source::Cookie));
+            }
+            shown = Shown::Sealed;
         }
     }
     for name in &names.query_parameters {
-        if let Some(value) =
-            request.path.one().and_then(|path| query::value(path, name)).filter(|value| !value.is_empty())
-        {
-            return Ok(Some((credential(Scheme::Query, Some(name), &value)?, Source::Query)));
+        let value = request.path.one().and_then(|path| query::value(path, name));
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            if !is_sealed(&value) {
+                return Ok(Shown::Credential(credential(Scheme::Query, Some(name), &value)?, Source::Query));
+            }
+            shown = Shown::Sealed;
         }
     }
-    Ok(None)
+    Ok(shown)
 }
 
 /// What happens to the headers that can carry credentials.

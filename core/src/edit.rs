@@ -1,6 +1,6 @@
 //! What happens to a permitted request on its way to the job.
 //!
-//! Edits are made from a [`crate::gate::Permit`] alone. They are a value; each host carries them out
+//! Edits are made from a [`crate::permit::Permit`] alone. They are a value; each host carries them out
 //! in its own way (Envoy by header edits, NGINX by variables).
 
 use core::fmt;

@@ -15,7 +15,7 @@ use crate::address::{self, Domains};
 use crate::cache::{Cached, Keyer, VerdictCache, VerdictKey};
 use crate::candidate::{self, Demotions};
 use crate::config::InvalidConfig;
-use crate::credential::{self, CredentialNames, Source};
+use crate::credential::{self, CredentialNames, Shown, Source};
 use crate::denial::Denial;
 use crate::edit::{RequestEdits, Upstream};
 use crate::feed::{Control, FeedPage};
@@ -29,7 +29,7 @@ use crate::table::{Applied, StalePage, Table};
 use crate::time::{Moment, UnixTime};
 use crate::verdict::{Verdict, VerdictAnswer, VerdictQuery};
 
-/// How long after the sidecar gave no verdict a stale one is used without asking again.
+/// How long after the sidecar gave no verdict on a question a stale one is used without asking again.
 const PAUSE_AFTER_UNAVAILABLE: Duration = Duration::from_secs(1);
 
 /// Decides on requests.
@@ -39,7 +39,6 @@ pub struct Gate {
     rules: Option<Rules>,
     verdicts: VerdictCache,
     demotions: Demotions,
-    unavailable_until: UnixTime,
     turn: u64,
     rewrites_path: bool,
 }
@@ -100,7 +99,10 @@ pub struct Question {
 pub struct Pending {
     plan: Plan,
     client: Client,
+    /// A verdict past its lifetime, for the case that there is no other.
     stale: Option<Arc<Verdict>>,
+    /// The epoch that it is of.
+    verdict_epoch: u64,
 }
 
 /// What can be said of a credential now: a verdict, or that there is none.
@@ -117,7 +119,6 @@ impl Gate {
             rules: None,
             verdicts: VerdictCache::new(0, Duration::ZERO),
             demotions: Demotions::new(Duration::ZERO),
-            unavailable_until: UnixTime::default(),
             turn: seed,
             rewrites_path,
         }
@@ -180,7 +181,7 @@ impl Gate {
             names: gate.credential_names(),
             table_max_age: Duration::from_secs(gate.table_max_age_secs),
             keys: KeyRing::new(control.keys.iter().map(|(id, key)| (id.clone(), Secret::new(*key)))),
-            keyer: Keyer::new(&control.cache_key),
+            keyer: Keyer::new(&control.cache_key, control.verdict_epoch),
             control,
         });
         Ok(())
@@ -209,11 +210,10 @@ impl Gate {
             VerdictAnswer::Decided(verdict, lifetime) => {
                 let verdict = Arc::new(verdict);
                 self.verdicts.keep(key, Arc::clone(&verdict), lifetime, now);
-                self.unavailable_until = UnixTime::default();
                 Learned(Some(verdict))
             }
             VerdictAnswer::Unavailable => {
-                self.unavailable_until = now.after(PAUSE_AFTER_UNAVAILABLE);
+                self.verdicts.postpone(&key, PAUSE_AFTER_UNAVAILABLE, now);
                 Learned(None)
             }
         }
@@ -223,29 +223,32 @@ impl Gate {
     /// lifetime but within the configured grace still counts.
     #[must_use]
     pub fn on_verdict(&self, pending: Pending, learned: &Learned) -> Decision {
-        let Pending { plan, client, stale } = pending;
-        match learned.0.as_ref().or(stale.as_ref()) {
-            Some(verdict) => finish(plan, Permit::verdict(verdict), client),
-            None => refuse(Denial::VerdictUnavailable, client),
-        }
+        let permit = learned.0.as_ref().or(self.stale(&pending)).map(|verdict| Permit::verdict(verdict));
+        finish(pending.plan, permit.unwrap_or(Err(Denial::VerdictUnavailable)), pending.client)
     }
 
     /// A request that had to wait can't, for lack of room.
     #[must_use]
     pub fn on_overload(&self, pending: Pending) -> Decision {
-        match &pending.stale {
-            Some(verdict) => finish(pending.plan, Permit::verdict(verdict), pending.client),
-            None => refuse(Denial::Overloaded, pending.client),
-        }
+        let permit = self.stale(&pending).map(|verdict| Permit::verdict(verdict));
+        finish(pending.plan, permit.unwrap_or(Err(Denial::Overloaded)), pending.client)
+    }
+
+    /// The verdict that a request falls back on, unless access was taken away while it waited.
+    fn stale<'a>(&self, pending: &'a Pending) -> Option<&'a Arc<Verdict>> {
+        let epoch = self.control().map(|control| control.verdict_epoch);
+        pending.stale.as_ref().filter(|_| epoch == Some(pending.verdict_epoch))
     }
 
     fn decide(&mut self, request: &Request<'_>, client: Client, now: Moment) -> Result<Step, Denial> {
         let Moment { wall, steady: now } = now;
         let Some(rules) = &self.rules else { return Err(Denial::TableLoading) };
-        let service = address::resolve(request, &rules.domains, &self.table)?;
-        if now.since(self.table.confirmed()) > rules.table_max_age {
-            return Err(Denial::TableExpired);
-        }
+        // An old table says neither who is there nor who is not.
+        let is_expired = self.table.confirmed().is_some_and(|confirmed| now.since(confirmed) > rules.table_max_age);
+        let service = match address::resolve(request, &rules.domains, &self.table) {
+            Ok(_) | Err(Denial::UnknownService) if is_expired => return Err(Denial::TableExpired),
+            resolved => resolved?,
+        };
         match (service.access, service.protocol) {
             (AccessLevel::Nobody, _) => return Err(Denial::AccessDenied),
             (_, Protocol::Tcp) => return Err(Denial::ProtocolMismatch),
@@ -269,21 +272,22 @@ impl Gate {
         if let Some(permit) = sealed.ok().or_else(|| Permit::public(&service)) {
             return Ok(Step::Done(finish(plan(None)?, Ok(permit), client)));
         }
-        let Some((credential, source)) = credential::platform(request, &rules.names)? else {
-            return Err(if ended { Denial::SessionEnded } else { Denial::CredentialMissing });
+        let (credential, source) = match credential::platform(request, &rules.names)? {
+            Shown::Credential(credential, source) => (credential, source),
+            Shown::Nothing | Shown::Sealed if ended => return Err(Denial::SessionEnded),
+            Shown::Nothing => return Err(Denial::CredentialMissing),
+            Shown::Sealed => return Err(Denial::CredentialRejected),
         };
         let plan = plan(Some(source))?;
         let key = rules.keyer.key(service.id, service.epoch, &credential);
         let stale = match self.verdicts.find(&key, now) {
             Cached::Fresh(verdict) => return Ok(Step::Done(finish(plan, Permit::verdict(&verdict), client))),
-            Cached::Stale(verdict) if now < self.unavailable_until => {
-                return Ok(Step::Done(finish(plan, Permit::verdict(&verdict), client)));
-            }
             Cached::Stale(verdict) => Some(verdict),
             Cached::Nothing => None,
         };
         let query = VerdictQuery { service: service.id.to_owned(), credential };
-        Ok(Step::Ask(Box::new(Question { key, query, pending: Pending { plan, client, stale } })))
+        let pending = Pending { plan, client, stale, verdict_epoch: rules.control.verdict_epoch };
+        Ok(Step::Ask(Box::new(Question { key, query, pending })))
     }
 }
 

@@ -84,7 +84,7 @@ impl TryFrom<WireIdentity> for Identity {
 }
 
 fn is_header_text(text: &str) -> bool {
-    !text.is_empty() && text.len() <= MAX_FIELD && text.trim() == text && !text.chars().any(char::is_control)
+    !text.is_empty() && text.len() <= MAX_FIELD && text.trim_ascii() == text && !text.chars().any(char::is_control)
 }
 
 #[cfg(test)]

@@ -5,10 +5,12 @@
 //! version at both ends (some copy a value while another worker writes it): a part that does not agree
 //! with itself is no part.
 
+use core::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::feed::{Control, Cursor};
-use crate::time::UnixTime;
+use crate::time::{Moment, UnixTime};
 
 const FORMAT: u8 = 1;
 
@@ -57,18 +59,91 @@ impl<'a> MirrorPart<'a> {
     }
 }
 
-/// The bytes under which [`Control`] is kept under `key`.
-#[must_use]
-pub fn encode_control(key: &str, control: &Control) -> Option<Vec<u8>> {
-    postcard::to_allocvec(&(FORMAT, key, control, control.number)).ok()
+/// Keys and epochs, as they are mirrored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MirrorControl<'a> {
+    format: u8,
+    key: &'a str,
+    epoch: u64,
+    confirmed: UnixTime,
+    /// What is mirrored.
+    pub control: Control,
+    end: u64,
 }
 
-/// Reads what [`encode_control`] made.
-#[must_use]
-pub fn decode_control(key: &str, bytes: &[u8]) -> Option<Control> {
-    match postcard::take_from_bytes::<(u8, &str, Control, u64)>(bytes) {
-        Ok(((FORMAT, found, control, end), [])) if found == key && control.number == end => Some(control),
-        _ => None,
+impl<'a> MirrorControl<'a> {
+    /// What a table of that epoch, confirmed then, goes with; to be kept under `key`.
+    #[must_use]
+    pub fn new(key: &'a str, epoch: u64, confirmed: UnixTime, control: Control) -> Self {
+        let end = control.number;
+        Self { format: FORMAT, key, epoch, confirmed, control, end }
+    }
+
+    /// The bytes; none only where memory is short.
+    #[must_use]
+    pub fn encode(&self) -> Option<Vec<u8>> {
+        postcard::to_allocvec(self).ok()
+    }
+
+    /// Reads what was kept under `key`.
+    #[must_use]
+    pub fn decode(key: &str, bytes: &'a [u8]) -> Option<Self> {
+        match postcard::take_from_bytes::<Self>(bytes) {
+            Ok((kept, [])) if kept.format == FORMAT && kept.key == key && kept.control.number == kept.end => Some(kept),
+            _ => None,
+        }
+    }
+
+    /// Whether this is at least as new as `other`; see [`MirrorPart::covers`].
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        if self.epoch == other.epoch {
+            self.control.number >= other.control.number
+        } else {
+            self.confirmed > other.confirmed
+        }
+    }
+}
+
+/// How old the mirrored table is: written often, while parts are only written when they change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MirrorAge {
+    format: u8,
+    /// Milliseconds since the sidecar had confirmed the table, when this was written.
+    age_millis: u64,
+    /// When this was written, by the wall clock.
+    written_at: UnixTime,
+    end: u64,
+}
+
+impl MirrorAge {
+    /// A table that was confirmed at `confirmed`, written down at `now`.
+    #[must_use]
+    pub fn new(confirmed: UnixTime, now: Moment) -> Self {
+        let age_millis = u64::try_from(now.steady.since(confirmed).as_millis()).unwrap_or(u64::MAX);
+        Self { format: FORMAT, age_millis, written_at: now.wall, end: age_millis }
+    }
+
+    /// The bytes; none only where memory is short.
+    #[must_use]
+    pub fn encode(&self) -> Option<Vec<u8>> {
+        postcard::to_allocvec(self).ok()
+    }
+
+    /// Reads what was kept.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        match postcard::take_from_bytes::<Self>(bytes) {
+            Ok((kept, [])) if kept.format == FORMAT && kept.age_millis == kept.end => Some(kept),
+            _ => None,
+        }
+    }
+
+    /// How old the table is now. (It is written every second, so a clock that was set in between has
+    /// little room.)
+    #[must_use]
+    pub fn age(&self, wall: UnixTime) -> Duration {
+        Duration::from_millis(self.age_millis).saturating_add(wall.since(self.written_at))
     }
 }
 
@@ -115,12 +190,33 @@ mod tests {
         assert!(!part().covers(Cursor { epoch: 4, number: 1 }, at(50)));
     }
 
+    fn control(epoch: u64, number: u64, confirmed: u64) -> MirrorControl<'static> {
+        let gate = crate::config::GateConfig::for_domain("tasks.example.test");
+        let control = Control { number, cache_key: [1; 32], keys: vec![], verdict_epoch: 2, gate };
+        MirrorControl::new("k", epoch, UnixTime::from_millis(confirmed), control)
+    }
+
     #[test]
     fn control_reads_back() {
-        let gate = crate::config::GateConfig::for_domain("tasks.example.test");
-        let control = Control { number: 5, cache_key: [1; 32], keys: vec![], verdict_epoch: 2, gate };
-        let bytes = encode_control("k", &control).expect("encodes");
-        assert_eq!(decode_control("k", &bytes), Some(control));
-        assert_eq!(decode_control("j", &bytes), None);
+        let bytes = control(3, 5, 0).encode().expect("encodes");
+        assert_eq!(MirrorControl::decode("k", &bytes), Some(control(3, 5, 0)));
+        assert_eq!(MirrorControl::decode("j", &bytes), None);
+    }
+
+    #[test]
+    fn older_control_never_covers() {
+        assert!(control(3, 5, 0).covers(&control(3, 5, 9)));
+        assert!(!control(3, 5, 9).covers(&control(3, 6, 0)));
+        assert!(control(3, 5, 9).covers(&control(4, 6, 8)));
+        assert!(!control(3, 5, 9).covers(&control(4, 1, 9)));
+    }
+
+    #[test]
+    fn an_age_grows_with_time_and_never_shrinks() {
+        let at = UnixTime::from_millis;
+        let kept = MirrorAge::new(at(1_000), Moment { wall: at(500_000), steady: at(4_000) });
+        assert_eq!(MirrorAge::decode(&kept.encode().expect("encodes")), Some(kept));
+        assert_eq!(kept.age(at(502_000)), Duration::from_secs(5));
+        assert_eq!(kept.age(at(10)), Duration::from_secs(3), "set back");
     }
 }

@@ -5,8 +5,6 @@
 //! that people have stored stay valid. 32 bits collide (by chance at tens of thousands of services,
 //! on purpose within minutes), so an id can grow: it is a longer suffix of the same digest.
 
-use core::fmt::Write as _;
-
 use sha2::{Digest as _, Sha256};
 
 use crate::label::Label;
@@ -23,12 +21,8 @@ impl ServiceDigest {
     #[must_use]
     pub fn of(operation: &str, task: &str, service: &str) -> Self {
         let digest = Sha256::new().chain_update(operation).chain_update(task).chain_update(service).finalize();
-        let mut text = String::with_capacity(64);
-        for byte in digest {
-            // Writing to a String can't fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        Self(text)
+        let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        Self(digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect())
     }
 
     /// The id with `digits` hex digits: that many from the digest's end.

@@ -24,7 +24,7 @@ pub struct Table {
     generation: u32,
     sweeping: bool,
     complete: bool,
-    confirmed: UnixTime,
+    confirmed: Option<UnixTime>,
     dirty: u64,
 }
 
@@ -74,7 +74,7 @@ impl Table {
             generation: 0,
             sweeping: false,
             complete: false,
-            confirmed: UnixTime::default(),
+            confirmed: None,
             dirty: 0,
         }
     }
@@ -116,10 +116,16 @@ impl Table {
         self.complete
     }
 
-    /// When the sidecar last said that the table is current.
+    /// When the sidecar last said that the table is current; or began to arrive; none before.
     #[must_use]
-    pub fn confirmed(&self) -> UnixTime {
+    pub fn confirmed(&self) -> Option<UnixTime> {
         self.confirmed
+    }
+
+    /// Whether a resynchronisation is under way: some rows may be of a life of the sidecar that is over.
+    #[must_use]
+    pub fn is_sweeping(&self) -> bool {
+        self.sweeping
     }
 
     /// Applies one page of the feed, received at `now`.
@@ -150,10 +156,12 @@ impl Table {
             }
         }
         self.cursor = Cursor { epoch: page.epoch, number: page.to };
+        // A table that never becomes whole gets old all the same.
+        self.confirmed.get_or_insert(now);
         if page.complete {
             self.finish_sweep();
             self.complete = true;
-            self.confirmed = now;
+            self.confirmed = Some(now);
         }
         Ok(applied)
     }
@@ -189,7 +197,7 @@ impl Table {
         }
         self.cursor = cursor;
         self.complete = complete;
-        self.confirmed = confirmed;
+        self.confirmed = Some(confirmed);
         self.dirty = 0;
     }
 
@@ -216,7 +224,19 @@ impl Table {
         for id in stale {
             self.remove(&id);
         }
+        self.claim_labels();
         self.dirty = u64::MAX;
+    }
+
+    /// Labels that were another row's when their own row came, and that are free now.
+    fn claim_labels(&mut self) {
+        let mut free: Vec<(Box<str>, u32)> = Vec::new();
+        for (index, row) in (0_u32..).zip(&self.rows) {
+            let Some(service) = row.as_ref().and_then(|row| row.packed.service().ok()) else { continue };
+            let is_free = |label: &&&str| !self.labels.contains_key(**label);
+            free.extend(service.labels.iter().filter(is_free).map(|label| ((*label).into(), index)));
+        }
+        self.labels.extend(free);
     }
 
     fn upsert(&mut self, packed: PackedRow) -> Result<(), InvalidService> {

@@ -37,6 +37,13 @@ impl UnixTime {
         Self(self.0.saturating_add(millis))
     }
 
+    /// This time and `duration` less; the beginning of time where that does not fit.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(millis))
+    }
+
     /// How long ago `earlier` was; zero where it is not in the past (a clock may jump back).
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
@@ -67,7 +74,7 @@ impl From<UnixTime> for Moment {
 #[derive(Clone, Copy, Debug)]
 pub struct SteadyClock {
     steady: UnixTime,
-    last_wall: UnixTime,
+    last_wall: Option<UnixTime>,
 }
 
 impl SteadyClock {
@@ -76,15 +83,19 @@ impl SteadyClock {
 
     /// A clock that starts out agreeing with the wall clock.
     #[must_use]
-    pub const fn new(wall: UnixTime) -> Self {
-        Self { steady: wall, last_wall: wall }
+    pub fn new(wall: Option<UnixTime>) -> Self {
+        Self { steady: wall.unwrap_or_default(), last_wall: wall }
     }
 
-    /// Reads the clock, now that the wall clock says `wall`.
-    pub fn read(&mut self, wall: UnixTime) -> Moment {
-        let passed = wall.since(self.last_wall).min(Self::LONGEST_STEP);
+    /// Reads the clock, now that the wall clock says `wall`. Where that fails, it is as late as it was
+    /// last; and until it has worked once, no date is in the future.
+    pub fn read(&mut self, wall: Option<UnixTime>) -> Moment {
+        let Some(wall) = wall else {
+            return Moment { wall: self.last_wall.unwrap_or(UnixTime(u64::MAX)), steady: self.steady };
+        };
+        let passed = self.last_wall.map_or(Duration::ZERO, |last| wall.since(last)).min(Self::LONGEST_STEP);
         self.steady = self.steady.after(passed);
-        self.last_wall = wall;
+        self.last_wall = Some(wall);
         Moment { wall, steady: self.steady }
     }
 }
@@ -96,11 +107,14 @@ mod tests {
     #[test]
     fn a_steady_clock_does_not_follow_jumps() {
         let at = UnixTime::from_millis;
-        let mut clock = SteadyClock::new(at(1_000_000));
-        assert_eq!(clock.read(at(1_000_100)).steady, at(1_000_100));
-        assert_eq!(clock.read(at(500)), Moment { wall: at(500), steady: at(1_000_100) }, "back");
-        assert_eq!(clock.read(at(700)).steady, at(1_000_300));
-        assert_eq!(clock.read(at(9_000_000)).steady, at(1_010_300), "ahead");
+        let mut clock = SteadyClock::new(Some(at(1_000_000)));
+        assert_eq!(clock.read(Some(at(1_000_100))).steady, at(1_000_100));
+        assert_eq!(clock.read(Some(at(500))), Moment { wall: at(500), steady: at(1_000_100) }, "back");
+        assert_eq!(clock.read(Some(at(700))).steady, at(1_000_300));
+        assert_eq!(clock.read(Some(at(9_000_000))).steady, at(1_010_300), "ahead");
+        let failed = clock.read(None);
+        assert_eq!((failed.wall, failed.steady), (at(9_000_000), at(1_010_300)), "the wall clock fails");
+        assert_eq!(SteadyClock::new(None).read(None).wall, at(u64::MAX), "it has never worked");
     }
 
     #[test]

@@ -68,9 +68,11 @@ impl FilterConfig {
         let text = core::str::from_utf8(text).map_err(|_| InvalidConfig::Text)?;
         let (mut cluster, mut address, mut secret) = (None, None, None);
         let (mut verdict_timeout_ms, mut poll_wait_ms, mut max_waiting) = (1_000, 30_000, 4_096_usize);
-        for part in text.split(['\n', ';']).map(str::trim).filter(|part| !part.is_empty() && !part.starts_with('#')) {
+        for part in
+            text.split(['\n', ';']).map(str::trim_ascii).filter(|part| !part.is_empty() && !part.starts_with('#'))
+        {
             let (key, value) = part.split_once('=').ok_or_else(|| InvalidConfig::NoValue(part.to_owned()))?;
-            let (key, value) = (key.trim(), value.trim());
+            let (key, value) = (key.trim_ascii(), value.trim_ascii());
             match key {
                 "cluster" => cluster = Some(value.to_owned()),
                 "address" => address = Some(value.to_owned()),
@@ -112,11 +114,11 @@ fn number(key: &str, value: &str) -> Result<u32, InvalidConfig> {
     number.ok_or_else(|| InvalidConfig::Number(key.to_owned()))
 }
 
-/// Whether an unreadable configuration was meant for NGINX, where the filter must load all the same: a
-/// worker that fails to load it is not started again, and requests hang.
+/// Whether an unreadable configuration may have been meant for NGINX, where the filter must load all the
+/// same: a worker that fails to load it is not started again, and requests hang.
 #[must_use]
-pub fn is_for_nginx(text: &[u8]) -> bool {
-    text.windows(7).any(|part| part == b"address")
+pub fn may_be_for_nginx(text: &[u8]) -> bool {
+    !text.windows(7).any(|part| part == b"cluster")
 }
 
 #[cfg(test)]
@@ -152,7 +154,7 @@ mod tests {
 
     #[test]
     fn tells_whom_a_broken_configuration_was_meant_for() {
-        assert!(is_for_nginx(b"address = 127.0.0.1:1; nonsense"));
-        assert!(!is_for_nginx(b"cluster = s; nonsense"));
+        assert!(may_be_for_nginx(b"adress = 127.0.0.1:1"));
+        assert!(!may_be_for_nginx(b"cluster = s; nonsense"));
     }
 }

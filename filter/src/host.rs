@@ -14,7 +14,6 @@ mod nginx;
 
 use taskgate_core::edit::RequestEdits;
 use taskgate_core::reply::Reply;
-use taskgate_core::time::UnixTime;
 
 use crate::abi::{BufferType, LogLevel, MapType, MetricType, Status, StreamType};
 use crate::config::Flavour;
@@ -90,17 +89,12 @@ pub fn log(level: LogLevel, text: &str) {
     unsafe { proxy_log(level as u32, text.as_ptr(), text.len()) };
 }
 
-/// The wall clock; the beginning of time where the host has none, so that nothing counts as fresh.
-pub fn now() -> UnixTime {
-    UnixTime::from_nanos(clock())
-}
-
-/// The wall clock in nanoseconds.
-pub fn clock() -> u64 {
+/// The wall clock, in nanoseconds since 1970; none where the host can't say.
+pub fn clock() -> Option<u64> {
     let mut nanos = 0;
     // SAFETY: the pointer is to a live integer.
-    unsafe { proxy_get_current_time_nanoseconds(&raw mut nanos) };
-    nanos
+    let status = unsafe { proxy_get_current_time_nanoseconds(&raw mut nanos) };
+    (Status::from_number(status) == Status::Ok).then_some(nanos)
 }
 
 /// Asks for a tick every so many milliseconds. Called once, while configuring: `WasmX` traps else.
@@ -240,13 +234,33 @@ pub fn call(upstream: &str, headers: &[(&[u8], &[u8])], body: &[u8], timeout_ms:
     (Status::from_number(status) == Status::Ok).then_some(Callout(token))
 }
 
-/// A value that all workers share, and what to compare when replacing it.
-pub fn shared(key: &str) -> (Option<Vec<u8>>, u32) {
+/// A value that all workers share.
+pub enum Shared {
+    /// There is none yet; zero stands for that in [`set_shared`].
+    Absent,
+    /// The host can't say. It must not be replaced then.
+    Failed,
+    /// The value, and what to compare when replacing it.
+    Value(Vec<u8>, u32),
+}
+
+/// Reads a value that all workers share.
+pub fn shared(key: &str) -> Shared {
     let mut cas = 0;
     let place = &raw mut cas;
-    // SAFETY: key is a live slice; the closure passes on pointers to live variables.
-    let value = received(|data, length| unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), data, length, place) });
-    (value, cas)
+    let mut status = Status::Ok;
+    let seen = &mut status;
+    let value = received(|data, length| {
+        // SAFETY: key is a live slice; the closure passes on pointers to live variables.
+        let number = unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), data, length, place) };
+        *seen = Status::from_number(number);
+        number
+    });
+    match (value, status) {
+        (Some(value), _) => Shared::Value(value, cas),
+        (None, Status::NotFound) => Shared::Absent,
+        (None, _) => Shared::Failed,
+    }
 }
 
 /// Replaces a shared value, if nobody else did since it was read with `cas`.

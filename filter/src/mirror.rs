@@ -3,86 +3,132 @@
 //! A VM that died takes its table with it; the next one serves from here at once. A part is written
 //! only where the one that is kept is older, and a few parts a tick, so that no tick takes long.
 
+use std::time::Duration;
+
 use taskgate_core::feed::Cursor;
 use taskgate_core::gate::Gate;
-use taskgate_core::mirror::{MirrorPart, decode_control, encode_control};
+use taskgate_core::mirror::{MirrorAge, MirrorControl, MirrorPart};
 use taskgate_core::table::PARTS;
-use taskgate_core::time::UnixTime;
+use taskgate_core::time::Moment;
 
-use crate::host;
+use crate::host::{self, Shared};
 
 /// How many parts one tick looks at.
 const PARTS_PER_TICK: usize = 4;
+/// Every how many ticks keys and the table's age are looked at.
+const TICKS_PER_AGE: u64 = 10;
 
-/// Keeps what has changed, as far as this worker's table is whole.
-pub fn keep(gate: &mut Gate, sidecar: &str) {
-    if !gate.table().is_complete() {
+/// Keeps what has changed, as far as this worker's table is whole and of one life of the sidecar.
+pub fn keep(gate: &mut Gate, sidecar: &str, ticks: u64, now: Moment) {
+    if !gate.table().is_complete() || gate.table().is_sweeping() {
         return;
     }
     let dirty = gate.table().dirty_parts();
     let is_dirty = |part: &u32| dirty.checked_shr(*part).is_some_and(|bits| bits & 1 == 1);
-    let mut looked_at = 0_usize;
     for part in (0..PARTS).filter(is_dirty).take(PARTS_PER_TICK) {
         if keep_part(gate, sidecar, part) {
             gate.table_mut().mark_mirrored(part);
         }
-        looked_at = looked_at.saturating_add(1);
     }
-    if looked_at > 0 || dirty == 0 {
+    if dirty != 0 || ticks.is_multiple_of(TICKS_PER_AGE) {
         keep_control(gate, sidecar);
+        keep_age(gate, sidecar, now);
     }
 }
 
+/// Whether the part is kept as this worker has it, or newer.
 fn keep_part(gate: &Gate, sidecar: &str, part: u32) -> bool {
     let key = part_key(sidecar, part);
-    let (cursor, confirmed) = (gate.table().cursor(), gate.table().confirmed());
-    let (kept, cas) = host::shared(&key);
-    if kept
-        .as_deref()
-        .and_then(|bytes| MirrorPart::decode(&key, bytes))
-        .is_some_and(|kept| kept.covers(cursor, confirmed))
-    {
-        return true;
-    }
+    let cursor = gate.table().cursor();
+    let Some(confirmed) = gate.table().confirmed() else { return false };
+    let cas = match host::shared(&key) {
+        Shared::Absent => 0,
+        Shared::Failed => return false,
+        Shared::Value(kept, cas) => {
+            if MirrorPart::decode(&key, &kept).is_some_and(|kept| kept.covers(cursor, confirmed)) {
+                return true;
+            }
+            cas
+        }
+    };
     let rows = gate.table().part(part).map(|row| row.as_bytes()).collect();
-    match MirrorPart::new(&key, cursor, confirmed, rows).encode() {
-        Some(bytes) => host::set_shared(&key, &bytes, cas),
-        None => false,
-    }
+    let bytes = MirrorPart::new(&key, cursor, confirmed, rows).encode();
+    bytes.is_some_and(|bytes| host::set_shared(&key, &bytes, cas))
 }
 
 fn keep_control(gate: &Gate, sidecar: &str) {
-    let Some(control) = gate.control() else { return };
     let key = control_key(sidecar);
-    let (kept, cas) = host::shared(&key);
-    if kept.as_deref().and_then(|bytes| decode_control(&key, bytes)).as_ref() != Some(control)
-        && let Some(bytes) = encode_control(&key, control)
-    {
+    let (Some(control), Some(confirmed)) = (gate.control(), gate.table().confirmed()) else { return };
+    let ours = MirrorControl::new(&key, gate.table().cursor().epoch, confirmed, control.clone());
+    let cas = match host::shared(&key) {
+        Shared::Absent => 0,
+        Shared::Failed => return,
+        Shared::Value(kept, cas) => {
+            if MirrorControl::decode(&key, &kept).is_some_and(|kept| kept.covers(&ours)) {
+                return;
+            }
+            cas
+        }
+    };
+    if let Some(bytes) = ours.encode() {
+        host::set_shared(&key, &bytes, cas);
+    }
+}
+
+fn keep_age(gate: &Gate, sidecar: &str, now: Moment) {
+    let key = age_key(sidecar);
+    let Some(confirmed) = gate.table().confirmed() else { return };
+    let ours = MirrorAge::new(confirmed, now);
+    let cas = match host::shared(&key) {
+        Shared::Absent => 0,
+        Shared::Failed => return,
+        Shared::Value(kept, cas) => {
+            if MirrorAge::decode(&kept).is_some_and(|kept| kept.age(now.wall) < ours.age(now.wall)) {
+                return;
+            }
+            cas
+        }
+    };
+    if let Some(bytes) = ours.encode() {
         host::set_shared(&key, &bytes, cas);
     }
 }
 
 /// Fills a new gate with what is kept.
-pub fn restore(gate: &mut Gate, sidecar: &str) {
-    let key = control_key(sidecar);
-    let Some(control) = host::shared(&key).0.as_deref().and_then(|bytes| decode_control(&key, bytes)) else {
+pub fn restore(gate: &mut Gate, sidecar: &str, now: Moment) {
+    let (Some(control), Some(age)) = (kept_control(sidecar), kept_age(sidecar, now)) else { return };
+    if gate.set_control(control).is_err() {
         return;
-    };
+    }
     let kept: Vec<(String, Vec<u8>)> = (0..PARTS)
         .filter_map(|part| {
             let key = part_key(sidecar, part);
-            let bytes = host::shared(&key).0?;
+            let bytes = value(&key)?;
             Some((key, bytes))
         })
         .collect();
     let parts: Vec<MirrorPart<'_>> = kept.iter().filter_map(|(key, bytes)| MirrorPart::decode(key, bytes)).collect();
     let is_whole = u32::try_from(parts.len()) == Ok(PARTS);
-    let cursor = resume_at(&parts);
-    let confirmed = parts.iter().map(|part| part.confirmed).max().unwrap_or(UnixTime::default());
-    if gate.set_control(control).is_err() {
-        return;
+    // Of a table with holes, news alone would never fill them.
+    let cursor = if is_whole { resume_at(&parts) } else { Cursor::default() };
+    let rows = parts.iter().flat_map(|part| part.rows.iter().copied());
+    gate.table_mut().restore(rows, cursor, now.steady.before(age), is_whole);
+}
+
+fn kept_control(sidecar: &str) -> Option<taskgate_core::feed::Control> {
+    let key = control_key(sidecar);
+    Some(MirrorControl::decode(&key, &value(&key)?)?.control)
+}
+
+fn kept_age(sidecar: &str, now: Moment) -> Option<Duration> {
+    Some(MirrorAge::decode(&value(&age_key(sidecar))?)?.age(now.wall))
+}
+
+fn value(key: &str) -> Option<Vec<u8>> {
+    match host::shared(key) {
+        Shared::Value(bytes, _) => Some(bytes),
+        Shared::Absent | Shared::Failed => None,
     }
-    gate.table_mut().restore(parts.iter().flat_map(|part| part.rows.iter().copied()), cursor, confirmed, is_whole);
 }
 
 /// Where the feed goes on from: the oldest part's version, where all are of one epoch, else anew.
@@ -101,4 +147,8 @@ fn part_key(sidecar: &str, part: u32) -> String {
 
 fn control_key(sidecar: &str) -> String {
     format!("taskgate/{sidecar}/control")
+}
+
+fn age_key(sidecar: &str) -> String {
+    format!("taskgate/{sidecar}/age")
 }

@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 
 use taskgate_core::cache::VerdictKey;
 use taskgate_core::denial::Denial;
-use taskgate_core::edit::CANDIDATES;
 use taskgate_core::gate::{Decision, Pending, Question, Step, refuse};
 use taskgate_core::reply::{self, Client};
 use taskgate_core::request::Request;
@@ -53,17 +52,19 @@ impl Worker {
         let now = self.now();
         let (flavour, gate) = (self.flavour, &mut self.gate);
         let step = host::with_request_headers(flavour, |headers| {
-            if headers.iter().any(|(name, _)| *name == ATTEMPT_HEADER) && failed_before().is_some() {
-                return None;
+            if headers.iter().any(|(name, _)| *name == ATTEMPT_HEADER)
+                && let Some(failed) = failed_before()
+            {
+                return Err(failed);
             }
             #[cfg(feature = "fault-injection")]
             inject_fault(headers);
-            Some(gate.on_request(&Request::read(headers.iter().copied()), now))
+            Ok(gate.on_request(&Request::read(headers.iter().copied()), now))
         });
         match step {
-            Some(Some(Step::Ask(question))) => self.ask(context, *question),
-            Some(Some(Step::Done(decision))) => self.settle(decision),
-            Some(None) => self.on_retry(),
+            Some(Ok(Step::Ask(question))) => self.ask(context, *question),
+            Some(Ok(Step::Done(decision))) => self.settle(decision),
+            Some(Err(failed)) => self.on_retry(failed),
             None => self.settle(refuse(Denial::ProxyFailure, Client::Api)),
         }
     }
@@ -119,6 +120,10 @@ impl Worker {
     }
 
     fn give_up_on(&mut self, is_lost: impl Fn(&Call) -> bool) {
+        if !host::shares_callouts(self.flavour) {
+            // Such a host can't turn to the requests from here. It ends them itself.
+            return self.waiting.calls.retain(|call| !is_lost(call));
+        }
         let lost: Vec<Callout> =
             self.waiting.calls.iter().filter(|call| is_lost(call)).map(|call| call.callout).collect();
         for callout in lost {
@@ -158,31 +163,26 @@ impl Worker {
         Action::Pause
     }
 
-    /// A later attempt of a permitted request, on its way to a job: earlier addresses have failed.
-    fn on_retry(&mut self) -> Action {
+    /// A later attempt of a permitted request, on its way to a job: the attempt before has failed.
+    fn on_retry(&mut self, failed: SocketAddr) -> Action {
         let now = self.now().steady;
-        for address in failed_before().into_iter().flatten().flatten() {
-            self.gate.on_endpoint_failure(address, now);
-            self.metrics.endpoint_failed();
-        }
+        self.gate.on_endpoint_failure(failed, now);
+        self.metrics.endpoint_failed();
         Action::Continue
     }
 }
 
-/// The addresses that attempts before this one went to. None where the request is not on the upstream's
+/// The address that the attempt before this one went to. None where the request is not on the upstream's
 /// side: attempts are counted there alone, and addresses are known only of a permitted request.
-fn failed_before() -> Option<[Option<SocketAddr>; CANDIDATES]> {
+fn failed_before() -> Option<SocketAddr> {
     let attempt = host::property(&["upstream", "request_attempt_count"])?;
-    let attempt = u64::from_le_bytes(attempt.try_into().ok()?);
-    let address = |slot: u64, name: &str| -> Option<SocketAddr> {
-        if slot >= attempt {
-            return None;
-        }
-        let text = host::property(&["metadata", "filter_metadata", "taskgate", name])?;
-        core::str::from_utf8(&text).ok()?.parse().ok()
+    let slot = match u64::from_le_bytes(attempt.try_into().ok()?) {
+        2 => "up1",
+        3 => "up2",
+        _ => return None,
     };
-    let failed = [address(1, "up1"), address(2, "up2"), None];
-    (attempt > 1 && failed.iter().any(Option::is_some)).then_some(failed)
+    let text = host::property(&["metadata", "filter_metadata", "taskgate", slot])?;
+    core::str::from_utf8(&text).ok()?.parse().ok()
 }
 
 /// Test builds alone: a header makes the VM die, as a defect would.

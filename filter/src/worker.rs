@@ -8,10 +8,10 @@
 use std::cell::RefCell;
 
 use taskgate_core::gate::Gate;
-use taskgate_core::time::{Moment, SteadyClock};
+use taskgate_core::time::{Moment, SteadyClock, UnixTime};
 
 use crate::abi::{BufferType, LogLevel};
-use crate::config::{FilterConfig, Flavour, InvalidConfig, is_for_nginx};
+use crate::config::{FilterConfig, Flavour, InvalidConfig, may_be_for_nginx};
 use crate::feed::Feed;
 use crate::host::{self, Callout, Context};
 use crate::metric::Metrics;
@@ -55,7 +55,7 @@ pub fn configure(root: Context, size: usize) -> bool {
         0 => host::buffer(BufferType::VmConfiguration, MAX_CONFIGURATION),
         _ => host::buffer(BufferType::PluginConfiguration, size.min(MAX_CONFIGURATION)),
     };
-    let text = text.unwrap_or_default();
+    let Some(text) = text else { return false };
     let known = with(|worker| {
         let is_same = worker.text == text;
         if is_same {
@@ -81,7 +81,7 @@ pub fn configure(root: Context, size: usize) -> bool {
         }
         Err(error) => {
             host::log(LogLevel::Error, &format!("taskgate: the configuration is not usable: {error}"));
-            is_for_nginx(&text)
+            may_be_for_nginx(&text)
         }
     }
 }
@@ -90,8 +90,12 @@ impl Worker {
     fn new(root: Context, text: Vec<u8>) -> Result<Self, InvalidConfig> {
         let config = FilterConfig::read(&text)?;
         let flavour = config.flavour();
-        let mut gate = Gate::new(host::clock(), host::rewrites_path(flavour));
-        mirror::restore(&mut gate, config.upstream());
+        let nanos = host::clock();
+        let wall = nanos.map(UnixTime::from_nanos);
+        let mut clock = SteadyClock::new(wall);
+        // The nanoseconds are the nearest thing to randomness that a host has.
+        let mut gate = Gate::new(nanos.unwrap_or_default(), host::rewrites_path(flavour));
+        mirror::restore(&mut gate, config.upstream(), clock.read(wall));
         Ok(Self {
             text,
             flavour,
@@ -101,24 +105,24 @@ impl Worker {
             waiting: Waiting::default(),
             metrics: Metrics::define(),
             ticks: 0,
-            clock: SteadyClock::new(host::now()),
+            clock,
             config,
         })
     }
 
     /// What time it is.
     pub(crate) fn now(&mut self) -> Moment {
-        self.clock.read(host::now())
+        self.clock.read(host::clock().map(UnixTime::from_nanos))
     }
 
     /// The proxy's timer: the only clock that callouts are measured by.
     pub fn on_tick(&mut self, root: Context) {
         self.root = root;
         self.ticks = self.ticks.saturating_add(1);
-        self.now();
+        let now = self.now();
         self.give_up_on_lost_verdicts();
         self.poll_if_due();
-        mirror::keep(&mut self.gate, self.config.upstream());
+        mirror::keep(&mut self.gate, self.config.upstream(), self.ticks, now);
         self.metrics.services(self.gate.table().len());
     }
 

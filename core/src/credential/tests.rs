@@ -13,7 +13,10 @@ fn request<'a>(headers: &'a [(&'a str, &'a [u8])]) -> Request<'a> {
 }
 
 fn shown(headers: &[(&str, &[u8])]) -> Result<Option<(Scheme, String, Source)>, Denial> {
-    platform(&request(headers), &names()).map(|found| found.map(|(what, from)| (what.scheme, what.value, from)))
+    platform(&request(headers), &names()).map(|shown| match shown {
+        Shown::Credential(what, from) => Some((what.scheme, what.value, from)),
+        Shown::Nothing | Shown::Sealed => None,
+    })
 }
 
 fn stripped(headers: &[(&str, &[u8])], used: Option<Source>, forward: bool) -> CredentialEdits {
@@ -54,10 +57,24 @@ fn the_jobs_own_authorization_is_no_credential_of_ours() {
 #[test]
 fn a_credential_that_no_platform_gives_is_rejected_here() {
     let long = [&b"Bearer "[..], &[b'a'; MAX_CREDENTIAL + 1]].concat();
-    for value in [&b"Bearer \xff"[..], b"Bearer a\x01b", &long, b"Bearer tg1.s.k1.AAAA"] {
+    for value in [&b"Bearer \xff"[..], b"Bearer a\x01b", &long] {
         assert_eq!(shown(&[("authorization", value)]), Err(Denial::CredentialRejected));
     }
     assert_eq!(shown(&[("cookie", b"YTCypressCookie=\xff\xfe")]), Err(Denial::CredentialRejected));
+}
+
+#[test]
+fn a_sealed_token_goes_to_no_platform_and_hides_nothing_that_may() {
+    let sealed: [(&str, &[u8]); 3] = [
+        ("authorization", b"Bearer tg1.s.k1.AAAA"),
+        ("cookie", b"YTCypressCookie=tg1.s.k1.AAAA"),
+        (":path", b"/?api_token=tg1.h.k1.AAAA"),
+    ];
+    for header in sealed {
+        assert_eq!(platform(&request(&[header]), &names()), Ok(Shown::Sealed), "{header:?}");
+    }
+    let with_cookie = [sealed[0], ("cookie", &b"Session_id=real"[..])];
+    assert_eq!(shown(&with_cookie), Ok(Some((Scheme::Cookie, "real".into(), Source::Cookie))));
 }
 
 #[test]

@@ -251,7 +251,7 @@ fn sessions_end_by_the_wall_clock_and_verdicts_by_the_steady_one() {
     gate.learn(question.key, allow(30), NOW);
 
     let ahead = Moment { wall: after(9_000_000), steady: after(1) };
-    assert_eq!(settled(step(&mut gate, "ae5cf6f5", &session, ahead)), Some(Err(Denial::CredentialRejected)));
+    assert_eq!(settled(step(&mut gate, "ae5cf6f5", &session, ahead)), Some(Err(Denial::SessionEnded)));
     assert_eq!(settled(step(&mut gate, "ae5cf6f5", "Bearer tok", ahead)), Some(alice()));
 
     let behind = Moment { wall: UnixTime::default(), steady: after(30_000) };

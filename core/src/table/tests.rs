@@ -128,3 +128,17 @@ fn slots_are_reused() {
     }
     assert_eq!((table.len(), table.rows.len()), (1, 1));
 }
+
+#[test]
+fn a_new_epoch_may_swap_id_and_label() {
+    let packed = |id, label| {
+        let service = Service { id, labels: vec![label], ..example() };
+        service.pack().expect("valid").as_bytes().to_vec()
+    };
+    let mut table = Table::new(1);
+    table.apply(&page(0, 1, &[packed("a1", "b2")], &[]), NOW).expect("applies");
+    let rows = [packed("b2", "a1")];
+    table.apply(&FeedPage { epoch: 2, ..page(0, 1, &rows, &[]) }, NOW).expect("applies");
+    assert_eq!(table.service("a1").map(|service| service.id.to_owned()), Some("b2".into()));
+    assert_eq!(table.service("b2").map(|service| service.id.to_owned()), Some("b2".into()));
+}

@@ -87,6 +87,7 @@ fn another_life_of_the_sidecar_replaces_the_table_whatever_its_number() {
     assert_eq!(candidates(&stage.job(moved)), [MOVED.jobs[0]; 3]);
     let gone = stage.send(get("closed"));
     stage.assert_denied(gone, 404, "unknown-service");
+    stage.pass(TICK);
     let poll = stage.poll().expect("a poll");
     assert_eq!((parameter(poll.path(), "epoch"), parameter(poll.path(), "since")), (8, 1));
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use taskgate_core::feed::Control;
-use taskgate_core::mirror::{MirrorPart, decode_control, encode_control};
+use taskgate_core::mirror::{MirrorControl, MirrorPart};
 use taskgate_core::table::{PARTS, part_of};
+use taskgate_core::time::UnixTime;
 use taskgate_test_host::Answer;
 
 use super::stage::{
@@ -30,7 +31,7 @@ fn control_key() -> String {
 
 fn kept_control(stage: &Stage) -> Control {
     let (bytes, _) = stage.host.shared_data(control_key()).expect("a control");
-    decode_control(&control_key(), &bytes).expect("readable")
+    MirrorControl::decode(&control_key(), &bytes).expect("readable").control
 }
 
 /// Services enough that every part of the table has some; their ids.
@@ -325,7 +326,7 @@ fn keys_that_break_the_rules_are_not_taken_over() {
     let stage = mirrored();
     let mut control = kept_control(&stage);
     control.gate.base_domains = vec!["no domain".into()];
-    let bytes = encode_control(&control_key(), &control).expect("encodes");
+    let bytes = MirrorControl::new(&control_key(), 7, UnixTime::default(), control).encode().expect("encodes");
     let mut stage = spoiled(&control_key(), &bytes);
     let stream = stage.send(get("open"));
     stage.assert_denied(stream, 503, "table-loading");
