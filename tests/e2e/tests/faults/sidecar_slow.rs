@@ -49,3 +49,21 @@ async fn undecided_requests_end_at_the_filters_deadline_and_others_do_not_notice
     assert!(ingress.visit("web", ALICE).await?.is_ok());
     Ok(())
 }
+
+#[tokio::test]
+async fn a_verdict_past_its_time_holds_on_within_the_grace() -> Outcome {
+    let job = jobs::http("A").await?;
+    let setup = Setup::new([Service::http("web").at(job.address())]).one_worker();
+    let setup = setup.configure(|config| config["verdicts"]["allow_lifetime_secs"] = 1.into());
+    let mut gateway = setup.start().await?;
+    assert!(gateway.ingress.visit("web", ALICE).await?.is_ok());
+    gateway.sidecar.pause().await?;
+    let asked = gateway.ingress.counter("verdicts.asked").await?;
+    let ingress = &gateway.ingress;
+    let past = async || {
+        let answer = ingress.visit("web", ALICE).await;
+        assert!(answer.is_ok_and(|answer| answer.is_ok()), "access was lost with the sidecar");
+        ingress.counter("verdicts.asked").await.is_ok_and(|now| now >= asked + 2)
+    };
+    wait_until(PATIENCE, "the verdict to be past its time", past).await
+}

@@ -56,7 +56,8 @@ async fn whatever_was_permitted_lives_beyond_the_limit_of_what_still_waits() -> 
     let (ended, _question) = tokio::join!(unanswered, platform.next());
     let ended = ended?;
     assert_eq!(ended.denial(), (504, ""));
-    assert!(started.elapsed() >= LIMIT && started.elapsed() < LIMIT * 4, "it took {:?}", started.elapsed());
+    let took = started.elapsed();
+    assert!(took >= LIMIT * 4 / 5 && took < LIMIT * 4, "it took {took:?}");
 
     source.wire.write_chunk("second").await?;
     assert_eq!(next_part(&mut events).await?, "second");
