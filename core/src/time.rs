@@ -84,7 +84,8 @@ impl SteadyClock {
     /// A clock that starts out agreeing with the wall clock.
     #[must_use]
     pub fn new(wall: Option<UnixTime>) -> Self {
-        Self { steady: wall.unwrap_or_default(), last_wall: wall }
+        // Without a wall clock it starts far from both ends of time, so that an age can be taken off.
+        Self { steady: wall.unwrap_or(UnixTime(1 << 50)), last_wall: wall }
     }
 
     /// Reads the clock, now that the wall clock says `wall`. Where that fails, it is as late as it was

@@ -121,6 +121,7 @@ fn a_host_that_fails_makes_a_retry_an_ordinary_request() {
             match stage.vm.outcome(stream) {
                 taskgate_test_host::Outcome::Continued { headers } => {
                     assert!(matches!(calls, Calls::Nth(2..)), "{calls:?} {status:?}");
+                    stage.host.clear_faults();
                     let untouched = stage.send(expected);
                     assert_eq!(headers, stage.job(untouched), "{calls:?} {status:?}");
                 }
