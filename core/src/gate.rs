@@ -267,7 +267,7 @@ impl Gate {
 
         let sealed = credential::sealed(request, &rules.names)
             .map(|token| Permit::sealed(&rules.keys, token, &service, wall))
-            .fold(Err(SessionError::NotOurs), first_success_else_last_failure);
+            .fold(Err(SessionError::NotOurs), best);
         let ended = sealed == Err(SessionError::Ended);
         if let Some(permit) = sealed.ok().or_else(|| Permit::public(&service)) {
             return Ok(Step::Done(finish(plan(None)?, Ok(permit), client)));
@@ -296,11 +296,13 @@ fn upstream(service: &Service<'_>, turn: u64, is_demoted: impl Fn(&core::net::So
     Some(Upstream { protocol: service.protocol, candidates })
 }
 
-fn first_success_else_last_failure(
-    so_far: Result<Permit, SessionError>,
-    next: Result<Permit, SessionError>,
-) -> Result<Permit, SessionError> {
-    if so_far.is_ok() { so_far } else { next }
+/// The token that is worth something; else that a session has ended, which its holder should hear.
+fn best(so_far: Result<Permit, SessionError>, next: Result<Permit, SessionError>) -> Result<Permit, SessionError> {
+    match (so_far, next) {
+        (Ok(permit), _) | (Err(_), Ok(permit)) => Ok(permit),
+        (Err(SessionError::Ended), Err(_)) => Err(SessionError::Ended),
+        (Err(_), Err(error)) => Err(error),
+    }
 }
 
 fn finish(plan: Plan, permit: Result<Permit, Denial>, client: Client) -> Decision {

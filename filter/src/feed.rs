@@ -26,6 +26,9 @@ pub struct Feed {
     poll: Option<(Callout, u64)>,
     next_at: u64,
     failures: u32,
+    /// The last poll was answered. Else the next one asks for an answer at once: it may be that nothing
+    /// has changed, and that the table only has to be confirmed.
+    heard: bool,
     /// The last page did not continue the table: ask for everything.
     resync: bool,
 }
@@ -53,7 +56,7 @@ impl Worker {
     fn poll(&mut self) {
         let Cursor { epoch, number } = if self.feed.resync { Cursor::default() } else { self.gate.table().cursor() };
         let control = self.gate.control().map_or(0, |control| control.number);
-        let wait = self.config.poll_wait_ms;
+        let wait = if self.feed.heard { self.config.poll_wait_ms } else { 0 };
         let path = format!("/internal/table?epoch={epoch}&since={number}&control={control}&wait_ms={wait}");
         let timeout = wait.saturating_add(POLL_MARGIN_MILLIS);
         match call(&self.config, "GET", &path, b"", timeout) {
@@ -92,6 +95,7 @@ impl Worker {
                     host::log(LogLevel::Info, &format!("taskgate: following the table, {services} services so far"));
                 }
                 self.feed.failures = 0;
+                self.feed.heard = true;
                 self.feed.resync = false;
                 self.feed.next_at = self.ticks;
                 if is_news && host::calls_out_any_time(self.flavour) {
@@ -110,6 +114,7 @@ impl Worker {
             host::log(LogLevel::Warn, &format!("taskgate: can't follow the table: {why}; the last one stays in force"));
         }
         self.metrics.poll_failed();
+        self.feed.heard = false;
         let pause = 1_u64.checked_shl(self.feed.failures).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
         self.feed.failures = self.feed.failures.saturating_add(1);
         self.feed.next_at = self.ticks.saturating_add(pause);

@@ -279,8 +279,10 @@ impl Stage {
             match self.poll() {
                 None => self.pass(TICK),
                 Some(poll) => match self.sidecar.page(poll.path()) {
-                    (page, true) => self.answer(poll.id, page_answer(page)),
-                    (_, false) => return,
+                    (page, is_news) if is_news || parameter(poll.path(), "wait_ms") == 0 => {
+                        self.answer(poll.id, page_answer(page));
+                    }
+                    _ => return,
                 },
             }
         }
