@@ -1,9 +1,9 @@
 //! What one VM knows: its configuration, its gate, and what is under way.
 //!
 //! A VM runs on one thread, and the proxy calls it once at a time. Several plugins of a proxy may share
-//! a VM (Envoy makes a root context for each use of the filter); they share this one state too, so a VM
-//! must have one configuration. `envoy-config/static.yaml` sees to that: the configuration stands in
-//! the VM's part, and so another configuration is another VM.
+//! a VM (Envoy makes a root context for each use of the filter under one `vm_id`); they share this one
+//! state too, so each configuration needs a `vm_id` of its own. Where another one comes, it takes over:
+//! that is how a proxy changes a configuration.
 
 use std::cell::RefCell;
 
@@ -70,7 +70,12 @@ pub fn configure(root: Context, size: usize) -> bool {
     }
     match Worker::new(root, text.clone()) {
         Ok(worker) => {
-            with(Worker::give_up_on_all_verdicts);
+            if with(Worker::give_up_on_all_verdicts).is_some() {
+                host::log(
+                    LogLevel::Warn,
+                    "taskgate: another configuration takes over; two at a time need two `vm_id`s",
+                );
+            }
             WORKER.with(|place| {
                 if let Ok(mut place) = place.try_borrow_mut() {
                     *place = Some(worker);
