@@ -16,10 +16,14 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/internal/session", post(session::seal))
         .route("/internal/services", get(services::list))
         .route("/internal/problems", get(services::problems))
-        .route("/filter.wasm", get(wasm::file))
-        .route("/filter.wasm.sha256", get(wasm::digest))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::wrong_method)
         .with_state(Arc::clone(app));
-    guard::net(guard::secret(routes, app), app)
+    // No secret: proxies that fetch their filter can't show one, and there is nothing secret in it.
+    let filter = Router::new()
+        .route("/filter.wasm", get(wasm::file))
+        .route("/filter.wasm.sha256", get(wasm::digest))
+        .method_not_allowed_fallback(problem::wrong_method)
+        .with_state(Arc::clone(app));
+    guard::net(guard::secret(routes, app).merge(filter), app)
 }

@@ -124,6 +124,8 @@ impl Settings {
             ("operations.listen", self.operations != other.operations),
             ("logs.format", self.logs.format != other.logs.format),
             ("verdicts.cache_entries", self.verdicts.cache_entries != other.verdicts.cache_entries),
+            ("shutdown.grace_secs", self.grace != other.grace),
+            ("discovery.startup_secs", self.startup != other.startup),
         ]
         .into_iter()
         .filter_map(|(key, differs)| differs.then_some(key))

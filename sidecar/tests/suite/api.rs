@@ -93,6 +93,10 @@ async fn with_a_secret_every_route_asks_for_it() {
             }
             request.send().await.expect("an answer").status().as_u16()
         };
+        if path.starts_with("/filter.wasm") {
+            assert_eq!(send(&[]).await, 404, "a proxy that fetches its filter can show no secret");
+            continue;
+        }
         for secrets in [&[][..], &[""], &["hunter"], &["hunter22"], &["hunter2", "hunter2"], &["no", "hunter2"]] {
             assert_eq!(send(secrets).await, 401, "{method} {path} with {secrets:?}");
         }
