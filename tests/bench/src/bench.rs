@@ -43,7 +43,8 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     let backends = Backends::start(options.endpoints, tokens).await?;
     let gates = gates(options, &backends, &placement).await?;
     let largest = gates.first().context("no gate")?;
-    let (samples, ways) = sample(&gates, &backends, options).await?;
+    let sampled = sample(&gates, &backends, options).await;
+    let (samples, ways) = sampled.with_context(|| format!("Envoy's log:\n{}", largest.envoy.log()))?;
     let report = Report { samples: &samples, ways: &ways };
     screen::title("Throughput, CPU and latency");
     report.print()?;

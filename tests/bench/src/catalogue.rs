@@ -10,6 +10,8 @@ use taskgate_core::naming::ServiceDigest;
 pub(crate) const BASE_DOMAIN: &str = "tasks.bench.test";
 /// Who all tokens belong to, and all services.
 pub(crate) const ACTOR: &str = "alice";
+/// An id that no service has.
+pub(crate) const NO_SERVICE: &str = "00000000";
 /// Every service's task and name.
 const TASK: &str = "server";
 const SERVICE: &str = "ui";
@@ -112,6 +114,7 @@ mod tests {
         let catalogue = Catalogue::new(1_000, &["127.0.0.1:1".to_owned()]);
         let ids: HashSet<_> = catalogue.protected.iter().chain([&catalogue.public]).collect();
         assert_eq!(ids.len(), 1_000);
+        assert!(!ids.contains(&NO_SERVICE.to_owned()));
         assert_eq!(catalogue.file.lines().count(), 1_001);
         assert_eq!(catalogue.file.matches("access: public").count(), 1);
         assert!(!ids.contains(&catalogue.with_one_more("127.0.0.1:1").0));

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use taskgate_test_kit::{StaticConfig, environment};
 
 use crate::experiments;
+use crate::noop::Calls;
 
 /// Names of listeners.
 pub(crate) mod listener {
@@ -31,8 +32,8 @@ const AUTHORISER_TIMEOUT: &str = "1s";
 /// What the configuration points to.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
-    /// The filter that does nothing.
-    pub(crate) noop: PathBuf,
+    /// The directory of the filters that decide nothing.
+    pub(crate) modules: PathBuf,
     pub(crate) upstream: Vec<SocketAddr>,
     pub(crate) authoriser_grpc: SocketAddr,
     pub(crate) authoriser_http: SocketAddr,
@@ -54,7 +55,7 @@ pub(crate) fn all(sidecar: SocketAddr, places: &Places, experiments: bool) -> an
     let mut document = taskgate_alone(sidecar)?;
     let others = [
         plain(&document, listener::PLAIN, None)?,
-        plain(&document, listener::NOOP, Some(noop(&places.noop)))?,
+        plain(&document, listener::NOOP, Some(noop(&places.modules, Calls::None)))?,
         plain(&document, listener::AUTHZ_GRPC, Some(authz(&grpc_service())))?,
         plain(&document, listener::AUTHZ_HTTP, Some(authz(&http_service(places.authoriser_http))))?,
     ];
@@ -67,6 +68,11 @@ pub(crate) fn all(sidecar: SocketAddr, places: &Places, experiments: bool) -> an
     list(&mut document, LISTENERS)?.extend(others);
     list(&mut document, CLUSTERS)?.extend(clusters);
     if experiments {
+        let calling = [(experiments::READ, Calls::Read), (experiments::ALL, Calls::All)];
+        for (name, calls) in calling {
+            let listener = plain(&document, name, Some(noop(&places.modules, calls)))?;
+            list(&mut document, LISTENERS)?.push(listener);
+        }
         experiments::add(&mut document)?;
     }
     Ok(document)
@@ -108,13 +114,13 @@ fn plain(document: &Value, name: &str, filter: Option<Value>) -> anyhow::Result<
     Ok(listener)
 }
 
-fn noop(module: &Path) -> Value {
+fn noop(modules: &Path, calls: Calls) -> Value {
     json!({"name": "noop", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-        "config": {"name": "noop", "vm_config": {
-            "vm_id": "noop",
+        "config": {"name": calls.file(), "vm_config": {
+            "vm_id": calls.file(),
             "runtime": "envoy.wasm.runtime.v8",
-            "code": {"local": {"filename": module}},
+            "code": {"local": {"filename": modules.join(calls.file())}},
         }},
     }})
 }

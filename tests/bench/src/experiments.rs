@@ -11,6 +11,15 @@ use crate::envoy_config::{CLUSTERS, LISTENERS, MANAGER, UPSTREAM, list, listener
 /// Copies of the clusters that make up an HTTP/1.1 job's upstream get this in front of their names.
 const COPY: &str = "bench-";
 
+/// A plain route with a filter that reads what Taskgate's does.
+pub(crate) const READ: &str = "no-op that reads headers";
+/// The same, with all the calls of a permitted request.
+pub(crate) const ALL: &str = "no-op that edits headers";
+
+/// Taskgate where every request asks the sidecar, over HTTP/2.
+pub(crate) const ASKING_HTTP2: &str = "taskgate uncached, HTTP/2";
+const SIDECAR_HTTP2: &str = "bench-sidecar-http2";
+
 /// One changed configuration.
 #[derive(Clone, Copy, Debug)]
 struct Experiment {
@@ -20,7 +29,8 @@ struct Experiment {
     cluster: Option<&'static str>,
 }
 
-const EXPERIMENTS: [Experiment; 6] = [
+const EXPERIMENTS: [Experiment; 7] = [
+    Experiment { name: ASKING_HTTP2, change: with_http2, cluster: None },
     Experiment { name: "- early header mutation", change: without_early_mutation, cluster: None },
     Experiment { name: "- attempt filter", change: |_| Ok(()), cluster: Some("bench-taskgate-h1") },
     Experiment { name: "- composite cluster", change: |_| Ok(()), cluster: Some("taskgate-h1-1") },
@@ -31,7 +41,7 @@ const EXPERIMENTS: [Experiment; 6] = [
 
 /// The names, which are those of the listeners too.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    EXPERIMENTS.iter().map(|experiment| experiment.name)
+    [READ, ALL].into_iter().chain(EXPERIMENTS.iter().map(|experiment| experiment.name))
 }
 
 /// Adds a listener for each experiment.
@@ -45,6 +55,15 @@ pub(crate) fn add(document: &mut Value) -> anyhow::Result<()> {
     rename(&mut by_header, "bench-by-header")?;
     *by_header.get_mut("original_dst_lb_config").context("no address")? =
         json!({"use_http_header": true, "http_header_name": "x-taskgate-up1"});
+    let mut sidecar = named(document, CLUSTERS, "taskgate-sidecar")?.clone();
+    rename(&mut sidecar, SIDECAR_HTTP2)?;
+    sidecar.as_object_mut().context("no map")?.insert(
+        "typed_extension_protocol_options".to_owned(),
+        json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": {"http2_protocol_options": {}},
+        }}),
+    );
     let model = named(document, LISTENERS, listener::TASKGATE)?.clone();
     for experiment in EXPERIMENTS {
         let mut listener = model.clone();
@@ -56,7 +75,16 @@ pub(crate) fn add(document: &mut Value) -> anyhow::Result<()> {
         }
         list(document, LISTENERS)?.push(listener);
     }
-    list(document, CLUSTERS)?.extend([composite, by_header]);
+    list(document, CLUSTERS)?.extend([composite, by_header, sidecar]);
+    Ok(())
+}
+
+/// A VM has one configuration, so this is another VM.
+fn with_http2(manager: &mut Value) -> anyhow::Result<()> {
+    let config = manager.pointer_mut("/http_filters/0/typed_config/config").context("no filter")?;
+    *config.pointer_mut("/vm_config/vm_id").context("no VM")? = json!(SIDECAR_HTTP2);
+    *config.pointer_mut("/configuration/value").context("no configuration")? =
+        json!(format!("cluster = {SIDECAR_HTTP2}"));
     Ok(())
 }
 

@@ -85,7 +85,7 @@ async fn slice(
 /// A variant that asks the sidecar does so for every request; others hardly ever do (a verdict has to be
 /// renewed now and then).
 fn check_asked(way: Way, asked: u64, requests: u64) -> anyhow::Result<()> {
-    if way == Way::Uncached {
+    if way.asks_always() {
         ensure!(asked >= requests, "only {asked} of {requests} requests asked the sidecar");
     } else {
         ensure!(asked <= 10, "{asked} of {requests} requests asked the sidecar");

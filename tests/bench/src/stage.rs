@@ -1,6 +1,7 @@
 //! What is started: the servers behind Envoy, and an Envoy with its sidecar for each size of table.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -8,7 +9,7 @@ use serde_json::Value;
 use taskgate_test_kit::{Envoy, EnvoyOptions, Sidecar, SidecarHome, wait_until};
 use tempfile::TempDir;
 
-use crate::catalogue::{ACTOR, Catalogue, token};
+use crate::catalogue::{ACTOR, Catalogue, NO_SERVICE};
 use crate::child::Server;
 use crate::client::Client;
 use crate::envoy_config::{self, Places, listener};
@@ -47,6 +48,8 @@ pub(crate) struct Table {
     pub(crate) tokens: usize,
     /// From the sidecar's start until it was ready.
     pub(crate) ready_after: Duration,
+    /// Where its log is.
+    _logs: TempDir,
 }
 
 /// A table and the Envoy in front of it.
@@ -66,12 +69,16 @@ impl Backends {
         let upstream = Server::start(&["upstream", &endpoints.to_string()]).await?;
         let authoriser = Server::start(&["authoriser", &tokens.to_string()]).await?;
         let directory = tempfile::tempdir()?;
-        let noop = directory.path().join("noop.wasm");
-        noop::write(&noop)?;
+        noop::write(directory.path())?;
         let [authoriser_grpc, authoriser_http] = authoriser.addresses[..] else {
             anyhow::bail!("the authoriser has not two addresses")
         };
-        let places = Places { noop, upstream: upstream.addresses.clone(), authoriser_grpc, authoriser_http };
+        let places = Places {
+            modules: directory.path().to_owned(),
+            upstream: upstream.addresses.clone(),
+            authoriser_grpc,
+            authoriser_http,
+        };
         Ok(Self { places, _upstream: upstream, authoriser, _directory: directory })
     }
 }
@@ -80,10 +87,13 @@ impl Table {
     pub(crate) async fn start(services: usize, tokens: usize, backends: &Backends) -> anyhow::Result<Self> {
         let catalogue = Catalogue::new(services, &upstream::texts(&backends.places.upstream));
         let home = SidecarHome::new()?;
+        // Lines of a log in the directory that the sidecar watches would keep it busy.
+        let logs = tempfile::tempdir()?;
+        symlink(logs.path().join("log"), home.directory().join("log"))?;
         home.write(sidecar_config::SERVICES, &catalogue.file)?;
         let start = Instant::now();
         let sidecar = home.start(&sidecar_config::document(tokens)).await?;
-        Ok(Self { sidecar, catalogue, services, tokens, ready_after: start.elapsed() })
+        Ok(Self { sidecar, catalogue, services, tokens, ready_after: start.elapsed(), _logs: logs })
     }
 
     /// A session of the favourite service, made by the sidecar.
@@ -105,13 +115,13 @@ impl Table {
         Ok(answer.get("token").and_then(Value::as_str).context("no token")?.to_owned())
     }
 
-    /// Waits until every worker of an Envoy serves the service that comes last in the table.
+    /// Waits until every worker of an Envoy has the whole table: only then it says that a service does not
+    /// exist, and not that it may not know it yet.
     pub(crate) async fn wait_served(&self, envoy: &Envoy, workers: u8) -> anyhow::Result<()> {
         let address = envoy.listener_address(listener::TASKGATE).await?;
-        let last = self.catalogue.protected.last().map(String::as_str).unwrap_or_default();
-        let request = get("/", last, &Credential::Token(token(0)));
+        let request = get("/", NO_SERVICE, &Credential::None);
         let connections = if workers == 1 { 1 } else { CONNECTIONS_PER_WORKER * usize::from(workers) };
-        wait_until(LOADED, "the table to reach every worker", async || serves(address, &request, connections).await)
+        wait_until(LOADED, "the table to reach every worker", async || is_unknown(address, &request, connections).await)
             .await
     }
 }
@@ -145,11 +155,11 @@ pub(crate) async fn envoy(config: &Value, workers: u8) -> anyhow::Result<Envoy> 
     Envoy::start_with(config.to_string(), options).await
 }
 
-/// Whether that many connections in a row get 200.
-async fn serves(address: SocketAddr, request: &[u8], connections: usize) -> bool {
+/// Whether that many connections in a row get 404.
+async fn is_unknown(address: SocketAddr, request: &[u8], connections: usize) -> bool {
     for _ in 0..connections {
         let Ok(mut client) = Client::connect(address).await else { return false };
-        if client.succeed(request).await.is_err() {
+        if !client.exchange(request).await.is_ok_and(|answer| answer.status == 404) {
             return false;
         }
     }

@@ -58,6 +58,11 @@ impl Way {
         }
     }
 
+    /// Whether each of its requests asks the sidecar.
+    pub(crate) fn asks_always(self) -> bool {
+        matches!(self, Self::Uncached | Self::Experiment(experiments::ASKING_HTTP2))
+    }
+
     /// Its name.
     pub(crate) fn name(self) -> String {
         match self {
@@ -83,10 +88,12 @@ pub(crate) async fn all<'a>(gates: &'a [Gate], options: &Options) -> anyhow::Res
             0 => first(options.experiments),
             _ => vec![Way::CachedAmong(gate.table.services)],
         };
+        let catalogue = &gate.table.catalogue;
+        let unseen = Requests::unseen(catalogue.protected.clone(), gate.table.tokens);
         for way in ways {
             let is_wanted = options.only.as_deref().is_none_or(|part| way == Way::Plain || way.name().contains(part));
             if is_wanted {
-                variants.push(Variant::new(way, gate).await?);
+                variants.push(Variant::new(way, gate, &unseen).await?);
             }
         }
     }
@@ -112,7 +119,7 @@ fn first(experiments: bool) -> Vec<Way> {
 }
 
 impl<'a> Variant<'a> {
-    async fn new(way: Way, gate: &'a Gate) -> anyhow::Result<Self> {
+    async fn new(way: Way, gate: &'a Gate, unseen: &Requests) -> anyhow::Result<Self> {
         let catalogue = &gate.table.catalogue;
         let (service, credential) = match way {
             Way::Public => (catalogue.public.clone(), Credential::None),
@@ -120,7 +127,7 @@ impl<'a> Variant<'a> {
             _ => (catalogue.favourite().to_owned(), Credential::Token(token(0))),
         };
         let requests = match way {
-            Way::Uncached => Requests::unseen(catalogue.protected.clone(), gate.table.tokens),
+            _ if way.asks_always() => unseen.clone(),
             _ => Requests::same(&service, &credential),
         };
         let address = gate.envoy.listener_address(way.listener()).await?;

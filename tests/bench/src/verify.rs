@@ -4,6 +4,7 @@ use anyhow::{Context as _, ensure};
 
 use crate::catalogue::{ACTOR, token};
 use crate::client::Client;
+use crate::experiments;
 use crate::request::{Credential, get};
 use crate::variant::{Variant, Way};
 
@@ -17,6 +18,9 @@ struct Sight {
 
 /// Checks that the variant's request arrives as it should, and that one without a credential doesn't.
 pub(crate) async fn check(variant: &Variant<'_>) -> anyhow::Result<()> {
+    if matches!(variant.way, Way::Experiment(experiments::READ | experiments::ALL)) {
+        return arrives(variant).await.map(|_| ());
+    }
     let arrived = arrives(variant).await.and_then(|head| looks_right(variant.way, &head));
     arrived.with_context(|| variant.way.name())?;
     let status = match variant.way {
