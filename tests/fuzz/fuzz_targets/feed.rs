@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use taskgate_core::feed::FeedPage;
-use taskgate_core::mirror::{MirrorPart, decode_control};
+use taskgate_core::mirror::{MirrorAge, MirrorControl, MirrorPart};
 use taskgate_core::service::PackedRow;
 use taskgate_core::table::PARTS;
 use taskgate_core::verdict::{VerdictAnswer, VerdictQuery};
@@ -20,7 +20,8 @@ fuzz_target!(|data: &[u8]| {
     }
     let _ = VerdictAnswer::read(data);
     let _ = MirrorPart::decode("key", data);
-    let _ = decode_control("key", data);
+    let _ = MirrorControl::decode("key", data);
+    let _ = MirrorAge::decode(data).map(|age| age.age(START));
     let Ok(page) = FeedPage::decode(data) else { return };
     let encoded = page.encode().expect("encodes");
     assert_eq!(FeedPage::decode(&encoded).as_ref(), Ok(&page));

@@ -25,6 +25,16 @@ const LIFETIME: u64 = 30_000;
 /// How long they hold beyond that without the sidecar.
 const GRACE: u64 = 300_000;
 
+/// What a permission is bound to.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Grant {
+    service: usize,
+    /// The service's epoch. It may come back: then so does what was decided under it.
+    epoch: u32,
+    verdict_epoch: u64,
+    credential: String,
+}
+
 struct World {
     gate: Gate,
     now: UnixTime,
@@ -32,8 +42,8 @@ struct World {
     verdict_epoch: u64,
     services: Vec<Option<Service<'static>>>,
     number: u64,
-    /// Who was allowed, by service and credential, and under which epochs and until when that counts.
-    allowed: HashMap<(usize, String), (u64, u32, UnixTime)>,
+    /// Until when a permission counts, by all that it is bound to.
+    allowed: HashMap<Grant, UnixTime>,
 }
 
 impl World {
@@ -104,20 +114,25 @@ impl World {
                 let nth = IDS.iter().position(|id| *id == question.query.service).expect("a service there is");
                 let credential = question.query.credential.clone();
                 assert!(!credential.value.starts_with("tg1."), "a sealed token goes to nobody");
-                let key = format!("{:?} {:?} {}", credential.scheme, credential.name, credential.value);
-                let service = self.services[nth].clone().expect("a service there is");
+                let service = self.services[nth].as_ref().expect("a service there is");
+                let grant = Grant {
+                    service: nth,
+                    epoch: service.epoch,
+                    verdict_epoch: self.verdict_epoch,
+                    credential: format!("{:?} {:?} {}", credential.scheme, credential.name, credential.value),
+                };
                 match self.answer {
                     Answer::Allow => {
                         let until = self.now.after(Duration::from_millis(LIFETIME + GRACE));
-                        self.allowed.insert((nth, key.clone()), (self.verdict_epoch, service.epoch, until));
+                        self.allowed.insert(grant.clone(), until);
                     }
                     Answer::Deny => {
-                        self.allowed.remove(&(nth, key.clone()));
+                        self.allowed.remove(&grant);
                     }
                     Answer::Unavailable => {}
                 }
                 let learned = self.gate.learn(question.key, self.verdict(), self.now);
-                (self.gate.on_verdict(question.pending, &learned), Some((nth, key)))
+                (self.gate.on_verdict(question.pending, &learned), Some(grant))
             }
         };
         match decision {
@@ -129,7 +144,7 @@ impl World {
         }
     }
 
-    fn permitted(&self, headers: &Headers, edits: &RequestEdits, asked: Option<(usize, String)>) {
+    fn permitted(&self, headers: &Headers, edits: &RequestEdits, asked: Option<Grant>) {
         let addresses = edits.upstream.candidates;
         let is_owner = |service: &Service<'_>| {
             addresses.iter().all(|address| service.endpoints.iter().any(|endpoint| endpoint.address == *address))
@@ -138,18 +153,16 @@ impl World {
         let nth = self.services.iter().position(owner).expect("addresses of one service");
         let service = self.services[nth].as_ref().expect("is there");
         assert_ne!(service.access, AccessLevel::Nobody);
-        let holds = |(of, _): &&(usize, String)| *of == nth;
-        let is_in_force = |key: &(usize, String)| {
-            self.allowed.get(key).is_some_and(|(verdict_epoch, epoch, until)| {
-                *verdict_epoch == self.verdict_epoch && *epoch == service.epoch && self.now < *until
-            })
+        let is_in_force = |grant: &Grant| {
+            (grant.service, grant.epoch, grant.verdict_epoch) == (nth, service.epoch, self.verdict_epoch)
+                && self.allowed.get(grant).is_some_and(|until| self.now < *until)
         };
         let by_verdict = match &asked {
-            Some(key) => {
-                assert_eq!(key.0, nth, "asked about one service, sent to another");
-                is_in_force(key)
+            Some(grant) => {
+                assert_eq!(grant.service, nth, "asked about one service, sent to another");
+                is_in_force(grant)
             }
-            None => self.allowed.keys().filter(holds).any(is_in_force),
+            None => self.allowed.keys().any(is_in_force),
         };
         let by_session = headers.0.iter().flat_map(|(_, value)| tokens(value)).any(|token| {
             let open = |purpose| session::open(&ring(), purpose, token, service.id, service.epoch, self.now);

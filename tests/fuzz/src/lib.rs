@@ -78,7 +78,7 @@ impl Events {
                 b"!a" => events.push(Event::Answer(Answer::Allow)),
                 b"!d" => events.push(Event::Answer(Answer::Deny)),
                 b"!u" => events.push(Event::Answer(Answer::Unavailable)),
-                [b'+', digits @ ..] => events.push(Event::Advance(number(digits))),
+                [b'+', digits @ ..] => events.push(Event::Advance(number(digits) % LONGEST_WAIT)),
                 [b'#', digits @ ..] => events.push(Event::Feed((number(digits) % 256) as u8)),
                 line => headers.push(header(line)),
             }
@@ -105,6 +105,9 @@ fn header(line: &[u8]) -> Header {
         None => (line.to_vec(), Vec::new()),
     }
 }
+
+/// More than anything lasts, in milliseconds, and far from the end of time.
+const LONGEST_WAIT: u64 = 10_000_000;
 
 fn number(digits: &[u8]) -> u64 {
     std::str::from_utf8(digits).ok().and_then(|text| text.parse().ok()).unwrap_or(1)
