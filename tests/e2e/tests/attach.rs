@@ -1,10 +1,9 @@
 //! The filter attached to one virtual host of a listener that has others.
 
+use anyhow::Context as _;
 use serde_json::{Value, json};
 use taskgate_jobs::JobHandle;
 use taskgate_test_kit::Sidecar;
-
-use anyhow::Context as _;
 
 use crate::support::ask::{Ask, next_part};
 use crate::support::ingress::{Ingress, handshake_at};
@@ -87,6 +86,43 @@ async fn another_virtual_host_is_as_it_was_and_ours_is_guarded() -> Outcome {
     let after = [ingress.counter("requests.permitted").await?, ingress.counter("verdicts.asked").await?];
     assert_eq!(after, counted, "the other host's request never entered the filter");
     assert_eq!(ingress.send(Ask::get("neither.example.test", "/")).await?.status, 404, "Envoy knows no such host");
+    Ok(())
+}
+
+#[tokio::test]
+async fn limits_of_the_listener_do_not_reach_what_was_permitted() -> Outcome {
+    let mut upstream = Stage::open().await?;
+    let mut job = Stage::open().await?;
+    let setup = Setup::new([Service::http("web").at(job.address())]);
+    let sidecar = setup.start_sidecar().await?;
+    let with_limits = |document: &mut Value| {
+        attach(document, upstream.address())?;
+        let manager = document.pointer_mut(MANAGER).context("no connection manager")?;
+        manager["stream_idle_timeout"] = json!("1s");
+        manager["common_http_protocol_options"] = json!({"max_stream_duration": "2s"});
+        Ok(())
+    };
+    let ingress = setup.start_envoy_with(sidecar.internal_address(), with_limits).await?;
+    ingress.wait_for_table().await?;
+    let (mut ours, mut other) = (ingress.http1().await?, ingress.http1().await?);
+    let begin = async |stage: &mut Stage| {
+        let mut visit = stage.next().await?;
+        visit.begin("text/event-stream").await?;
+        visit.wire.write_chunk("before").await?;
+        Ok::<_, anyhow::Error>(visit)
+    };
+    let (answer, visit) = tokio::join!(ours.open(Ask::get(&host("web"), "/").token(ALICE)), begin(&mut job));
+    let (mut ours, mut source) = (answer?.into_body(), visit?);
+    // The other one outlives the idle limit by its events and ends at the limit of its length. Ours began
+    // before it and had nothing to say in all that time.
+    let (answer, visit) = tokio::join!(other.open(Ask::get(OTHER, "/")), begin(&mut upstream));
+    let (mut other, mut other_source) = (answer?.into_body(), visit?);
+    while soon("the limit", next_part(&mut other)).await?.is_ok() {
+        other_source.wire.write_chunk("event").await.ok();
+    }
+    assert_eq!(next_part(&mut ours).await?, "before");
+    source.wire.write_chunk("after").await?;
+    assert_eq!(next_part(&mut ours).await?, "after");
     Ok(())
 }
 

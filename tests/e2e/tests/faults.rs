@@ -1,5 +1,6 @@
 //! What operators can rely on when parts of the gateway fail, restart or change under load.
 
+mod bypassed;
 mod envoy_first;
 mod false_sidecar;
 mod job_killed;

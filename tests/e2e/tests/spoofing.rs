@@ -64,8 +64,14 @@ async fn addresses_that_a_client_sends_are_not_gone_to() -> Outcome {
             assert_eq!(neighbours.send(spoofed(task, extra).token(BOB)).await?.status, answer, "{task} {extra:?}");
         }
     }
+    for count in ["2", "3", "x", ""] {
+        let ask = |task: &str| Ask::get(&host(task), "/").header("x-envoy-attempt-count", count);
+        assert_eq!(neighbours.send(ask("mine")).await?.status, 401);
+        assert_eq!(neighbours.send(ask("mine").token(BOB)).await?.text(), "hello from mine\n");
+        assert_eq!(neighbours.send(ask("victim").token(BOB)).await?.status, 403);
+    }
     neighbours.assert_victim_untouched();
-    assert_eq!(neighbours.mine.requests(), 15);
+    assert_eq!(neighbours.mine.requests(), 19);
     let ingress = &neighbours.gateway.ingress;
     assert_eq!(ingress.counter("endpoints.failed").await?, 0, "a client can't demote an address");
     Ok(())
