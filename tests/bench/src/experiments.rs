@@ -32,9 +32,9 @@ struct Experiment {
 const EXPERIMENTS: [Experiment; 7] = [
     Experiment { name: ASKING_HTTP2, change: with_http2, cluster: None },
     Experiment { name: "- early header mutation", change: without_early_mutation, cluster: None },
-    Experiment { name: "- attempt filter", change: |_| Ok(()), cluster: Some("bench-taskgate-h1") },
-    Experiment { name: "- composite cluster", change: |_| Ok(()), cluster: Some("taskgate-h1-1") },
-    Experiment { name: "- header_to_metadata", change: without_metadata, cluster: Some("bench-by-header") },
+    Experiment { name: "- attempts", change: |_| Ok(()), cluster: Some("bench-taskgate-h1") },
+    Experiment { name: "- attempts, composite", change: |_| Ok(()), cluster: Some("taskgate-h1-1") },
+    Experiment { name: "- attempts, composite, metadata", change: without_metadata, cluster: Some("bench-by-header") },
     Experiment { name: "- all but filter and mutation", change: without_metadata, cluster: Some(UPSTREAM) },
     Experiment { name: "- retries, buffer, idle limit", change: without_route_options, cluster: None },
 ];
