@@ -39,6 +39,7 @@ lint: rust ## formatting and lints, warnings refused
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 	cargo clippy --package taskgate-filter --target $(WASM_TARGET) -- --deny warnings
+	cargo check --manifest-path tests/fuzz/Cargo.toml --all-targets --target-dir target/fuzz
 	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --document-private-items --quiet
 
 .PHONY: docs
