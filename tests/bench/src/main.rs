@@ -6,7 +6,7 @@
 //! are ratios within a round: each round runs every way for a moment, and the result is the median of the
 //! rounds' ratios.
 //!
-//! Read in this order: [`bench`] (the whole run), [`stage`] (what is started), [`variant`] (the ways),
+//! Read in this order: [`mod@bench`] (the whole run), [`stage`] (what is started), [`variant`] (the ways),
 //! [`rounds`] (how they are measured), [`report`].
 //!
 //! Never counts an answer other than 200: one of them fails the run. Never leaves anything running:
