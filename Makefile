@@ -40,7 +40,10 @@ lint: rust ## formatting and lints, warnings refused
 	cargo clippy --workspace --all-targets -- --deny warnings
 	cargo clippy --package taskgate-filter --target $(WASM_TARGET) -- --deny warnings
 	cargo check --manifest-path tests/fuzz/Cargo.toml --all-targets --target-dir target/fuzz
-	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --exclude taskgate-filter --no-deps \
+		--document-private-items --quiet
+	RUSTDOCFLAGS='--deny warnings' cargo doc --package taskgate-filter --target $(WASM_TARGET) --no-deps \
+		--document-private-items --quiet
 
 .PHONY: docs
 docs: ## write the generated reference pages anew
