@@ -305,7 +305,7 @@ fn received(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8
     Some(unsafe { Vec::from_raw_parts(data, size, size) })
 }
 
-/// Memory that the host writes an answer into; [`received`] frees it.
+/// Memory that the host writes an answer into; `received` frees it.
 #[must_use]
 pub fn allocate(size: usize) -> *mut u8 {
     let mut bytes = core::mem::ManuallyDrop::new(Vec::<u8>::with_capacity(size));
