@@ -71,7 +71,7 @@ impl Worker {
     /// The poll was answered.
     pub(crate) fn on_page(&mut self, header_count: usize, body_size: usize) {
         self.feed.poll = None;
-        let now = self.now().steady;
+        let now = self.now();
         let Some(body) = answer(TABLE_ANSWER, header_count, body_size.min(MAX_PAGE)) else {
             return self.poll_failed("no answer from the sidecar");
         };
@@ -85,7 +85,7 @@ impl Worker {
         let is_other_life = cursor.epoch != 0 && page.epoch != cursor.epoch;
         let is_news = page.from != page.to && !is_other_life;
         let was_complete = self.gate.table().is_complete();
-        match self.gate.apply(page, now) {
+        match self.gate.apply(page, now.steady) {
             Ok(applied) => {
                 if applied.invalid > 0 {
                     host::log(LogLevel::Warn, &format!("taskgate: {} rows can't be read", applied.invalid));
@@ -98,6 +98,7 @@ impl Worker {
                 self.feed.heard = true;
                 self.feed.resync = false;
                 self.feed.next_at = self.ticks;
+                self.mirror(now);
                 if is_news && host::calls_out_any_time(self.flavour) {
                     self.poll();
                 }

@@ -1,7 +1,8 @@
 //! The table in shared data: kept by whichever worker is ahead, read by a VM that starts.
 //!
 //! A VM that died takes its table with it; the next one serves from here at once. A part is written
-//! only where the one that is kept is older, and a few parts a tick, so that no tick takes long.
+//! only where the one that is kept is older, and only so much at a time, so that nothing takes long: a
+//! small table is kept as soon as it is there, a large one over some ticks.
 
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use taskgate_core::time::Moment;
 
 use crate::host::{self, Shared};
 
-/// How many parts one tick looks at.
-const PARTS_PER_TICK: usize = 4;
+/// About how many bytes are read or written at a time.
+const BYTES_AT_A_TIME: usize = 256 << 10;
 /// Every how many ticks keys and the table's age are looked at.
 const TICKS_PER_AGE: u64 = 10;
 
@@ -25,9 +26,14 @@ pub fn keep(gate: &mut Gate, sidecar: &str, ticks: u64, now: Moment) {
     }
     let dirty = gate.table().dirty_parts();
     let is_dirty = |part: &u32| dirty.checked_shr(*part).is_some_and(|bits| bits & 1 == 1);
-    for part in (0..PARTS).filter(is_dirty).take(PARTS_PER_TICK) {
-        if keep_part(gate, sidecar, part) {
+    let mut bytes = 0_usize;
+    for part in (0..PARTS).filter(is_dirty) {
+        if let Some(size) = keep_part(gate, sidecar, part) {
             gate.table_mut().mark_mirrored(part);
+            bytes = bytes.saturating_add(size);
+        }
+        if bytes > BYTES_AT_A_TIME {
+            break;
         }
     }
     if dirty != 0 || ticks.is_multiple_of(TICKS_PER_AGE) {
@@ -36,24 +42,24 @@ pub fn keep(gate: &mut Gate, sidecar: &str, ticks: u64, now: Moment) {
     }
 }
 
-/// Whether the part is kept as this worker has it, or newer.
-fn keep_part(gate: &Gate, sidecar: &str, part: u32) -> bool {
+/// The size of the part, where it is now kept as this worker has it, or newer.
+fn keep_part(gate: &Gate, sidecar: &str, part: u32) -> Option<usize> {
     let key = part_key(sidecar, part);
     let cursor = gate.table().cursor();
-    let Some(confirmed) = gate.table().confirmed() else { return false };
+    let confirmed = gate.table().confirmed()?;
     let cas = match host::shared(&key) {
         Shared::Absent => 0,
-        Shared::Failed => return false,
+        Shared::Failed => return None,
         Shared::Value(kept, cas) => {
             if MirrorPart::decode(&key, &kept).is_some_and(|kept| kept.covers(cursor, confirmed)) {
-                return true;
+                return Some(kept.len());
             }
             cas
         }
     };
     let rows = gate.table().part(part).map(|row| row.as_bytes()).collect();
-    let bytes = MirrorPart::new(&key, cursor, confirmed, rows).encode();
-    bytes.is_some_and(|bytes| host::set_shared(&key, &bytes, cas))
+    let bytes = MirrorPart::new(&key, cursor, confirmed, rows).encode()?;
+    host::set_shared(&key, &bytes, cas).then_some(bytes.len())
 }
 
 fn keep_control(gate: &Gate, sidecar: &str) {

@@ -127,8 +127,13 @@ impl Worker {
         let now = self.now();
         self.give_up_on_lost_verdicts();
         self.poll_if_due();
-        mirror::keep(&mut self.gate, self.config.upstream(), self.ticks, now);
+        self.mirror(now);
         self.metrics.services(self.gate.table().len());
+    }
+
+    /// Keeps in shared data what has changed.
+    pub(crate) fn mirror(&mut self, now: Moment) {
+        mirror::keep(&mut self.gate, self.config.upstream(), self.ticks, now);
     }
 
     /// A callout was answered, or has failed: hosts make no difference.

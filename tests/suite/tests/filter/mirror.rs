@@ -112,8 +112,11 @@ fn changes_reach_the_mirror() {
 
 #[test]
 fn a_table_that_is_mirrored_in_part_says_loading_and_not_unknown() {
-    let mut stage = Stage::ready();
-    stage.pass(TICK);
+    use taskgate_test_host::{Calls, HostFunction, Status};
+    let mut stage = Stage::start(ENVOY, Sidecar::standard(7));
+    stage.host.fail(HostFunction::SetSharedData, Calls::Nth(10), Status::InternalFailure);
+    stage.follow();
+    stage.host.clear_faults();
     stage.reload();
     for id in ["unknown", "open", "closed", "rpc"] {
         let stream = stage.send(get(id));
@@ -435,8 +438,9 @@ fn the_worker_in_a_new_life_of_the_sidecar_wins() {
 #[test]
 fn a_lost_race_is_run_again() {
     use taskgate_test_host::{Calls, HostFunction, Status};
-    let mut stage = Stage::ready();
+    let mut stage = Stage::start(ENVOY, Sidecar::standard(7));
     stage.host.fail(HostFunction::SetSharedData, Calls::Every, Status::CasMismatch);
+    stage.follow();
     stage.mirror();
     assert_eq!(stage.host.shared_data(part_key(0)), None);
     stage.host.clear_faults();
@@ -444,6 +448,21 @@ fn a_lost_race_is_run_again() {
     stage.reload();
     let stream = stage.send(get("open"));
     stage.job(stream);
+}
+
+#[test]
+fn a_large_table_is_mirrored_a_bit_at_a_time() {
+    use taskgate_test_host::HostFunction;
+    let mut sidecar = Sidecar::standard(7);
+    fill(&mut sidecar, 8_000);
+    let mut stage = Stage::following(ENVOY, sidecar);
+    assert_eq!(stage.host.shared_data(part_key(PARTS - 1)), None, "the page that completed the table keeps some of it");
+    stage.host.reset_calls();
+    stage.pass(TICK);
+    let parts = stage.host.calls(HostFunction::SetSharedData);
+    assert!((2..u64::from(PARTS) / 2).contains(&parts), "{parts}");
+    stage.mirror();
+    assert!((0..PARTS).all(|part| stage.host.shared_data(part_key(part)).is_some()));
 }
 
 #[test]
