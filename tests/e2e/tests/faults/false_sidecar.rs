@@ -57,12 +57,21 @@ fn no_verdicts() -> Vec<(&'static str, Raw)> {
     ]
 }
 
+/// The false sidecar writes its answers byte by byte, as HTTP/1.1.
+fn in_http1(envoy: &mut serde_json::Value) -> anyhow::Result<()> {
+    let clusters = envoy.pointer_mut("/static_resources/clusters").and_then(|clusters| clusters.as_array_mut());
+    for cluster in clusters.into_iter().flatten().filter(|cluster| cluster["name"] == "taskgate-sidecar") {
+        cluster["typed_extension_protocol_options"] = serde_json::json!({});
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn what_is_no_verdict_lets_nobody_in() -> Outcome {
     let job = jobs::http("A").await?;
     let sidecar = FalseSidecar::open().await?;
     sidecar.set_table(Some(table("web", job.address())?));
-    let ingress = Setup::new([]).one_worker().start_envoy(sidecar.address()).await?;
+    let ingress = Setup::new([]).one_worker().start_envoy_with(sidecar.address(), in_http1).await?;
     ingress.wait_for_table().await?;
     for (number, (name, answer)) in no_verdicts().into_iter().enumerate() {
         sidecar.set_verdict(answer);
@@ -95,7 +104,8 @@ async fn what_is_no_table_is_not_followed() -> Outcome {
     for (number, answer) in wrong.into_iter().enumerate() {
         let sidecar = FalseSidecar::open().await?;
         sidecar.set_table(Some(answer));
-        let ingress = Setup::new([Service::http("web")]).one_worker().start_envoy(sidecar.address()).await?;
+        let ingress =
+            Setup::new([Service::http("web")]).one_worker().start_envoy_with(sidecar.address(), in_http1).await?;
         let failed = async || ingress.counter("table.poll_failed").await.is_ok_and(|failed| failed >= 2);
         taskgate_test_kit::wait_until(crate::support::PATIENCE, "polls to fail", failed).await?;
         let answer = ingress.send(Ask::get(&host("web"), "/").token(ALICE)).await?;
