@@ -3,6 +3,7 @@
 
 ENVOY_VERSION := 1.40.0
 NEXTEST_VERSION := 0.9.143
+DENY_VERSION := 0.20.2
 WASM_TARGET := wasm32-unknown-unknown
 
 TOOLS := target/tools
@@ -30,7 +31,7 @@ demo: filter envoy ## show the main job end to end; CHECK=1 exits instead of sta
 	target/release/taskgate-demo $(if $(CHECK),--check)
 
 .PHONY: test
-test: lint filter fault-filter browser envoy nextest ## everything that CI checks
+test: lint deny filter fault-filter browser envoy nextest ## everything that CI checks
 	cargo build --workspace --all-targets
 	cargo nextest run --workspace --no-fail-fast
 
@@ -44,6 +45,11 @@ lint: rust ## formatting and lints, warnings refused
 		--document-private-items --quiet
 	RUSTDOCFLAGS='--deny warnings' cargo doc --package taskgate-filter --target $(WASM_TARGET) --no-deps \
 		--document-private-items --quiet
+
+.PHONY: deny
+deny: ## licences, sources and duplicates of the dependencies
+	@cargo deny --version > /dev/null 2>&1 || cargo install --locked cargo-deny@$(DENY_VERSION)
+	cargo deny --log-level error check licenses bans sources
 
 .PHONY: docs
 docs: ## write the generated reference pages anew
