@@ -52,11 +52,16 @@ impl<'a> MirrorPart<'a> {
     }
 
     /// Whether this part is at least as new as a table at `cursor`, confirmed at `confirmed`.
-    /// Numbers of different epochs can't be compared; then the later word of a sidecar counts.
     #[must_use]
     pub fn covers(&self, cursor: Cursor, confirmed: UnixTime) -> bool {
-        if self.cursor.epoch == cursor.epoch { self.cursor.number >= cursor.number } else { self.confirmed > confirmed }
+        covers((self.cursor, self.confirmed), (cursor, confirmed))
     }
+}
+
+/// Whether a version is at least as new as another, each with the time of the last word of its sidecar.
+/// Numbers of different epochs can't be compared; then the later word counts.
+fn covers(kept: (Cursor, UnixTime), other: (Cursor, UnixTime)) -> bool {
+    if kept.0.epoch == other.0.epoch { kept.0.number >= other.0.number } else { kept.1 > other.1 }
 }
 
 /// Keys and epochs, as they are mirrored.
@@ -97,11 +102,11 @@ impl<'a> MirrorControl<'a> {
     /// Whether this is at least as new as `other`; see [`MirrorPart::covers`].
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        if self.epoch == other.epoch {
-            self.control.number >= other.control.number
-        } else {
-            self.confirmed > other.confirmed
-        }
+        covers(self.version(), other.version())
+    }
+
+    fn version(&self) -> (Cursor, UnixTime) {
+        (Cursor { epoch: self.epoch, number: self.control.number }, self.confirmed)
     }
 }
 

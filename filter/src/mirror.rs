@@ -47,57 +47,43 @@ fn keep_part(gate: &Gate, sidecar: &str, part: u32) -> Option<usize> {
     let key = part_key(sidecar, part);
     let cursor = gate.table().cursor();
     let confirmed = gate.table().confirmed()?;
-    let cas = match host::shared(&key) {
-        Shared::Absent => 0,
-        Shared::Failed => return None,
-        Shared::Value(kept, cas) => {
-            if MirrorPart::decode(&key, &kept).is_some_and(|kept| kept.covers(cursor, confirmed)) {
-                return Some(kept.len());
-            }
-            cas
-        }
-    };
-    let rows = gate.table().part(part).map(|row| row.as_bytes()).collect();
-    let bytes = MirrorPart::new(&key, cursor, confirmed, rows).encode()?;
-    host::set_shared(&key, &bytes, cas).then_some(bytes.len())
+    let covers = |kept: &[u8]| MirrorPart::decode(&key, kept).is_some_and(|kept| kept.covers(cursor, confirmed));
+    replace_unless(&key, covers, || {
+        let rows = gate.table().part(part).map(|row| row.as_bytes()).collect();
+        MirrorPart::new(&key, cursor, confirmed, rows).encode()
+    })
 }
 
 fn keep_control(gate: &Gate, sidecar: &str) {
     let key = control_key(sidecar);
     let (Some(control), Some(confirmed)) = (gate.control(), gate.table().confirmed()) else { return };
     let ours = MirrorControl::new(&key, gate.table().cursor().epoch, confirmed, control.clone());
-    let cas = match host::shared(&key) {
-        Shared::Absent => 0,
-        Shared::Failed => return,
-        Shared::Value(kept, cas) => {
-            if MirrorControl::decode(&key, &kept).is_some_and(|kept| kept.covers(&ours)) {
-                return;
-            }
-            cas
-        }
-    };
-    if let Some(bytes) = ours.encode() {
-        host::set_shared(&key, &bytes, cas);
-    }
+    let covers = |kept: &[u8]| MirrorControl::decode(&key, kept).is_some_and(|kept| kept.covers(&ours));
+    replace_unless(&key, covers, || ours.encode());
 }
 
 fn keep_age(gate: &Gate, sidecar: &str, now: Moment) {
-    let key = age_key(sidecar);
     let Some(confirmed) = gate.table().confirmed() else { return };
     let ours = MirrorAge::new(confirmed, now);
-    let cas = match host::shared(&key) {
+    let is_younger = |kept: &[u8]| MirrorAge::decode(kept).is_some_and(|kept| kept.age(now.wall) < ours.age(now.wall));
+    replace_unless(&age_key(sidecar), is_younger, || ours.encode());
+}
+
+/// Writes a value, unless what is kept is good enough or somebody else writes it meanwhile. The size of
+/// what is kept then; none where it may be older.
+fn replace_unless(
+    key: &str,
+    is_good: impl FnOnce(&[u8]) -> bool,
+    encode: impl FnOnce() -> Option<Vec<u8>>,
+) -> Option<usize> {
+    let cas = match host::shared(key) {
         Shared::Absent => 0,
-        Shared::Failed => return,
-        Shared::Value(kept, cas) => {
-            if MirrorAge::decode(&kept).is_some_and(|kept| kept.age(now.wall) < ours.age(now.wall)) {
-                return;
-            }
-            cas
-        }
+        Shared::Failed => return None,
+        Shared::Value(kept, _) if is_good(&kept) => return Some(kept.len()),
+        Shared::Value(_, cas) => cas,
     };
-    if let Some(bytes) = ours.encode() {
-        host::set_shared(&key, &bytes, cas);
-    }
+    let bytes = encode()?;
+    host::set_shared(key, &bytes, cas).then_some(bytes.len())
 }
 
 /// Fills a new gate with what is kept.
