@@ -12,3 +12,4 @@ pub mod jwt;
 pub mod settings;
 pub mod source;
 pub mod tokens;
+pub mod ytsaurus;

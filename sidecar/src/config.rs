@@ -19,6 +19,7 @@ pub mod resolve;
 pub mod sessions;
 pub mod sources;
 pub mod verdicts;
+pub mod ytsaurus;
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -8,3 +8,4 @@ pub mod inventory;
 pub mod policy;
 pub mod provider;
 pub mod publisher;
+pub mod settings;

@@ -83,8 +83,13 @@ pub async fn exchange(request: RequestBuilder) -> Result<Answer, HttpError> {
     Ok(Answer { status, body })
 }
 
-/// An error's own words and those of its innermost cause; never the address, which may have secrets.
 fn failed(error: &reqwest::Error) -> HttpError {
+    HttpError::Exchange(explain(error))
+}
+
+/// An error's own words and those of its innermost cause; never the address, which may have secrets.
+#[must_use]
+pub fn explain(error: &reqwest::Error) -> String {
     let what = if error.is_timeout() {
         "timed out"
     } else if error.is_connect() {
@@ -96,10 +101,10 @@ fn failed(error: &reqwest::Error) -> HttpError {
     while let Some(deeper) = cause.and_then(std::error::Error::source) {
         cause = Some(deeper);
     }
-    HttpError::Exchange(match cause {
+    match cause {
         Some(cause) => format!("{what}: {cause}"),
         None => what.to_owned(),
-    })
+    }
 }
 
 #[cfg(test)]

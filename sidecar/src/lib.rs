@@ -26,3 +26,4 @@ pub mod serve;
 pub mod telemetry;
 pub mod watch;
 pub mod yaml;
+pub mod ytsaurus;

@@ -92,7 +92,7 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
 
     let mailbox = Arc::new(Mailbox::default());
     let mut fleet = Fleet::new(Arc::clone(&mailbox), tasks.clone());
-    fleet.apply(&settings.providers, &app);
+    fleet.apply(&settings.providers, &app)?;
     tasks.spawn("registry", Arc::clone(&app.registry).run(mailbox, tasks.stop().clone()));
     tasks.spawn("startup", give_up_waiting(Arc::clone(&app), settings.startup));
     tasks.spawn("internal", internal.serve(api::internal::router(&app), tasks.clone()));

@@ -19,8 +19,10 @@ use crate::auth::jwt::Jwt;
 use crate::auth::settings::{SourceSettings, VerdictSettings};
 use crate::auth::source::{Identification, Question, Source};
 use crate::auth::tokens::Tokens;
+use crate::auth::ytsaurus::YtsaurusSource;
 use crate::clock::SharedClock;
 use crate::digest::Digest;
+use crate::discovery::inventory::ServiceKey;
 use crate::discovery::policy::Authorisation;
 use crate::discovery::provider::Provider;
 use crate::http::HttpError;
@@ -104,6 +106,9 @@ impl Judge {
                 SourceSettings::Callout(settings) => Arc::new(Callout::new(settings.clone())?),
                 SourceSettings::Jwt(settings) => Arc::new(Jwt::new(settings.clone(), clock)?),
                 SourceSettings::Tokens(tokens) => Arc::new(Tokens::new(tokens.clone(), clock)),
+                SourceSettings::Ytsaurus(settings) => {
+                    Arc::new(YtsaurusSource::new(settings.clone(), Arc::clone(&shared.metrics))?)
+                }
             };
             sources.push(source);
         }
@@ -272,10 +277,15 @@ impl Judge {
     }
 
     fn key(&self, service: &Published, credential: &Credential) -> Digest {
+        // An id can become another service's, and an epoch has 32 bits: the names are part of it too.
+        let ServiceKey { operation, task, service: name } = &*service.entry.key;
         Digest::of_parts(&[
             &self.shared.cache_key,
             self.fingerprint.as_bytes(),
             service.id.as_str().as_bytes(),
+            operation.as_bytes(),
+            task.as_bytes(),
+            name.as_bytes(),
             &service.epoch.to_le_bytes(),
             format!("{:?}", credential.scheme).as_bytes(),
             format!("{:?}", credential.name).as_bytes(),

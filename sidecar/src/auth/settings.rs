@@ -5,9 +5,11 @@ use std::time::Duration;
 use crate::auth::callout::CalloutSettings;
 use crate::auth::jwt::JwtSettings;
 use crate::auth::tokens::{StoredToken, resolve_tokens};
+use crate::auth::ytsaurus::YtsaurusSourceSettings;
 use crate::config::resolve::{Files, InvalidSetting};
 use crate::config::sources::SourceConfig;
 use crate::digest::Digest;
+use crate::discovery::settings::ProviderSettings;
 
 /// The settings of verdicts.
 #[derive(Clone, Debug)]
@@ -35,6 +37,8 @@ pub enum SourceSettings {
     Jwt(JwtSettings),
     /// Tokens that are listed.
     Tokens(Vec<StoredToken>),
+    /// A YTsaurus cluster.
+    Ytsaurus(YtsaurusSourceSettings),
 }
 
 /// Checks the configuration of sources and reads what it points to.
@@ -43,6 +47,7 @@ pub enum SourceSettings {
 /// [`InvalidSetting`].
 pub fn resolve_sources(
     configs: Vec<SourceConfig>,
+    providers: &[ProviderSettings],
     deadline: Duration,
     files: &mut Files<'_>,
 ) -> Result<(Vec<SourceSettings>, Digest), InvalidSetting> {
@@ -59,6 +64,12 @@ pub fn resolve_sources(
             SourceConfig::Tokens(config) => {
                 SourceSettings::Tokens(resolve_tokens(&format!("{key}.tokens"), config, files)?)
             }
+            SourceConfig::Ytsaurus(config) => SourceSettings::Ytsaurus(YtsaurusSourceSettings::resolve(
+                &format!("{key}.ytsaurus"),
+                config,
+                providers,
+                deadline,
+            )?),
         });
     }
     let fingerprint = fingerprint(&sources);
@@ -74,6 +85,7 @@ fn fingerprint(sources: &[SourceSettings]) -> Digest {
         }
         SourceSettings::Jwt(settings) => settings.keys_digest(),
         SourceSettings::Tokens(_) => None,
+        SourceSettings::Ytsaurus(settings) => Some(settings.cluster.fingerprint),
     });
     let hidden: Vec<Option<Digest>> = hidden.collect();
     Digest::of_parts(&[text.as_bytes(), format!("{hidden:?}").as_bytes()])

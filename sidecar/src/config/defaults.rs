@@ -40,3 +40,27 @@ pub const SESSION_MAX_LIFETIME_SECS: u64 = 86_400;
 pub const LOG_LEVEL: &str = "info";
 /// `shutdown.grace_secs`.
 pub const SHUTDOWN_GRACE_SECS: u64 = 10;
+/// `providers[].ytsaurus.name`, and `verdicts.sources[].ytsaurus.provider`.
+pub const YTSAURUS_PROVIDER_NAME: &str = "ytsaurus";
+/// `providers[].ytsaurus.timeout_ms`.
+pub const YTSAURUS_TIMEOUT_MS: u64 = 10_000;
+/// `providers[].ytsaurus.round_secs`.
+pub const YTSAURUS_ROUND_SECS: u64 = 60;
+/// `providers[].ytsaurus.operations_secs`.
+pub const YTSAURUS_OPERATIONS_SECS: u64 = 30;
+/// `providers[].ytsaurus.jobs_secs`.
+pub const YTSAURUS_JOBS_SECS: u64 = 5;
+/// `providers[].ytsaurus.batch_commands`.
+pub const YTSAURUS_BATCH_COMMANDS: usize = 200;
+/// `providers[].ytsaurus.spark.lowest_port`.
+pub const YTSAURUS_SPARK_LOWEST_PORT: u16 = 1_024;
+/// `providers[].ytsaurus.spark.highest_port`.
+pub const YTSAURUS_SPARK_HIGHEST_PORT: u16 = 65_535;
+/// `providers[].ytsaurus.table.path`.
+pub const YTSAURUS_TABLE_PATH: &str = "//sys/task_proxies/services";
+/// `providers[].ytsaurus.table.names_path`.
+pub const YTSAURUS_NAMES_PATH: &str = "//sys/task_proxies/services_v2";
+/// `verdicts.sources[].ytsaurus.cookies`.
+pub const YTSAURUS_COOKIE: &str = "YTCypressCookie";
+/// `verdicts.sources[].ytsaurus.timeout_ms`.
+pub const YTSAURUS_WHOAMI_TIMEOUT_MS: u64 = 600;

@@ -5,13 +5,16 @@ use serde::Deserialize;
 
 use crate::config::defaults;
 use crate::config::file_provider::FileProviderConfig;
+use crate::config::ytsaurus::YtsaurusProviderConfig;
 
 /// One provider of services.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProviderConfig {
     /// Services from a YAML file.
     File(FileProviderConfig),
+    /// Services of the running operations of a YTsaurus cluster.
+    Ytsaurus(YtsaurusProviderConfig),
 }
 
 impl ProviderConfig {
@@ -20,6 +23,7 @@ impl ProviderConfig {
     pub fn name(&self) -> &str {
         match self {
             Self::File(config) => &config.name,
+            Self::Ytsaurus(config) => &config.name,
         }
     }
 }

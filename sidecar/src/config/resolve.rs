@@ -1,7 +1,6 @@
 //! From the configuration as written to settings that hold: values checked, secrets and listed
 //! files read, relative paths made absolute.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use crate::auth::settings::{VerdictSettings, resolve_sources};
 use crate::config::Config;
 use crate::config::keys::KeyConfig;
 use crate::config::logs::LogsConfig;
-use crate::config::providers::ProviderConfig;
+use crate::discovery::settings::{ProviderSettings, resolve_providers};
 use crate::file;
 use crate::lifecycle::address::Listen;
 use crate::secret::SecretText;
@@ -56,7 +55,7 @@ pub struct Settings {
     /// Where the operations listener listens.
     pub operations: Listen,
     /// Where services come from.
-    pub providers: Vec<ProviderConfig>,
+    pub providers: Vec<ProviderSettings>,
     /// How long proxies wait for providers that have not published yet.
     pub startup: Duration,
     /// Who is whom.
@@ -97,14 +96,16 @@ impl Settings {
             .map_err(|error| InvalidSetting::new("operations.listen", error.to_string()))?;
         crate::telemetry::logs::check_level(&config.logs.level)
             .map_err(|error| InvalidSetting::new("logs.level", error.to_string()))?;
-        let verdicts = verdict_settings(config.verdicts, &mut files)?;
+        let gate = config.gate.resolve()?;
+        let providers = resolve_providers(config.providers, &gate, &mut files)?;
+        let verdicts = verdict_settings(config.verdicts, &providers, &mut files)?;
         let keys = keys(config.keys, &mut files)?;
         Ok(Self {
-            gate: config.gate.resolve()?,
+            gate,
             internal,
             internal_secret,
             operations,
-            providers: providers(config.providers, directory)?,
+            providers,
             startup: within("discovery.startup_secs", config.discovery.startup_secs, 0, 3_600)?,
             verdicts,
             keys,
@@ -168,6 +169,12 @@ impl Files<'_> {
         Ok(Some(secret))
     }
 
+    /// An absolute path, where a relative one is meant from the configuration file.
+    #[must_use]
+    pub fn path(&self, path: &Path) -> PathBuf {
+        self.directory.join(path)
+    }
+
     /// The text of a file.
     ///
     /// # Errors
@@ -194,6 +201,7 @@ pub fn within(key: &str, secs: u64, least: u64, most: u64) -> Result<Duration, I
 
 fn verdict_settings(
     config: crate::config::verdicts::VerdictsConfig,
+    providers: &[ProviderSettings],
     files: &mut Files<'_>,
 ) -> Result<VerdictSettings, InvalidSetting> {
     let longest = MAX_LIFETIME.as_secs();
@@ -206,7 +214,7 @@ fn verdict_settings(
     let allow_lifetime = within("verdicts.allow_lifetime_secs", config.allow_lifetime_secs, 0, longest)?;
     let deny_lifetime = within("verdicts.deny_lifetime_secs", config.deny_lifetime_secs, 0, longest)?;
     let deadline = Duration::from_millis(config.deadline_ms);
-    let (sources, fingerprint) = resolve_sources(config.sources, deadline, files)?;
+    let (sources, fingerprint) = resolve_sources(config.sources, providers, deadline, files)?;
     Ok(VerdictSettings {
         deadline,
         allow_lifetime,
@@ -215,34 +223,6 @@ fn verdict_settings(
         sources,
         fingerprint,
     })
-}
-
-fn providers(configs: Vec<ProviderConfig>, directory: &Path) -> Result<Vec<ProviderConfig>, InvalidSetting> {
-    if configs.is_empty() {
-        return Err(InvalidSetting::new("providers", "no provider: without one there is no service; add `- file: …`"));
-    }
-    let mut names = BTreeSet::new();
-    let mut resolved = Vec::with_capacity(configs.len());
-    for (index, config) in configs.into_iter().enumerate() {
-        let name = config.name();
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
-        if name.is_empty() || name.len() > 32 || !name.bytes().all(plain) {
-            let reason = "a provider's name is 1 to 32 characters of a-z, 0-9, `-` and `_`";
-            return Err(InvalidSetting::new(format!("providers[{index}]"), reason));
-        }
-        if !names.insert(name.to_owned()) {
-            let reason = format!("another provider is named `{name}` too; give each its own `name`");
-            return Err(InvalidSetting::new(format!("providers[{index}]"), reason));
-        }
-        resolved.push(match config {
-            ProviderConfig::File(mut file) => {
-                within(&format!("providers[{index}].file.poll_secs"), file.poll_secs, 1, 86_400)?;
-                file.path = directory.join(file.path);
-                ProviderConfig::File(file)
-            }
-        });
-    }
-    Ok(resolved)
 }
 
 fn keys(configs: Vec<KeyConfig>, files: &mut Files<'_>) -> Result<Vec<(KeyId, Secret)>, InvalidSetting> {

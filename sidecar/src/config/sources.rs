@@ -18,6 +18,8 @@ pub enum SourceConfig {
     Jwt(JwtConfig),
     /// Tokens that are listed, as hashes.
     Tokens(TokensConfig),
+    /// Tokens and cookies of a YTsaurus cluster.
+    Ytsaurus(YtsaurusSourceConfig),
 }
 
 /// Tokens that are listed, as hashes; `taskgate token new` makes one.
@@ -134,6 +136,34 @@ pub struct CalloutConfig {
     /// The field with the groups.
     #[serde(default = "groups_field")]
     pub groups_field: String,
+}
+
+/// Tokens and cookies of a YTsaurus cluster, for the services of one provider: the cluster says whose a
+/// credential is, and the provider's robot asks it whether that user may read the operation.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct YtsaurusSourceConfig {
+    /// The provider whose cluster is asked, and for whose services alone it is.
+    pub provider: String,
+    /// The cookies that the cluster takes. List them in `gate.platform_cookies` too.
+    pub cookies: Vec<String>,
+    /// How long the cluster may take to say whose a credential is, in milliseconds. Keep it below
+    /// `verdicts.deadline_ms`.
+    pub timeout_ms: u64,
+    /// Go on although the cluster asks nobody for a credential: then everybody is who the cluster says,
+    /// as a rule `root`. For test clusters alone.
+    pub allow_unauthenticated_cluster: bool,
+}
+
+impl Default for YtsaurusSourceConfig {
+    fn default() -> Self {
+        Self {
+            provider: defaults::YTSAURUS_PROVIDER_NAME.into(),
+            cookies: vec![defaults::YTSAURUS_COOKIE.into()],
+            timeout_ms: defaults::YTSAURUS_WHOAMI_TIMEOUT_MS,
+            allow_unauthenticated_cluster: false,
+        }
+    }
 }
 
 /// How a service is asked.

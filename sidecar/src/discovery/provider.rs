@@ -1,6 +1,7 @@
 //! What every provider does.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -9,6 +10,7 @@ use crate::auth::actor::Actor;
 use crate::discovery::inventory::Entry;
 use crate::discovery::policy::Authorisation;
 use crate::discovery::publisher::Publisher;
+use crate::registry::Registry;
 
 /// A provider of services.
 #[async_trait]
@@ -16,6 +18,9 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// Follows the outside world and publishes inventories until `stop`. An outside world that
     /// can't be read is reported, and what was published last stays.
     async fn run(&self, publisher: Publisher, stop: CancellationToken);
+
+    /// Follows what became of its services until `stop`, where it publishes their names elsewhere too.
+    async fn follow(&self, _registry: Arc<Registry>, _stop: CancellationToken) {}
 
     /// Whether an actor may use one of the provider's services.
     async fn authorise(&self, service: &Entry, actor: &Actor) -> Authorisation {

@@ -6,11 +6,13 @@ use std::sync::{Arc, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Providers};
-use crate::config::providers::ProviderConfig;
 use crate::discovery::file::FileProvider;
 use crate::discovery::provider::Provider;
 use crate::discovery::publisher::{Mailbox, Publisher};
+use crate::discovery::settings::ProviderSettings;
+use crate::http::HttpError;
 use crate::lifecycle::Tasks;
+use crate::ytsaurus::provider::YtsaurusProvider;
 
 /// The providers that run.
 #[derive(Debug)]
@@ -22,7 +24,7 @@ pub struct Fleet {
 
 #[derive(Debug)]
 struct Running {
-    config: ProviderConfig,
+    settings: ProviderSettings,
     provider: Arc<dyn Provider>,
     stop: CancellationToken,
 }
@@ -36,41 +38,43 @@ impl Fleet {
 
     /// Makes the running providers those of the configuration. One whose configuration did not
     /// change is left alone; the services of one that did stay until it publishes again.
-    pub fn apply(&mut self, configs: &[ProviderConfig], app: &App) {
-        let mut before = std::mem::take(&mut self.running);
-        let names: Vec<&str> = configs.iter().map(ProviderConfig::name).collect();
-        app.registry.expect_providers(&names);
-        let mut starting = Vec::new();
-        for config in configs {
-            let name = config.name();
-            let running = match before.remove(name) {
-                Some(running) if running.config == *config => running,
-                replaced => {
-                    if let Some(replaced) = replaced {
-                        replaced.stop.cancel();
-                    }
-                    let running = Running {
-                        config: config.clone(),
-                        provider: build(config),
-                        stop: self.tasks.stop().child_token(),
-                    };
-                    starting.push(name);
-                    running
-                }
-            };
-            self.running.insert(name.to_owned(), running);
+    ///
+    /// # Errors
+    /// [`HttpError::Client`]; then nothing changed.
+    pub fn apply(&mut self, settings: &[ProviderSettings], app: &Arc<App>) -> Result<(), HttpError> {
+        let mut starting = BTreeMap::new();
+        for settings in settings {
+            let name = settings.name();
+            if self.running.get(name).is_none_or(|running| !running.settings.is_same(settings)) {
+                let provider = build(settings, app)?;
+                let stop = self.tasks.stop().child_token();
+                starting.insert(name.to_owned(), Running { settings: settings.clone(), provider, stop });
+            }
         }
+        let names: Vec<&str> = settings.iter().map(ProviderSettings::name).collect();
+        app.registry.expect_providers(&names);
+        let mut before = std::mem::take(&mut self.running);
+        for name in &names {
+            match (starting.contains_key(*name), before.remove(*name)) {
+                (false, Some(running)) => drop(self.running.insert((*name).to_owned(), running)),
+                (true, Some(replaced)) => replaced.stop.cancel(),
+                (_, None) => {}
+            }
+        }
+        let started: Vec<String> = starting.keys().cloned().collect();
+        self.running.append(&mut starting);
         for (name, gone) in before {
             gone.stop.cancel();
             Publisher::new(&name, Arc::clone(&self.mailbox)).withdraw();
         }
         *app.providers.write().unwrap_or_else(PoisonError::into_inner) = self.providers();
-        for name in starting {
-            self.start(name);
+        for name in started {
+            self.start(&name, app);
         }
+        Ok(())
     }
 
-    fn start(&self, name: &str) {
+    fn start(&self, name: &str, app: &Arc<App>) {
         let Some(running) = self.running.get(name) else { return };
         let publisher = Publisher::new(name, Arc::clone(&self.mailbox));
         let (provider, stop) = (Arc::clone(&running.provider), running.stop.clone());
@@ -80,6 +84,10 @@ impl Fleet {
                 () = stop.cancelled() => {}
             }
         });
+        let (provider, registry, stop) =
+            (Arc::clone(&running.provider), Arc::clone(&app.registry), running.stop.clone());
+        // It may have something to give back at the end, so it is told and not cut off.
+        self.tasks.spawn("provider's follower", async move { provider.follow(registry, stop).await });
     }
 
     fn providers(&self) -> Providers {
@@ -87,8 +95,11 @@ impl Fleet {
     }
 }
 
-fn build(config: &ProviderConfig) -> Arc<dyn Provider> {
-    match config {
-        ProviderConfig::File(config) => Arc::new(FileProvider::new(config)),
-    }
+fn build(settings: &ProviderSettings, app: &App) -> Result<Arc<dyn Provider>, HttpError> {
+    Ok(match settings {
+        ProviderSettings::File(config) => Arc::new(FileProvider::new(config)),
+        ProviderSettings::Ytsaurus(settings) => {
+            Arc::new(YtsaurusProvider::new(Arc::clone(settings), Arc::clone(&app.metrics))?)
+        }
+    })
 }

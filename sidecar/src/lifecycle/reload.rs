@@ -92,6 +92,7 @@ impl Reloader {
             return Err(NotTaken::OpenListener);
         }
         let judge = self.app.judge.load().renewed(&settings.verdicts, &self.tasks)?;
+        self.fleet.apply(&settings.providers, &self.app)?;
         for key in self.started.restart_needed(&settings) {
             tracing::warn!(key, "changed in the configuration, but takes effect only after a restart");
         }
@@ -105,7 +106,6 @@ impl Reloader {
         if self.app.control.update(settings.gate.clone(), keys, settings.verdicts.fingerprint) {
             self.app.feed.set_control(self.app.control.control());
         }
-        self.fleet.apply(&settings.providers, &self.app);
         self.files = settings.files;
         tracing::info!("configuration taken");
         Ok(())

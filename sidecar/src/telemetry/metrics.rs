@@ -15,6 +15,9 @@ use crate::telemetry::catalogue::{Catalogue, Described};
 /// The upper bounds of the buckets of a verdict's duration, in seconds.
 const VERDICT_BUCKETS: [f64; 12] = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
 
+/// The upper bounds of the buckets of a request's duration, in seconds.
+const REQUEST_BUCKETS: [f64; 9] = [0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0];
+
 /// A provider.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ProviderLabels {
@@ -38,6 +41,22 @@ pub struct VerdictLabels {
     pub outcome: &'static str,
     /// What knew the credential.
     pub source: &'static str,
+}
+
+/// Requests to a cluster, of one command and outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    /// The command.
+    pub command: &'static str,
+    /// `ok`, `error` or `unavailable`.
+    pub outcome: &'static str,
+}
+
+/// Requests to a cluster, of one command.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CommandLabels {
+    /// The command.
+    pub command: &'static str,
 }
 
 /// Which build this is.
@@ -79,6 +98,10 @@ pub struct Metrics {
     pub reloads_failed: Counter,
     /// Requests that broke the sidecar; each is a bug.
     pub panics: Counter,
+    /// Requests to YTsaurus clusters.
+    pub ytsaurus_requests: Family<RequestLabels, Counter>,
+    /// How long they took.
+    pub ytsaurus_request_seconds: Family<CommandLabels, Histogram, fn() -> Histogram>,
 }
 
 impl Metrics {
@@ -135,6 +158,20 @@ impl Metrics {
                 "Reloads of the configuration that failed; what ran before goes on.",
                 Counter::default(),
             ),
+            ytsaurus_requests: catalogue.add(
+                "ytsaurus_requests",
+                None,
+                &["command", "outcome"],
+                "Requests to YTsaurus clusters, attempts counted singly: ok, error (it would be the same again) or unavailable.",
+                Family::default(),
+            ),
+            ytsaurus_request_seconds: catalogue.add(
+                "ytsaurus_request_duration",
+                Some(Unit::Seconds),
+                &["command"],
+                "How long they took.",
+                Family::new_with_constructor(request_seconds as fn() -> Histogram),
+            ),
             panics: catalogue.add("panics", None, &[], "Requests that broke the sidecar; each is a bug worth reporting.", Counter::default()),
             catalogue,
         }
@@ -177,6 +214,10 @@ impl Metrics {
         text::encode(&mut text, self.catalogue.registry())?;
         Ok(text)
     }
+}
+
+fn request_seconds() -> Histogram {
+    Histogram::new(REQUEST_BUCKETS)
 }
 
 impl Default for Metrics {

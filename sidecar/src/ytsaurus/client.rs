@@ -1,0 +1,298 @@
+//! The cluster's HTTP API (version 4): one call, with its attempts.
+//!
+//! Every structured answer is asked for in a form of JSON that no user's data can break (see
+//! [`SAFE_FORMAT`]). What may go right a moment later is repeated, with growing random waits, until
+//! the caller's deadline; what may not is returned at once. A write carries an id, so that the
+//! cluster carries out a repeated one once.
+
+pub mod credential;
+pub mod error;
+pub mod guid;
+pub mod retry;
+pub mod settings;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use url::Url;
+
+use crate::http::HttpError;
+use crate::random::NoRandomness;
+use crate::telemetry::metrics::{CommandLabels, Metrics, RequestLabels};
+use crate::ytsaurus::client::credential::Credential;
+use crate::ytsaurus::client::error::{CallError, YtError, code};
+use crate::ytsaurus::client::settings::ClusterSettings;
+use crate::ytsaurus::text;
+
+/// The JSON of structured answers. Strings are bytes as characters, which never fails; NaN and
+/// infinity are strings; attributes, with which a user changes the shape of a value, are left out.
+pub const SAFE_FORMAT: &str =
+    r#"{"$value":"json","$attributes":{"attributes_mode":"never","stringify_nan_and_infinity":true}}"#;
+/// The most bytes of an answer. A page of a thousand operations has a few megabytes.
+pub const MAX_ANSWER: usize = 64 << 20;
+/// Parameters that are longer go into the body: headers have bounds on the way.
+const MAX_HEADER: usize = 4 << 10;
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long an idle connection is kept: less than load balancers keep them.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A cluster that can be asked.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    settings: Arc<ClusterSettings>,
+    metrics: Arc<Metrics>,
+}
+
+/// What is asked of the cluster.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The command.
+    pub command: &'static str,
+    /// How it travels.
+    pub kind: Kind,
+    /// Its parameters, strings as they are.
+    pub parameters: Value,
+}
+
+/// How a command travels.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// It changes nothing.
+    Read,
+    /// It changes something, and no more if repeated.
+    Write,
+    /// It sends rows; where it is asked for twice, the second replaces the first.
+    Upload(Bytes),
+    /// It reads rows, in this format.
+    Download(&'static str),
+}
+
+impl Client {
+    /// A client for a cluster.
+    ///
+    /// # Errors
+    /// [`HttpError::Client`].
+    pub fn new(settings: ClusterSettings, metrics: Arc<Metrics>) -> Result<Self, HttpError> {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("taskgate/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
+            .pool_idle_timeout(IDLE_TIMEOUT);
+        for authority in &settings.authorities {
+            builder = builder.add_root_certificate(authority.clone());
+        }
+        let http = builder.build().map_err(HttpError::Client)?;
+        Ok(Self { http, settings: Arc::new(settings), metrics })
+    }
+
+    /// A call's answer. What passes is waited for until `deadline`.
+    ///
+    /// # Errors
+    /// [`CallError`]: that of the last attempt.
+    pub async fn call(&self, call: &Call, deadline: Instant) -> Result<Bytes, CallError> {
+        self.call_at(&self.settings.proxy, call, deadline).await
+    }
+
+    /// As [`Self::call`], at another proxy of the cluster.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn call_at(&self, proxy: &Url, call: &Call, deadline: Instant) -> Result<Bytes, CallError> {
+        let mutation = match call.kind {
+            Kind::Write => Some(guid::random().map_err(|NoRandomness| no_randomness())?),
+            Kind::Download(_) | Kind::Read | Kind::Upload(_) => None,
+        };
+        let mut attempt = 0;
+        loop {
+            let request = self.request(proxy, call, mutation.as_deref(), attempt > 0)?;
+            let error = match self.attempt(call.command, request, deadline).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            attempt += 1;
+            let asked = match &error {
+                CallError::Unavailable { retry_after: Some(asked), .. } => *asked,
+                _ => Duration::ZERO,
+            };
+            let wait = retry::wait(attempt).max(asked);
+            // A wait beyond the deadline has no attempt after it.
+            if !error.is_passing() || is_heavy_refused(&error) || Instant::now() + wait >= deadline {
+                return Err(error);
+            }
+            tracing::debug!(command = call.command, attempt, %error, "cluster is asked again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Whose a credential is: the body of `/auth/whoami`. Asked once: whoever waits for it can ask
+    /// again.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn whoami(&self, credential: Option<&Credential>, deadline: Instant) -> Result<Bytes, CallError> {
+        let mut request = self.http.get(at(&self.settings.proxy, "/auth/whoami"));
+        if let Some(credential) = credential {
+            let (name, value) = credential.header();
+            request = request.header(name, value);
+        }
+        self.attempt("whoami", request, deadline).await
+    }
+
+    /// The proxies that take rows, as the cluster lists them.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn heavy_proxies(&self, deadline: Instant) -> Result<Vec<Url>, CallError> {
+        let body = self.attempt("hosts", self.http.get(at(&self.settings.proxy, "/hosts")), deadline).await?;
+        let hosts: Vec<String> =
+            serde_json::from_slice(&body).map_err(|error| CallError::Unreadable(error.to_string()))?;
+        let scheme = self.settings.proxy.scheme();
+        let urls = hosts.iter().filter_map(|host| crate::http::parse_url(&format!("{scheme}://{host}")).ok());
+        Ok(urls.collect())
+    }
+
+    fn request(
+        &self,
+        proxy: &Url,
+        call: &Call,
+        mutation: Option<&str>,
+        again: bool,
+    ) -> Result<reqwest::RequestBuilder, CallError> {
+        let mut parameters = text::encode_value(call.parameters.clone());
+        if let (Some(mutation), Value::Object(fields)) = (mutation, &mut parameters) {
+            fields.insert("mutation_id".into(), json!(mutation));
+            fields.insert("retry".into(), json!(again));
+        }
+        let written = text::ascii(&parameters);
+        let method = match call.kind {
+            Kind::Upload(_) => Method::PUT,
+            Kind::Write => Method::POST,
+            Kind::Read if written.len() > MAX_HEADER => Method::POST,
+            Kind::Download(_) | Kind::Read => Method::GET,
+        };
+        let is_body = method == Method::POST;
+        let mut request = self
+            .http
+            .request(method, at(proxy, &format!("/api/v4/{}", call.command)))
+            .header("X-YT-Header-Format", "json")
+            .header("X-YT-Correlation-Id", guid::random().map_err(|NoRandomness| no_randomness())?)
+            .header("Accept-Encoding", "identity");
+        if let Some(token) = &self.settings.token {
+            let mut value = HeaderValue::from_str(&format!("OAuth {}", token.expose()))
+                .map_err(|_| CallError::Exchange("the token has characters that no header may have".into()))?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        request = match &call.kind {
+            Kind::Upload(rows) => request.header("X-YT-Input-Format", "\"json\"").body(rows.clone()),
+            Kind::Download(format) => request.header("X-YT-Output-Format", *format),
+            Kind::Read | Kind::Write => request.header("X-YT-Output-Format", SAFE_FORMAT),
+        };
+        Ok(if is_body {
+            request.header("Content-Type", "application/json").body(written)
+        } else {
+            request.header("X-YT-Parameters", written)
+        })
+    }
+
+    async fn attempt(
+        &self,
+        command: &'static str,
+        request: reqwest::RequestBuilder,
+        deadline: Instant,
+    ) -> Result<Bytes, CallError> {
+        let started = Instant::now();
+        let left = deadline.saturating_duration_since(started);
+        let timeout = self.settings.timeout.min(left);
+        let result = match tokio::time::timeout(timeout, exchange(request)).await {
+            Ok(result) => result,
+            Err(_) => Err(CallError::Exchange(format!("no answer within {} ms", timeout.as_millis()))),
+        };
+        let outcome = match &result {
+            Ok(_) => "ok",
+            Err(error) if error.is_passing() => "unavailable",
+            Err(_) => "error",
+        };
+        self.metrics.ytsaurus_requests.get_or_create(&RequestLabels { command, outcome }).inc();
+        let seconds = self.metrics.ytsaurus_request_seconds.get_or_create(&CommandLabels { command });
+        seconds.observe(started.elapsed().as_secs_f64());
+        result
+    }
+}
+
+/// Whether a proxy that only controls was asked to carry rows.
+pub(crate) fn is_heavy_refused(error: &CallError) -> bool {
+    match error {
+        CallError::Unavailable { status: 307, .. } => true,
+        CallError::Unavailable { error, .. } => error.says("Control proxy may not serve heavy requests"),
+        _ => false,
+    }
+}
+
+fn at(proxy: &Url, path: &str) -> Url {
+    let mut url = proxy.clone();
+    url.set_path(path);
+    url
+}
+
+fn no_randomness() -> CallError {
+    CallError::Exchange(NoRandomness.to_string())
+}
+
+/// Sends a request and reads the whole answer, with the error that may come after it.
+async fn exchange(request: reqwest::RequestBuilder) -> Result<Bytes, CallError> {
+    let failed = |error: &reqwest::Error| CallError::Exchange(crate::http::explain(error));
+    let response = request.send().await.map_err(|error| failed(&error))?;
+    let response: http::Response<reqwest::Body> = response.into();
+    let (head, mut body) = response.into_parts();
+    let mut bytes = Vec::new();
+    let mut trailers = HeaderMap::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| failed(&error))?;
+        match frame.into_data() {
+            Ok(data) if bytes.len().saturating_add(data.len()) > MAX_ANSWER => {
+                return Err(CallError::TooLarge(MAX_ANSWER));
+            }
+            Ok(data) => bytes.extend_from_slice(&data),
+            Err(frame) => trailers.extend(frame.into_trailers().unwrap_or_default()),
+        }
+    }
+    let said = [&head.headers, &trailers].into_iter().filter_map(said).find(|error| error.code != 0);
+    match (head.status, said) {
+        (status, None) if status.is_success() => Ok(bytes.into()),
+        (status, said) => Err(refusal(status, &head.headers, said, &bytes)),
+    }
+}
+
+/// The error in a header or a trailer.
+fn said(headers: &HeaderMap) -> Option<YtError> {
+    serde_json::from_slice(headers.get("x-yt-error")?.as_bytes()).ok()
+}
+
+fn refusal(status: StatusCode, headers: &HeaderMap, said: Option<YtError>, body: &[u8]) -> CallError {
+    let error = said
+        .or_else(|| serde_json::from_slice(body).ok())
+        .unwrap_or_else(|| YtError::new(0, format!("answered {}", status.as_u16())));
+    let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    match status {
+        // The credential is judged by the status alone: on other ways 900 is the cluster's own trouble.
+        StatusCode::UNAUTHORIZED => CallError::Credential(error),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::TEMPORARY_REDIRECT => {
+            CallError::Unavailable { status: status.as_u16(), error, retry_after: retry_after.map(Duration::from_secs) }
+        }
+        status if status.is_server_error() => {
+            CallError::Unavailable { status: status.as_u16(), error, retry_after: retry_after.map(Duration::from_secs) }
+        }
+        _ if error.has(code::AUTHENTICATION) && !error.has(code::AUTHORIZATION) => CallError::Credential(error),
+        _ => CallError::Refused(error),
+    }
+}
