@@ -35,7 +35,7 @@ pub struct ListedService {
     pub access: AccessLevel,
     /// Whose it is.
     pub owner: Option<String>,
-    /// The epoch of its policy.
+    /// What verdicts and sessions are tied to: another one voids them.
     pub epoch: u32,
 }
 

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use taskgate_core::label::Label;
 use taskgate_core::service::{Endpoint, Protocol};
 
+use crate::digest::Digest;
 use crate::discovery::policy::Policy;
 
 /// The three names that a service's id is made of.
@@ -36,6 +38,17 @@ pub struct Entry {
     pub forward_credential: bool,
 }
 
+/// An id that another sidecar of the fleet gave to a service, and published.
+///
+/// It need not be true: whoever takes it checks that it is an id of that very service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The service.
+    pub key: ServiceKey,
+    /// Its id.
+    pub id: Label,
+}
+
 /// Something that is wrong with one service, or with one name of it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
@@ -52,4 +65,59 @@ pub struct Inventory {
     pub services: Vec<Entry>,
     /// What could not be read.
     pub problems: Vec<Problem>,
+    /// Which ids other sidecars gave, where they tell each other. An id that is claimed here wins over
+    /// one that this sidecar gave by itself. Services that are not in `services` may be among them.
+    pub claims: Vec<Claim>,
+}
+
+impl Entry {
+    /// The epoch of the service: 32 bits of the digest of its names and its policy. So a restart does
+    /// not change it, a change of the policy does, and what was decided about a service never counts
+    /// for another that got its id. Never 0.
+    #[must_use]
+    pub fn epoch(&self) -> u32 {
+        let ServiceKey { operation, task, service } = &*self.key;
+        let policy = self.policy.digest();
+        let parts = [operation.as_bytes(), task.as_bytes(), service.as_bytes(), policy.as_bytes()];
+        u32::try_from(Digest::of_parts(&parts).prefix() >> 32).unwrap_or_default().max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use taskgate_core::service::AccessLevel;
+
+    use super::*;
+
+    fn entry(operation: &str, task: &str, service: &str) -> Entry {
+        let key = ServiceKey { operation: operation.into(), task: task.into(), service: service.into() };
+        Entry {
+            key: Arc::new(key),
+            alternatives: Vec::new(),
+            alias: None,
+            protocol: Protocol::Http,
+            endpoints: Vec::new(),
+            policy: Policy { access: AccessLevel::CanRead, owner: None, grants: Vec::new(), revision: 0 },
+            forward_credential: false,
+        }
+    }
+
+    #[test]
+    fn the_epoch_is_of_one_service_and_one_policy() {
+        let before = entry("op", "web", "ui");
+        // What a sidecar that ran yesterday said about the same service.
+        assert_eq!(before.epoch(), 2_359_079_645);
+        let mut revised = before.clone();
+        revised.policy.revision = 7;
+        let mut closed = before.clone();
+        closed.policy.access = AccessLevel::Nobody;
+        let renamed = [entry("o", "pweb", "ui"), entry("op", "we", "bui"), entry("op", "web", "u")];
+        for other in renamed.into_iter().chain([revised, closed]) {
+            assert_ne!(before.epoch(), other.epoch(), "{other:?}");
+        }
+        // Where it runs and how it is reached is no matter of access.
+        let mut moved = before.clone();
+        moved.endpoints.push(Endpoint { address: ([10, 0, 0, 1], 80).into(), weight: 1 });
+        assert_eq!(before.epoch(), moved.epoch());
+    }
 }

@@ -41,6 +41,9 @@ pub struct Policy {
     pub owner: Option<String>,
     /// What visitors have.
     pub grants: Vec<(Grantee, Level)>,
+    /// What else the provider decides by, as a digest, so that its change voids verdicts. 0 where
+    /// there is nothing else.
+    pub revision: u64,
 }
 
 /// Whether an actor may use a service.
@@ -77,17 +80,16 @@ impl Policy {
         }
     }
 
-    /// The epoch of the policy: 32 bits of its digest, so that a restart does not change it and a
-    /// change of the policy does. Never 0.
+    /// The digest of all of it, whatever the order of the grants.
     #[must_use]
-    pub fn epoch(&self) -> u32 {
+    pub fn digest(&self) -> Digest {
         let mut grants = self.grants.clone();
         grants.sort();
         let access = format!("{:?}", self.access);
         let owner = format!("{:?}", self.owner);
         let grants = format!("{grants:?}");
-        let digest = Digest::of_parts(&[access.as_bytes(), owner.as_bytes(), grants.as_bytes()]);
-        u32::try_from(digest.prefix() >> 32).unwrap_or_default().max(1)
+        let revision = self.revision.to_be_bytes();
+        Digest::of_parts(&[access.as_bytes(), owner.as_bytes(), grants.as_bytes(), &revision])
     }
 
     fn level(&self, actor: &Actor) -> Option<Level> {
@@ -122,6 +124,7 @@ mod tests {
                 (Grantee::Actor("bob".into()), Level::CanRead),
                 (Grantee::Group("ml".into()), Level::CanManage),
             ],
+            revision: 0,
         }
     }
 
@@ -155,14 +158,16 @@ mod tests {
     }
 
     #[test]
-    fn the_epoch_follows_the_policy_and_not_the_order_of_grants() {
+    fn the_digest_follows_the_policy_and_not_the_order_of_grants() {
         let before = policy(AccessLevel::CanRead);
         let mut reordered = before.clone();
         reordered.grants.reverse();
-        assert_eq!(before.epoch(), reordered.epoch());
-        let mut changed = before.clone();
-        changed.grants.pop();
-        assert_ne!(before.epoch(), changed.epoch());
-        assert_ne!(before.epoch(), policy(AccessLevel::Owner).epoch());
+        assert_eq!(before.digest(), reordered.digest());
+        let mut fewer = before.clone();
+        fewer.grants.pop();
+        let revised = Policy { revision: 1, ..before.clone() };
+        for changed in [fewer, revised, policy(AccessLevel::Owner)] {
+            assert_ne!(before.digest(), changed.digest(), "{changed:?}");
+        }
     }
 }

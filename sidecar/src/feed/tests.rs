@@ -33,7 +33,7 @@ fn service(number: u32, port: u16) -> Arc<Published> {
         alias: None,
         protocol: Protocol::Http,
         endpoints: vec![Endpoint { address: SocketAddr::from(([10, 0, 0, 1], port)), weight: 1 }],
-        policy: Policy { access: AccessLevel::Public, owner: None, grants: Vec::new() },
+        policy: Policy { access: AccessLevel::Public, owner: None, grants: Vec::new(), revision: 0 },
         forward_credential: false,
     };
     let id = Label::parse(format!("{number:08x}").as_bytes()).expect("a label");

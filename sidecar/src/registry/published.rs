@@ -20,7 +20,7 @@ pub struct Published {
     pub provider: Arc<str>,
     /// What the provider knows.
     pub entry: Arc<Entry>,
-    /// The epoch of its policy.
+    /// What verdicts and sessions are tied to; see [`Entry::epoch`].
     pub epoch: u32,
     /// The row.
     pub row: PackedRow,
@@ -32,7 +32,7 @@ impl Published {
     /// # Errors
     /// [`InvalidService`]: the service is not publishable.
     pub fn new(id: Label, labels: Vec<Label>, provider: Arc<str>, entry: Arc<Entry>) -> Result<Self, InvalidService> {
-        let epoch = entry.policy.epoch();
+        let epoch = entry.epoch();
         let services = std::iter::once(entry.key.service.as_str()).chain(entry.alternatives.iter().map(String::as_str));
         let row = Service {
             id: id.as_str(),

@@ -29,13 +29,13 @@ fn entry(operation: &str, service: &str) -> Entry {
         alias: None,
         protocol: Protocol::Http,
         endpoints: vec![Endpoint { address: ([10, 0, 0, 1], 80).into(), weight: 1 }],
-        policy: Policy { access: AccessLevel::CanRead, owner: None, grants: Vec::new() },
+        policy: Policy { access: AccessLevel::CanRead, owner: None, grants: Vec::new(), revision: 0 },
         forward_credential: false,
     }
 }
 
 fn publish(registry: &Registry, provider: &str, services: &[Entry]) {
-    let inventory = Inventory { services: services.to_vec(), problems: Vec::new() };
+    let inventory = Inventory { services: services.to_vec(), ..Inventory::default() };
     registry.apply([(Arc::from(provider), Report::Sees(inventory))].into());
 }
 

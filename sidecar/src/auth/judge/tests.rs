@@ -85,8 +85,7 @@ impl Court {
     }
 
     async fn decide(&self, service: &Arc<Published>, value: &str) -> WireVerdict {
-        let credential = Credential { scheme: Scheme::Bearer, name: None, value: value.into() };
-        self.judge.decide(service, Some(&ByPolicy), &credential).await
+        self.judge.decide(service, Some(&ByPolicy), &bearer(value)).await
     }
 
     fn asked(&self, source: usize) -> usize {
@@ -95,18 +94,32 @@ impl Court {
 }
 
 fn service(access: AccessLevel) -> Arc<Published> {
-    let key = ServiceKey { operation: "op".into(), task: "web".into(), service: "ui".into() };
+    service_of("op", access)
+}
+
+/// A service with the id that all of them have here.
+fn service_of(operation: &str, access: AccessLevel) -> Arc<Published> {
+    let key = ServiceKey { operation: operation.into(), task: "web".into(), service: "ui".into() };
     let entry = Entry {
         key: Arc::new(key),
         alternatives: Vec::new(),
         alias: None,
         protocol: Protocol::Http,
         endpoints: Vec::new(),
-        policy: Policy { access, owner: None, grants: vec![(Grantee::Actor("alice".into()), Level::CanRead)] },
+        policy: Policy {
+            access,
+            owner: None,
+            grants: vec![(Grantee::Actor("alice".into()), Level::CanRead)],
+            revision: 0,
+        },
         forward_credential: false,
     };
     let id = Label::parse(b"ae5cf6f5").expect("a label");
     Arc::new(Published::new(id, Vec::new(), "file".into(), Arc::new(entry)).expect("a service"))
+}
+
+fn bearer(value: &str) -> Credential {
+    Credential { scheme: Scheme::Bearer, name: None, value: value.into() }
 }
 
 fn identified(name: &str, expires_at: Option<u64>) -> Identification {
@@ -155,6 +168,17 @@ async fn decisions_are_about_one_credential_and_one_policy() {
     assert_eq!(court.decide(&readable, "b").await, deny(Refusal::UnknownService));
     assert_eq!(court.decide(&service(AccessLevel::Owner), "a").await, deny(Refusal::AccessDenied));
     assert_eq!(court.asked(0), 3);
+}
+
+#[tokio::test]
+async fn a_decision_does_not_count_for_the_next_service_with_that_id() {
+    let court = Court::new(vec![vec![identified("alice", None), Identification::Rejected("revoked")]]);
+    let (first, second) = (service(AccessLevel::CanRead), service_of("other", AccessLevel::CanRead));
+    assert_eq!(court.decide(&first, "a").await, allow("alice", 30_000));
+    assert_eq!(court.decide(&second, "a").await, deny(Refusal::CredentialRejected));
+    // Not by the epoch alone, which is short.
+    let same_epoch = Arc::new(Published { epoch: first.epoch, ..(*second).clone() });
+    assert_ne!(court.judge.key(&first, &bearer("a")), court.judge.key(&same_epoch, &bearer("a")));
 }
 
 #[tokio::test]
@@ -207,7 +231,6 @@ async fn a_slow_source_is_not_waited_for() {
 #[tokio::test]
 async fn without_its_provider_a_service_is_not_decided_about() {
     let court = Court::new(vec![vec![identified("alice", None)]]);
-    let credential = Credential { scheme: Scheme::Bearer, name: None, value: "t".into() };
-    let verdict = court.judge.decide(&service(AccessLevel::CanRead), None, &credential).await;
+    let verdict = court.judge.decide(&service(AccessLevel::CanRead), None, &bearer("t")).await;
     assert_eq!(verdict, WireVerdict::Unavailable);
 }

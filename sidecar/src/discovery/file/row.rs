@@ -158,6 +158,7 @@ impl TryFrom<Row> for Entry {
             access: row.access,
             owner: row.owner,
             grants: row.grants.into_iter().map(RowGrant::grant).collect::<Result<_, _>>()?,
+            revision: 0,
         };
         Ok(Self {
             key: Arc::new(ServiceKey { operation: row.operation, task: row.task, service }),
