@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use taskgate_core::service::Protocol;
 use taskgate_core::time::UnixTime;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
@@ -37,13 +38,15 @@ pub struct Registry {
     feed: Arc<Feed>,
     clock: SharedClock,
     metrics: Arc<Metrics>,
+    changes: watch::Sender<u64>,
 }
 
 impl Registry {
     /// An empty registry that feeds `feed`.
     #[must_use]
     pub fn new(feed: Arc<Feed>, clock: SharedClock, metrics: Arc<Metrics>) -> Self {
-        Self { state: Mutex::default(), index: RwLock::default(), feed, clock, metrics }
+        let changes = watch::Sender::new(0);
+        Self { state: Mutex::default(), index: RwLock::default(), feed, clock, metrics, changes }
     }
 
     /// Says which providers there are, first preferred. Services of others go.
@@ -94,6 +97,7 @@ impl Registry {
                 "table changed"
             );
             self.count(&change, number);
+            self.changes.send_replace(number);
         }
         if state.waits_for().is_empty() {
             self.feed.settle();
@@ -134,6 +138,12 @@ impl Registry {
         let mut services: Vec<_> = self.state().services().values().map(Arc::clone).collect();
         services.sort_by(|left, right| left.entry.key.cmp(&right.entry.key));
         services
+    }
+
+    /// The number of the table's last change, and the news when there is another.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
