@@ -6,6 +6,7 @@
 //! is certainly ours or the platform's is removed, used or not; anything else of the job's passes byte
 //! for byte.
 
+use crate::cookie::Cookie;
 use crate::denial::Denial;
 use crate::edit::FieldEdit;
 use crate::request::{Field, Request};
@@ -82,9 +83,10 @@ pub fn platform(request: &Request<'_>, names: &CredentialNames) -> Result<Shown,
         }
     }
     for name in &names.platform_cookies {
-        for value in cookie::values(&request.cookies, name).filter(|value| !value.is_empty()) {
-            if !is_sealed(value) {
-                return Ok(Shown::Credential(credential(Scheme::Cookie, Some(name), value)?, Source::Cookie));
+        let is_it = |cookie: &Cookie<'_>| cookie.name == name.as_bytes() && !cookie.value.is_empty();
+        for cookie in cookie::all(&request.cookies).filter(is_it) {
+            if !is_sealed(cookie.value) {
+                return Ok(Shown::Credential(credential(Scheme::Cookie, Some(name), cookie.value)?, Source::Cookie));
             }
             shown = Shown::Sealed;
         }
@@ -136,9 +138,9 @@ pub fn strip(
         },
     };
     let keep_platform = forwards(Source::Cookie);
-    let is_ours = |name: &[u8]| {
-        name == names.session_cookie.as_bytes()
-            || (!keep_platform && names.platform_cookies.iter().any(|ours| ours.as_bytes() == name))
+    let is_ours = |cookie: &Cookie<'_>| {
+        (cookie.name == names.session_cookie.as_bytes() && !cookie.is_spaced)
+            || (!keep_platform && names.platform_cookies.iter().any(|ours| ours.as_bytes() == cookie.name))
     };
     let path = if forwards(Source::Query) {
         None
