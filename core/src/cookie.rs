@@ -119,10 +119,7 @@ mod tests {
     fn a_space_may_stand_for_the_equals_sign() {
         let strip = |line: &[u8]| strip(&[line], |found| found.name == b"t");
         let found = |line: &[u8]| {
-            let lines = [line];
-            let found =
-                all(&lines).find(|found| found.name == b"t").map(|found| (found.value.to_vec(), found.is_spaced));
-            found
+            all(&[line]).find(|found| found.name == b"t").map(|found| (found.value.to_vec(), found.is_spaced))
         };
         assert_eq!(found(b"a=1; t x; b"), Some((b"x".to_vec(), true)));
         assert_eq!(found(b"\tt  \"x==\" "), Some((b"x==".to_vec(), true)));
