@@ -7,6 +7,7 @@
 
 pub mod client;
 pub mod commands;
+pub mod discovery;
 pub mod path;
 pub mod provider;
 pub mod settings;

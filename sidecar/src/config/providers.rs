@@ -14,7 +14,7 @@ pub enum ProviderConfig {
     /// Services from a YAML file.
     File(FileProviderConfig),
     /// Services of the running operations of a YTsaurus cluster.
-    Ytsaurus(YtsaurusProviderConfig),
+    Ytsaurus(Box<YtsaurusProviderConfig>),
 }
 
 impl ProviderConfig {

@@ -82,6 +82,11 @@ impl FileProvider {
 
 #[async_trait]
 impl Provider for FileProvider {
+    async fn look(&self) -> Result<Inventory, String> {
+        let read = self.read(None).await.map_err(|error| error.to_string())?;
+        Ok(read.map(|(_, inventory)| inventory).unwrap_or_default())
+    }
+
     async fn run(&self, publisher: Publisher, stop: CancellationToken) {
         let mut watch = Watch::new(std::slice::from_ref(&self.path), self.poll);
         let mut last = None;

@@ -73,7 +73,7 @@ pub fn resolve_providers(
             }
             ProviderConfig::Ytsaurus(config) => {
                 let key = format!("providers[{index}].ytsaurus");
-                ProviderSettings::Ytsaurus(Arc::new(YtsaurusSettings::resolve(&key, config, gate, files)?))
+                ProviderSettings::Ytsaurus(Arc::new(YtsaurusSettings::resolve(&key, *config, gate, files)?))
             }
         });
     }

@@ -1,20 +1,28 @@
 //! The provider of services of running operations.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::actor::Actor;
-use crate::discovery::inventory::Entry;
+use crate::discovery::inventory::{Entry, Inventory};
 use crate::discovery::policy::Authorisation;
 use crate::discovery::provider::Provider;
 use crate::discovery::publisher::Publisher;
 use crate::http::HttpError;
 use crate::registry::Registry;
 use crate::telemetry::metrics::Metrics;
-use crate::ytsaurus::client::Client;
+use crate::ytsaurus::client::{Client, retry};
+use crate::ytsaurus::discovery::Discovery;
 use crate::ytsaurus::settings::YtsaurusSettings;
+
+/// The shortest rest between two rounds, whatever they take.
+const LEAST_REST: Duration = Duration::from_millis(500);
+/// The longest rest after rounds that failed.
+const LONGEST_REST: Duration = Duration::from_secs(120);
 
 /// The provider of services of running operations of one cluster.
 #[derive(Debug)]
@@ -32,12 +40,35 @@ impl YtsaurusProvider {
         let client = Client::new(settings.cluster.clone(), metrics)?;
         Ok(Self { settings, client })
     }
+
+    fn discovery(&self) -> Discovery {
+        Discovery::new(Arc::clone(&self.settings), self.client.clone())
+    }
 }
 
 #[async_trait]
 impl Provider for YtsaurusProvider {
-    async fn run(&self, publisher: Publisher, stop: CancellationToken) {
-        let _ = (publisher, stop, &self.client);
+    async fn run(&self, publisher: Publisher, _stop: CancellationToken) {
+        let mut discovery = self.discovery();
+        let mut failures = 0;
+        loop {
+            let started = Instant::now();
+            match discovery.round().await {
+                Ok(inventory) => {
+                    failures = 0;
+                    publisher.publish(inventory);
+                }
+                Err(error) => {
+                    failures += 1;
+                    publisher.fail(error.to_string());
+                }
+            }
+            tokio::time::sleep(rest(self.settings.jobs_period, started.elapsed(), failures)).await;
+        }
+    }
+
+    async fn look(&self) -> Result<Inventory, String> {
+        self.discovery().round().await.map_err(|error| error.to_string())
     }
 
     async fn follow(&self, registry: Arc<Registry>, stop: CancellationToken) {
@@ -46,5 +77,34 @@ impl Provider for YtsaurusProvider {
 
     async fn authorise(&self, service: &Entry, actor: &Actor) -> Authorisation {
         service.policy.authorise(actor)
+    }
+}
+
+/// How long to rest after a round that took so long, so many having failed in a row. A cluster that is
+/// slow or down is asked less, and no two sidecars ask in step.
+fn rest(period: Duration, took: Duration, failures: u32) -> Duration {
+    let rest = match failures {
+        0 => period.saturating_sub(took).max(took / 2),
+        _ => period.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_REST.max(period)),
+    };
+    // Up to a fifth less.
+    (rest * 4 / 5 + retry::fraction(rest / 5)).max(LEAST_REST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rests_are_never_short_and_grow_with_failures() {
+        let period = Duration::from_secs(5);
+        let secs = Duration::from_secs;
+        for _ in 0..20 {
+            assert!((secs(4)..=secs(5)).contains(&rest(period, Duration::ZERO, 0)));
+            assert!((secs(8)..=secs(10)).contains(&rest(period, secs(20), 0)));
+            assert!((secs(8)..=secs(10)).contains(&rest(period, Duration::ZERO, 1)));
+            assert!((secs(96)..=secs(120)).contains(&rest(period, Duration::ZERO, 30)));
+            assert!(rest(Duration::from_millis(1), Duration::ZERO, 0) >= LEAST_REST);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use futures_util::{Stream, StreamExt as _};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -10,6 +11,12 @@ use tokio::time::Instant;
 use crate::ytsaurus::client::error::{CallError, YtError};
 use crate::ytsaurus::client::{Call, Client, Kind};
 use crate::ytsaurus::commands::{Read, parse};
+
+/// How many batches are under way at once.
+const CONCURRENT: usize = 4;
+
+/// What became of the commands of one batch.
+pub type BatchResult<O> = Result<Vec<Result<O, CallError>>, CallError>;
 
 #[derive(Deserialize)]
 struct Answer {
@@ -23,17 +30,33 @@ struct Item<O> {
 }
 
 impl Client {
+    /// Carries out commands of one kind in batches of `size`, a few at a time: each batch with what became
+    /// of it, in order.
+    pub fn batches<'a, R: Read + Sync>(
+        &'a self,
+        commands: &'a [R],
+        size: usize,
+        deadline: Instant,
+    ) -> impl Stream<Item = (&'a [R], BatchResult<R::Output>)> + 'a {
+        let batches: Vec<_> = commands.chunks(size.max(1)).map(|batch| self.with_commands(batch, deadline)).collect();
+        futures_util::stream::iter(batches).buffered(CONCURRENT)
+    }
+
+    async fn with_commands<'a, R: Read>(
+        &self,
+        commands: &'a [R],
+        deadline: Instant,
+    ) -> (&'a [R], BatchResult<R::Output>) {
+        (commands, self.batch(commands, deadline).await)
+    }
+
     /// Carries out commands of one kind together; the results are in their order. One that fails, or
     /// whose answer can't be read, fails alone. Commands whose answers are too large together are
     /// carried out in smaller batches.
     ///
     /// # Errors
     /// [`CallError`], where the batch as a whole failed.
-    pub async fn batch<R: Read>(
-        &self,
-        commands: &[R],
-        deadline: Instant,
-    ) -> Result<Vec<Result<R::Output, CallError>>, CallError> {
+    pub async fn batch<R: Read>(&self, commands: &[R], deadline: Instant) -> BatchResult<R::Output> {
         let mut results = Vec::with_capacity(commands.len());
         let mut waiting = VecDeque::from([commands]);
         while let Some(commands) = waiting.pop_front() {
@@ -54,11 +77,7 @@ impl Client {
         Ok(results)
     }
 
-    async fn batch_once<R: Read>(
-        &self,
-        commands: &[R],
-        deadline: Instant,
-    ) -> Result<Vec<Result<R::Output, CallError>>, CallError> {
+    async fn batch_once<R: Read>(&self, commands: &[R], deadline: Instant) -> BatchResult<R::Output> {
         let requests: Vec<Value> =
             commands.iter().map(|command| json!({"command": R::COMMAND, "parameters": command.parameters()})).collect();
         // It reads: the batch is `Write` only in how it travels, with parameters in the body.

@@ -1,0 +1,230 @@
+//! Discovery: from running operations to services, round by round.
+//!
+//! A round lists the operations (now and then, for that is dear), their jobs, the ports of jobs that are
+//! new and what SPYT clusters wrote, all in batches. [`operation`], [`annotation`], [`spark`] and [`job`]
+//! read what the cluster says; [`compose`] makes services of it.
+//!
+//! What can't be read or had costs its operation, job or service alone: the rest goes on, what was known
+//! of that operation stays, and the reason is reported. Only when nothing can be had has the round failed.
+
+pub mod address;
+pub mod annotation;
+pub mod compose;
+pub mod hosts;
+pub mod job;
+pub mod jobs;
+pub mod listing;
+pub mod operation;
+pub mod ports;
+pub mod spark;
+pub mod written;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::time::Instant;
+
+use crate::discovery::inventory::{Entry, Inventory, Problem, ServiceKey};
+use crate::ytsaurus::client::Client;
+use crate::ytsaurus::discovery::annotation::{Annotation, Wanted};
+use crate::ytsaurus::discovery::compose::{Found, Rules, services};
+use crate::ytsaurus::discovery::hosts::Hosts;
+use crate::ytsaurus::discovery::jobs::{Jobs, list_jobs};
+use crate::ytsaurus::discovery::listing::{ListingError, list};
+use crate::ytsaurus::discovery::operation::{Offer, Operation};
+use crate::ytsaurus::discovery::ports::KnownPorts;
+use crate::ytsaurus::discovery::spark::Spark;
+use crate::ytsaurus::discovery::written::{Written, read_written};
+use crate::ytsaurus::settings::YtsaurusSettings;
+
+/// Why a round came to nothing.
+#[derive(Debug, Error)]
+pub enum RoundError {
+    /// Of no operation could the jobs be listed.
+    #[error("jobs can't be listed: {0}")]
+    Jobs(String),
+    /// Operations could not be listed.
+    #[error(transparent)]
+    Listing(#[from] ListingError),
+}
+
+/// Discovery in one cluster, with what it remembers from round to round.
+#[derive(Debug)]
+pub struct Discovery {
+    settings: Arc<YtsaurusSettings>,
+    client: Client,
+    listed: Option<Listed>,
+    ports: KnownPorts,
+    hosts: Hosts,
+    /// What each operation had when it could last be looked at.
+    entries: HashMap<String, Vec<Entry>>,
+}
+
+/// The operations as they were listed last.
+#[derive(Debug)]
+struct Listed {
+    at: Instant,
+    operations: Vec<Operation>,
+    problems: Vec<Problem>,
+}
+
+impl Discovery {
+    /// Discovery that knows nothing yet.
+    #[must_use]
+    pub fn new(settings: Arc<YtsaurusSettings>, client: Client) -> Self {
+        Self {
+            settings,
+            client,
+            listed: None,
+            ports: KnownPorts::default(),
+            hosts: Hosts::default(),
+            entries: HashMap::new(),
+        }
+    }
+
+    /// The operations as they were listed last.
+    pub fn operations(&self) -> impl Iterator<Item = &Operation> {
+        self.listed.iter().flat_map(|listed| &listed.operations)
+    }
+
+    /// Looks at the cluster.
+    ///
+    /// # Errors
+    /// [`RoundError`].
+    pub async fn round(&mut self) -> Result<Inventory, RoundError> {
+        let started = Instant::now();
+        let deadline = started + self.settings.round;
+        self.list_operations(started, deadline).await?;
+        let Some(mut listed) = self.listed.take() else { return Ok(Inventory::default()) };
+        let outcome = self.look(&mut listed, deadline).await;
+        self.listed = Some(listed);
+        outcome
+    }
+
+    async fn list_operations(&mut self, now: Instant, deadline: Instant) -> Result<(), ListingError> {
+        let is_due = self.listed.as_ref().is_none_or(|listed| now >= listed.at + self.settings.operations_period);
+        if is_due {
+            let mut listing = list(&self.client, self.settings.operation_types, deadline).await?;
+            if !self.settings.spark.enabled {
+                listing.operations.retain(|operation| !matches!(operation.offer, Offer::Spark(_)));
+            }
+            tracing::debug!(seen = listing.seen, offering = listing.operations.len(), "operations listed");
+            let Self { entries, .. } = self;
+            let running: HashSet<&str> = listing.operations.iter().map(|operation| operation.id.as_str()).collect();
+            entries.retain(|operation, _| running.contains(operation.as_str()));
+            self.listed = Some(Listed { at: now, operations: listing.operations, problems: listing.problems });
+        }
+        Ok(())
+    }
+
+    async fn look(&mut self, listed: &mut Listed, deadline: Instant) -> Result<Inventory, RoundError> {
+        let Self { settings, client, ports, hosts, entries, .. } = self;
+        let written = read_written(client, &listed.operations, settings, deadline).await;
+        let with_jobs = listed.operations.iter().filter(|operation| has_jobs(operation, &written));
+        let asked: Vec<&str> = with_jobs.map(|operation| operation.id.as_str()).collect();
+        let mut jobs = list_jobs(client, &asked, settings, deadline).await?;
+        let gone = std::mem::take(&mut jobs.gone);
+        listed.operations.retain(|operation| !gone.contains(&operation.id));
+        entries.retain(|operation, _| !gone.contains(operation));
+        for operation in &listed.operations {
+            jobs.bound(&operation.id, &operation.offer);
+        }
+        let with_ports = listed.operations.iter().filter(|operation| has_ports(&operation.offer));
+        ports.learn(client, with_ports.flat_map(|one| jobs.of(&one.id)), settings, deadline).await;
+        let nodes: HashSet<&str> = jobs.all().map(|job| job.address.host.as_str()).collect();
+        hosts.look_up(&nodes).await;
+
+        let owners = ports.owners(&jobs);
+        let rules = Rules {
+            port_names: settings.port_names,
+            forward_credential: settings.forward_credential,
+            spark: settings.spark,
+            hosts,
+            owners: &owners,
+        };
+        let mut inventory = Inventory { problems: listed.problems.clone(), ..Inventory::default() };
+        for operation in &listed.operations {
+            let (found, mut reasons, whole) = found(operation, &jobs, ports, &written);
+            let known = entries.remove(&operation.id).unwrap_or_default();
+            let now = if whole || known.is_empty() {
+                let (fresh, wrong) = services(operation, &found, &rules);
+                reasons.extend(wrong);
+                with_absent(&operation.offer, fresh, known)
+            } else {
+                known
+            };
+            inventory.services.extend(now.iter().cloned());
+            entries.insert(operation.id.clone(), now);
+            let subject = format!("operation {}", operation.id);
+            let problems = reasons.into_iter().map(|reason| Problem { subject: subject.clone(), reason });
+            inventory.problems.extend(problems);
+        }
+        Ok(inventory)
+    }
+}
+
+/// What is known of an operation, what is wrong with it, and whether that is the whole truth.
+fn found<'a>(
+    operation: &Operation,
+    jobs: &'a Jobs,
+    ports: &KnownPorts,
+    written: &Written,
+) -> (Found<'a>, Vec<String>, bool) {
+    let mut reasons = Vec::new();
+    let mut whole = true;
+    if let Some(reason) = jobs.failure(&operation.id) {
+        reasons.push(format!("{reason}; what was known of it stays"));
+        whole = false;
+    }
+    reasons.extend(jobs.reasons(&operation.id).iter().cloned());
+    let mut found = Found::default();
+    for job in jobs.of(&operation.id) {
+        let known = ports.of(&job.id);
+        if let Err(reason) = &known {
+            reasons.extend(reason.map(|reason| format!("job {}: {reason}", job.id)));
+        }
+        found.jobs.push((job, known.ok()));
+    }
+    if let Some(of_operation) = written.of(&operation.id) {
+        found.written = of_operation.names.clone();
+        found.is_cluster = of_operation.is_cluster;
+        if let Some(reason) = &of_operation.failure {
+            reasons.push(format!("{reason}; what was known of it stays"));
+            whole = false;
+        }
+    }
+    (found, reasons, whole)
+}
+
+/// Services of an operation, with those that have no jobs at the moment but had: their names go on, and
+/// requests are told to come back. What an annotation names is always there, so it is not kept beyond it.
+fn with_absent(offer: &Offer, mut now: Vec<Entry>, known: Vec<Entry>) -> Vec<Entry> {
+    if matches!(offer, Offer::Annotated(Annotation { services: Wanted::Named(_), .. })) {
+        return now;
+    }
+    let present: HashSet<Arc<ServiceKey>> = now.iter().map(|entry| Arc::clone(&entry.key)).collect();
+    let absent = known.into_iter().filter(|entry| !present.contains(&entry.key));
+    now.extend(absent.map(|entry| Entry { endpoints: Vec::new(), ..entry }));
+    now
+}
+
+/// Whether an operation's jobs matter. Those of workers, which are many, do not.
+fn has_jobs(operation: &Operation, written: &Written) -> bool {
+    match &operation.offer {
+        Offer::Annotated(_) | Offer::Spark(Spark::Driver(Some(_))) => true,
+        Offer::Spark(Spark::Cluster(cluster)) => {
+            !cluster.annotated.is_empty() || written.of(&operation.id).is_some_and(|written| written.is_cluster)
+        }
+        Offer::Spark(Spark::Driver(None)) => false,
+    }
+}
+
+/// Whether their ports do.
+fn has_ports(offer: &Offer) -> bool {
+    match offer {
+        Offer::Annotated(_) => true,
+        Offer::Spark(Spark::Cluster(cluster)) => !cluster.annotated.is_empty(),
+        Offer::Spark(Spark::Driver(_)) => false,
+    }
+}

@@ -1,0 +1,121 @@
+//! A running job.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::ytsaurus::client::guid;
+use crate::ytsaurus::discovery::address::HostPort;
+use crate::ytsaurus::text;
+
+/// A running job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Its id.
+    pub id: String,
+    /// Its task.
+    pub task: Arc<str>,
+    /// Its node as the cluster names it, which is where its ports are looked up.
+    pub node: String,
+    /// Where it listens, and the node's own port.
+    pub address: HostPort,
+    /// Which of its task's jobs it is. A job that replaces another has its number.
+    pub cookie: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct WireJob {
+    id: String,
+    state: Option<String>,
+    task_name: Option<String>,
+    address: Option<String>,
+    addresses: Option<BTreeMap<String, String>>,
+    job_cookie: Option<u64>,
+    #[serde(default)]
+    is_stale: Option<bool>,
+}
+
+/// Reads a job out of a page; none where it does not run. `network` picks one of its addresses.
+///
+/// # Errors
+/// Why the job can't be used: its id, or what there is of it, and the reason.
+pub fn read(raw: &RawValue, network: Option<&str>) -> Result<Option<Job>, (String, String)> {
+    let wire: WireJob = serde_json::from_str(raw.get())
+        .map_err(|error| ("of an unknown id".to_owned(), format!("can't be read: {error}")))?;
+    if !guid::is_guid(&wire.id) {
+        return Err(("of an unknown id".into(), "its id is none".into()));
+    }
+    if wire.state.is_some_and(|state| state != "running") {
+        return Ok(None);
+    }
+    let fail = |reason: &str| (wire.id.clone(), reason.to_owned());
+    if wire.is_stale == Some(true) {
+        return Err(fail("is stale: the cluster lists it as running, but its node has not spoken of it for long"));
+    }
+    let Some(task) = wire.task_name.as_deref().and_then(text::decode).filter(|task| !task.is_empty()) else {
+        return Err(fail("has no task name"));
+    };
+    let Some(node) = wire.address else { return Err(fail("has no address yet")) };
+    let written = match network {
+        None => node.as_str(),
+        Some(network) => match wire.addresses.as_ref().and_then(|addresses| addresses.get(network)) {
+            Some(address) => address,
+            None => return Err(fail("has no address in the configured `network`")),
+        },
+    };
+    let Some(address) = HostPort::parse(written) else { return Err(fail("its address is no `host:port`")) };
+    Ok(Some(Job { id: wire.id, task: task.into(), node, address, cookie: wire.job_cookie }))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read_json(value: &Value, network: Option<&str>) -> Result<Option<Job>, (String, String)> {
+        read(&serde_json::value::to_raw_value(value).expect("JSON"), network)
+    }
+
+    fn job() -> Value {
+        json!({"id": "1-2-3-4", "state": "running", "task_name": "web", "address": "node-1.test:9012",
+            "addresses": {"default": "node-1.test:9012", "fast": "[2001:db8::1]:9012"}, "job_cookie": 3})
+    }
+
+    #[test]
+    fn reads_jobs() {
+        let read = read_json(&job(), None).expect("no reason").expect("a job");
+        assert_eq!((read.id.as_str(), &*read.task, read.cookie), ("1-2-3-4", "web", Some(3)));
+        assert_eq!((read.node.as_str(), read.address.host.as_str()), ("node-1.test:9012", "node-1.test"));
+        let read = read_json(&job(), Some("fast")).expect("no reason").expect("a job");
+        assert_eq!((read.node.as_str(), read.address.host.as_str()), ("node-1.test:9012", "2001:db8::1"));
+        // Old clusters say less.
+        let little = json!({"id": "1-2-3-4", "task_name": "web", "address": "n:1"});
+        assert!(read_json(&little, None).is_ok_and(|job| job.is_some()));
+    }
+
+    #[test]
+    fn a_job_that_does_not_run_is_none_and_one_that_is_wrong_has_a_reason() {
+        let with = |key: &str, value: Value| {
+            let mut job = job();
+            job[key] = value;
+            job
+        };
+        assert_eq!(read_json(&with("state", json!("aborting")), None), Ok(None));
+        for (key, value) in [
+            ("is_stale", json!(true)),
+            ("task_name", json!(null)),
+            ("task_name", json!("\u{ff}")),
+            ("address", json!(null)),
+            ("address", json!("nowhere")),
+            ("address", json!("a:99999")),
+            ("id", json!("x/../y")),
+            ("id", json!(7)),
+        ] {
+            assert!(read_json(&with(key, value.clone()), None).is_err(), "{key} {value}");
+        }
+        assert!(read_json(&job(), Some("slow")).is_err());
+    }
+}

@@ -1,0 +1,202 @@
+//! The running jobs of operations, listed in batches.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use taskgate_core::service::MAX_ENDPOINTS;
+use tokio::time::Instant;
+
+use crate::ytsaurus::client::Client;
+use crate::ytsaurus::client::error::{CallError, code};
+use crate::ytsaurus::commands::jobs::{JobsPage, ListJobs, PAGE};
+use crate::ytsaurus::discovery::RoundError;
+use crate::ytsaurus::discovery::annotation::{Annotation, Wanted};
+use crate::ytsaurus::discovery::job::{self, Job};
+use crate::ytsaurus::discovery::operation::Offer;
+use crate::ytsaurus::settings::YtsaurusSettings;
+
+/// The most pages of one operation: more jobs than that are never looked at.
+const MAX_PAGES: usize = 20;
+/// The most reasons of one operation.
+const MAX_REASONS: usize = 20;
+
+/// The running jobs of operations.
+#[derive(Debug, Default)]
+pub struct Jobs {
+    operations: HashMap<String, OperationJobs>,
+    /// Operations that are over.
+    pub gone: HashSet<String>,
+}
+
+#[derive(Debug, Default)]
+struct OperationJobs {
+    jobs: Vec<Job>,
+    reasons: Vec<String>,
+    failure: Option<String>,
+}
+
+/// Lists the running jobs of operations.
+///
+/// # Errors
+/// [`RoundError::Jobs`], where those of no operation could be listed.
+pub async fn list_jobs(
+    client: &Client,
+    operations: &[&str],
+    settings: &YtsaurusSettings,
+    deadline: Instant,
+) -> Result<Jobs, RoundError> {
+    let mut jobs = Jobs::default();
+    let mut asked: Vec<ListJobs> =
+        operations.iter().map(|operation| ListJobs { operation: (*operation).to_owned(), offset: 0 }).collect();
+    for page in 0..MAX_PAGES {
+        let (more, failure) = list_page(client, &asked, settings, deadline, &mut jobs).await;
+        if let (0, Some(error)) = (page, failure) {
+            return Err(RoundError::Jobs(error.to_string()));
+        }
+        asked = more;
+        if asked.is_empty() {
+            break;
+        }
+    }
+    for of_operation in jobs.operations.values_mut() {
+        of_operation.jobs.sort_by(|left, right| order(left).cmp(&order(right)));
+        of_operation.jobs.dedup_by(|left, right| left.id == right.id);
+    }
+    Ok(jobs)
+}
+
+/// Lists one page of each operation: what is asked for next, and why no batch at all had an answer.
+async fn list_page(
+    client: &Client,
+    asked: &[ListJobs],
+    settings: &YtsaurusSettings,
+    deadline: Instant,
+    jobs: &mut Jobs,
+) -> (Vec<ListJobs>, Option<CallError>) {
+    let answers = client.batches(asked, settings.batch_commands, deadline);
+    futures_util::pin_mut!(answers);
+    let (mut more, mut failure, mut answered) = (Vec::new(), None, false);
+    while let Some((batch, answer)) = answers.next().await {
+        match answer {
+            Ok(pages) => {
+                answered = true;
+                for (command, page) in batch.iter().zip(pages) {
+                    more.extend(jobs.take(command, page, settings.network.as_deref()));
+                }
+            }
+            Err(error) => {
+                for command in batch {
+                    jobs.fail(&command.operation, &error);
+                }
+                failure = Some(error);
+            }
+        }
+    }
+    (more, failure.filter(|_| !answered))
+}
+
+/// Jobs keep their order from round to round: one that replaces another has its number.
+fn order(job: &Job) -> (&str, u64, &str) {
+    (&job.task, job.cookie.unwrap_or(u64::MAX), &job.id)
+}
+
+impl Jobs {
+    /// An operation's jobs, by task and number.
+    #[must_use]
+    pub fn of(&self, operation: &str) -> &[Job] {
+        self.operations.get(operation).map_or(&[], |of_operation| of_operation.jobs.as_slice())
+    }
+
+    /// All jobs.
+    pub fn all(&self) -> impl Iterator<Item = &Job> {
+        self.operations.values().flat_map(|of_operation| &of_operation.jobs)
+    }
+
+    /// All jobs with their operations.
+    pub fn with_operations(&self) -> impl Iterator<Item = (&str, &Job)> {
+        self.operations
+            .iter()
+            .flat_map(|(id, of_operation)| of_operation.jobs.iter().map(move |job| (id.as_str(), job)))
+    }
+
+    /// Why an operation's jobs could not be listed.
+    #[must_use]
+    pub fn failure(&self, operation: &str) -> Option<&str> {
+        self.operations.get(operation).and_then(|of_operation| of_operation.failure.as_deref())
+    }
+
+    /// What is wrong with an operation's jobs.
+    #[must_use]
+    pub fn reasons(&self, operation: &str) -> &[String] {
+        self.operations.get(operation).map_or(&[], |of_operation| of_operation.reasons.as_slice())
+    }
+
+    /// Drops jobs that make no difference: of tasks that have no service, and beyond what a service may
+    /// have. Where users write addresses any job may be the one, so those of SPYT all stay.
+    pub fn bound(&mut self, operation: &str, offer: &Offer) {
+        let Some(of_operation) = self.operations.get_mut(operation) else { return };
+        let tasks: Option<HashSet<&str>> = match offer {
+            Offer::Annotated(Annotation { services: Wanted::EveryPort, .. }) => None,
+            Offer::Annotated(Annotation { services: Wanted::Named(services), .. }) => {
+                Some(services.iter().map(|service| service.task.as_str()).collect())
+            }
+            Offer::Spark(_) => return,
+        };
+        let mut counts: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+        of_operation.jobs.retain(|job| {
+            let is_wanted = tasks.as_ref().is_none_or(|tasks| tasks.contains(&*job.task));
+            let count = counts.entry(Arc::clone(&job.task)).or_default();
+            *count += usize::from(is_wanted);
+            is_wanted && *count <= MAX_ENDPOINTS
+        });
+        for (task, count) in counts.into_iter().filter(|(_, count)| *count > MAX_ENDPOINTS) {
+            of_operation.reason(format!("task {task}: has {count} jobs; requests go to {MAX_ENDPOINTS} of them"));
+        }
+    }
+
+    /// Takes a page; the next one, where there is more.
+    fn take(
+        &mut self,
+        command: &ListJobs,
+        page: Result<JobsPage, CallError>,
+        network: Option<&str>,
+    ) -> Option<ListJobs> {
+        let page = match page {
+            Ok(page) => page,
+            Err(error) if error.has(code::NO_SUCH_OPERATION) => {
+                self.gone.insert(command.operation.clone());
+                return None;
+            }
+            Err(error) => {
+                self.fail(&command.operation, &error);
+                return None;
+            }
+        };
+        let of_operation = self.operations.entry(command.operation.clone()).or_default();
+        if !page.errors.is_empty() {
+            of_operation.failure = Some("its jobs could be listed in part alone".into());
+        }
+        for raw in &page.jobs {
+            match job::read(raw, network) {
+                Ok(job) => of_operation.jobs.extend(job),
+                Err((id, reason)) => of_operation.reason(format!("job {id}: {reason}")),
+            }
+        }
+        let is_full = page.jobs.len() >= PAGE;
+        is_full.then(|| ListJobs { operation: command.operation.clone(), offset: command.offset + page.jobs.len() })
+    }
+
+    fn fail(&mut self, operation: &str, error: &CallError) {
+        let of_operation = self.operations.entry(operation.to_owned()).or_default();
+        of_operation.failure = Some(format!("its jobs can't be listed: {error}"));
+    }
+}
+
+impl OperationJobs {
+    fn reason(&mut self, reason: String) {
+        if self.reasons.len() < MAX_REASONS {
+            self.reasons.push(reason);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! A running operation, as far as its services go.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use taskgate_core::service::MAX_NAME;
+
+use crate::digest::Digest;
+use crate::ytsaurus::client::guid;
+use crate::ytsaurus::discovery::annotation::{self, Annotation};
+use crate::ytsaurus::discovery::spark::{self, Spark};
+use crate::ytsaurus::text;
+
+/// A running operation.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Its id.
+    pub id: String,
+    /// Its alias, without the leading `*`.
+    pub alias: Option<String>,
+    /// Who started it.
+    pub owner: Option<String>,
+    /// Who may do what with it, as the cluster gave it.
+    pub acl: Option<Arc<RawValue>>,
+    /// What it offers.
+    pub offer: Offer,
+}
+
+/// What an operation offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// What its annotation says.
+    Annotated(Annotation),
+    /// The services of a SPYT cluster or driver.
+    Spark(Spark),
+}
+
+/// An operation out of a page.
+#[derive(Clone, Debug)]
+pub struct ReadOperation {
+    /// Its id.
+    pub id: String,
+    /// When it started, as the cluster writes it.
+    pub start_time: String,
+    /// The operation; none: it offers nothing.
+    pub operation: Option<Operation>,
+    /// What is wrong with what it offers.
+    pub reasons: Vec<String>,
+}
+
+/// What of an operation is read first: its users can't spoil it.
+#[derive(Deserialize)]
+struct Head {
+    id: String,
+    start_time: String,
+    authenticated_user: Option<String>,
+}
+
+/// The rest.
+#[derive(Deserialize)]
+struct Body<'a> {
+    brief_spec: Option<Map<String, Value>>,
+    #[serde(borrow)]
+    runtime_parameters: Option<Runtime<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Runtime<'a> {
+    annotations: Option<Value>,
+    #[serde(borrow)]
+    acl: Option<&'a RawValue>,
+}
+
+impl Operation {
+    /// A digest of who may do what with it.
+    #[must_use]
+    pub fn acl_revision(&self) -> u64 {
+        self.acl.as_ref().map_or(0, |acl| Digest::of(acl.get().as_bytes()).prefix())
+    }
+}
+
+/// Reads an operation out of a page; none where not even its id can be read.
+#[must_use]
+pub fn read(raw: &RawValue) -> Option<ReadOperation> {
+    let head: Head = serde_json::from_str(raw.get()).ok().filter(|head: &Head| guid::is_guid(&head.id))?;
+    let mut reasons = Vec::new();
+    let operation = match serde_json::from_str::<Body<'_>>(raw.get()) {
+        Ok(body) => offered(&head, body, &mut reasons),
+        Err(error) => {
+            reasons.push(format!("can't be read: {error}"));
+            None
+        }
+    };
+    Some(ReadOperation { id: head.id, start_time: head.start_time, operation, reasons })
+}
+
+fn offered(head: &Head, body: Body<'_>, reasons: &mut Vec<String>) -> Option<Operation> {
+    let runtime = body.runtime_parameters?;
+    let Some(Value::Object(annotations)) = &runtime.annotations else { return None };
+    let spec = body.brief_spec.unwrap_or_default();
+    let title = spec.get("title").and_then(Value::as_str).and_then(text::decode).unwrap_or_default();
+    let offer = match spark::read(&title, annotations) {
+        Some(spark) => Offer::Spark(spark.map_err(|reason| reasons.push(reason)).ok()?),
+        None => {
+            let read = annotation::read(annotations);
+            reasons.extend(read.reasons);
+            Offer::Annotated(read.annotation?)
+        }
+    };
+    let alias = spec.get("alias").and_then(Value::as_str).and_then(text::decode);
+    let alias = alias.map(|alias| alias.strip_prefix('*').map(ToOwned::to_owned).unwrap_or(alias)).filter(|alias| {
+        let usable = is_name(alias);
+        if !usable && !alias.is_empty() {
+            reasons.push("its alias is too long or has control characters; it is left out".into());
+        }
+        usable
+    });
+    let owner = head.authenticated_user.as_deref().and_then(text::decode).filter(|owner| is_name(owner));
+    let acl = runtime.acl.map(|acl| Arc::from(acl.to_owned()));
+    Some(Operation { id: head.id.clone(), alias, owner, acl, offer })
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= MAX_NAME && !name.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn raw(value: &Value) -> Box<RawValue> {
+        serde_json::value::to_raw_value(value).expect("JSON")
+    }
+
+    fn operation(annotations: &Value) -> Value {
+        json!({"id": "1-2-3-4", "start_time": "2026-01-01T00:00:00.000000Z", "authenticated_user": "alice",
+            "brief_spec": {"title": "t", "alias": "*app"},
+            "runtime_parameters": {"annotations": annotations, "acl": [{"action": "allow"}]}})
+    }
+
+    #[test]
+    fn reads_what_is_offered() {
+        let read = read(&raw(&operation(&json!({"task_proxy": {"enabled": true}})))).expect("an operation");
+        let operation = read.operation.expect("an offer");
+        assert_eq!((operation.id.as_str(), operation.owner.as_deref()), ("1-2-3-4", Some("alice")));
+        assert_eq!(operation.alias.as_deref(), Some("app"));
+        assert!(matches!(operation.offer, Offer::Annotated(_)));
+        assert_ne!(operation.acl_revision(), 0);
+    }
+
+    #[test]
+    fn most_operations_offer_nothing() {
+        for annotations in [
+            json!({}),
+            json!(null),
+            json!("text"),
+            json!({"description": 7}),
+            json!({"task_proxy": {"enabled": false}}),
+        ] {
+            let read = read(&raw(&operation(&annotations))).expect("an operation");
+            assert!(read.operation.is_none() && read.reasons.is_empty(), "{read:?}");
+        }
+        let bare = json!({"id": "1-2-3-4", "start_time": "x"});
+        assert!(read(&raw(&bare)).is_some_and(|read| read.operation.is_none() && read.reasons.is_empty()));
+    }
+
+    #[test]
+    fn what_a_user_wrote_never_costs_the_id() {
+        let nested = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+        let text = operation(&json!("PLACE")).to_string().replace("\"PLACE\"", &nested);
+        let raw = RawValue::from_string(text).expect("JSON");
+        let read = read(&raw).expect("an operation");
+        assert_eq!((read.id.as_str(), read.operation.is_none(), read.reasons.len()), ("1-2-3-4", true, 1));
+    }
+
+    #[test]
+    fn an_operation_without_an_id_is_none() {
+        assert!(read(&raw(&json!({"start_time": "x"}))).is_none());
+        assert!(read(&raw(&json!({"id": "../../x", "start_time": "x"}))).is_none());
+    }
+
+    #[test]
+    fn aliases_may_be_anything() {
+        let alias = |alias: Value| {
+            let mut value = operation(&json!({"task_proxy": {"enabled": true}}));
+            value["brief_spec"]["alias"] = alias;
+            read(&raw(&value)).and_then(|read| read.operation).and_then(|operation| operation.alias)
+        };
+        assert_eq!(alias(json!("*my-app")).as_deref(), Some("my-app"));
+        assert_eq!(alias(json!("plain")).as_deref(), Some("plain"));
+        for none in [json!(""), json!("*"), json!(7), json!("*a\nb"), json!("*".repeat(999)), json!("*\u{ff}")] {
+            assert_eq!(alias(none.clone()), None, "{none}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The ports of jobs. A job's ports never change, so each job is asked about once.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::ytsaurus::client::Client;
+use crate::ytsaurus::client::error::{CallError, code};
+use crate::ytsaurus::commands::jobs::{JobPorts, PortsAnswer};
+use crate::ytsaurus::discovery::compose::Ports;
+use crate::ytsaurus::discovery::job::Job;
+use crate::ytsaurus::discovery::jobs::Jobs;
+use crate::ytsaurus::settings::YtsaurusSettings;
+
+/// The most ports of a job that are looked at.
+const MAX_PORTS: usize = 1_000;
+
+/// The ports of jobs that run.
+#[derive(Debug, Default)]
+pub struct KnownPorts {
+    known: HashMap<String, Ports>,
+    failed: HashMap<String, String>,
+}
+
+impl KnownPorts {
+    /// Asks about jobs that are not known yet, and forgets those that are not among these.
+    pub async fn learn(
+        &mut self,
+        client: &Client,
+        jobs: impl Iterator<Item = &Job>,
+        settings: &YtsaurusSettings,
+        deadline: Instant,
+    ) {
+        let jobs: Vec<&Job> = jobs.collect();
+        let running: HashSet<&str> = jobs.iter().map(|job| job.id.as_str()).collect();
+        self.known.retain(|job, _| running.contains(job.as_str()));
+        self.failed.clear();
+        let unknown = jobs.iter().filter(|job| !self.known.contains_key(&job.id));
+        let asked: Vec<JobPorts> =
+            unknown.map(|job| JobPorts { node: job.node.clone(), job: job.id.clone() }).collect();
+        let answers = client.batches(&asked, settings.batch_commands, deadline);
+        futures_util::pin_mut!(answers);
+        while let Some((batch, answer)) = answers.next().await {
+            match answer {
+                Ok(ports) => {
+                    for (command, ports) in batch.iter().zip(ports) {
+                        self.take(&command.job, ports);
+                    }
+                }
+                Err(error) => {
+                    for command in batch {
+                        self.failed.insert(command.job.clone(), format!("its ports can't be looked up: {error}"));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The ports of a job.
+    ///
+    /// # Errors
+    /// Why they are not known; none where nobody asked.
+    pub fn of(&self, job: &str) -> Result<Ports, Option<&str>> {
+        self.known.get(job).map(Arc::clone).ok_or_else(|| self.failed.get(job).map(String::as_str))
+    }
+
+    /// Which operation a port of a node was given to.
+    #[must_use]
+    pub fn owners<'a>(&self, jobs: &'a Jobs) -> HashMap<(&'a str, u16), &'a str> {
+        let with_ports = jobs.with_operations().filter_map(|(operation, job)| {
+            let ports = self.known.get(&job.id)?;
+            Some(ports.iter().flatten().map(move |port| ((job.address.host.as_str(), *port), operation)))
+        });
+        with_ports.flatten().collect()
+    }
+
+    fn take(&mut self, job: &str, answer: Result<PortsAnswer, CallError>) {
+        match answer {
+            Ok(PortsAnswer { value }) => {
+                let ports: Ports = value.iter().take(MAX_PORTS).map(port).collect();
+                self.known.insert(job.to_owned(), ports);
+            }
+            Err(error) => {
+                let reason = if error.has(code::RESOLVE) {
+                    "its node does not know it: it has just ended, or the node is away".to_owned()
+                } else {
+                    format!("its ports can't be looked up: {error}")
+                };
+                self.failed.insert(job.to_owned(), reason);
+            }
+        }
+    }
+}
+
+fn port(value: &Value) -> Option<u16> {
+    value.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0)
+}
