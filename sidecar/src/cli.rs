@@ -1,7 +1,9 @@
 //! The command line.
 
 mod client;
+mod columns;
 mod config;
+mod discover;
 mod id;
 mod key;
 mod output;
@@ -29,6 +31,8 @@ enum Command {
     /// check a configuration, or print what is known about it
     #[command(subcommand)]
     Config(config::Config),
+    /// look for services as the sidecar would, and print them and everything that is refused
+    Discover(discover::Discover),
     /// print the ids that a service can have, shortest first
     Id(id::Id),
     /// make keys for `keys`
@@ -54,6 +58,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Config(config) => config.run(),
+        Command::Discover(discover) => discover.run(),
         Command::Id(id) => id.run(),
         Command::Key(key) => key.run(),
         Command::Metrics => output::text(&Metrics::new().markdown()),

@@ -5,7 +5,7 @@ use hyper::Method;
 
 use crate::api::services::{ListedService, ServiceList};
 use crate::cli::client::Target;
-use crate::cli::output;
+use crate::cli::{columns, output};
 
 #[derive(Debug, Args)]
 pub(super) struct Services {
@@ -26,22 +26,10 @@ impl Services {
     }
 }
 
-fn table(services: &[ListedService]) -> String {
-    let header = ["ID", "PROTOCOL", "ACCESS", "OWNER", "ENDPOINTS", "SERVICE", "LABELS"].map(ToOwned::to_owned);
-    let rows: Vec<[String; 7]> = std::iter::once(header).chain(services.iter().map(row)).collect();
-    let mut widths = [0; 7];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for row in &rows {
-        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
+/// Services as a table.
+pub(super) fn table(services: &[ListedService]) -> String {
+    let header = ["ID", "PROTOCOL", "ACCESS", "OWNER", "ENDPOINTS", "SERVICE", "LABELS"];
+    columns::aligned(header, services.iter().map(row))
 }
 
 fn row(service: &ListedService) -> [String; 7] {

@@ -12,6 +12,7 @@ use crate::discovery::publisher::{Mailbox, Publisher};
 use crate::discovery::settings::ProviderSettings;
 use crate::http::HttpError;
 use crate::lifecycle::Tasks;
+use crate::telemetry::metrics::Metrics;
 use crate::ytsaurus::provider::YtsaurusProvider;
 
 /// The providers that run.
@@ -46,7 +47,7 @@ impl Fleet {
         for settings in settings {
             let name = settings.name();
             if self.running.get(name).is_none_or(|running| !running.settings.is_same(settings)) {
-                let provider = build(settings, app)?;
+                let provider = build(settings, &app.metrics)?;
                 let stop = self.tasks.stop().child_token();
                 starting.insert(name.to_owned(), Running { settings: settings.clone(), provider, stop });
             }
@@ -95,11 +96,15 @@ impl Fleet {
     }
 }
 
-fn build(settings: &ProviderSettings, app: &App) -> Result<Arc<dyn Provider>, HttpError> {
+/// A provider with these settings.
+///
+/// # Errors
+/// [`HttpError::Client`].
+pub fn build(settings: &ProviderSettings, metrics: &Arc<Metrics>) -> Result<Arc<dyn Provider>, HttpError> {
     Ok(match settings {
         ProviderSettings::File(config) => Arc::new(FileProvider::new(config)),
         ProviderSettings::Ytsaurus(settings) => {
-            Arc::new(YtsaurusProvider::new(Arc::clone(settings), Arc::clone(&app.metrics))?)
+            Arc::new(YtsaurusProvider::new(Arc::clone(settings), Arc::clone(metrics))?)
         }
     })
 }

@@ -125,9 +125,7 @@ impl State {
                 self.pending = Pending::Everything;
             }
             Report::Sees(inventory) => {
-                for problem in inventory.problems.iter().take(MAX_PROBLEMS) {
-                    tracing::warn!(provider, subject = problem.subject, reason = problem.reason, "service left out");
-                }
+                log_new(provider, &inventory.problems, &known.unread);
                 known.failure = None;
                 known.last_success = Some(now);
                 let name = Arc::clone(&known.name);
