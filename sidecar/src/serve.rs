@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::api;
 use crate::app::App;
+use crate::auth::judge::docket::Docket;
 use crate::auth::judge::{Judge, Shared, decisions};
 use crate::clock::SharedClock;
 use crate::config::resolve::Settings;
@@ -140,6 +141,7 @@ fn assemble(settings: &Settings, clock: SharedClock, tasks: &Tasks) -> Result<Ar
     let registry = Arc::new(Registry::new(Arc::clone(&feed), Arc::clone(&clock), Arc::clone(&metrics)));
     let shared = Arc::new(Shared {
         decisions: decisions(settings.verdicts.cache_entries),
+        docket: Arc::new(Docket::new(tasks.clone())),
         cache_key: random::bytes()?,
         clock: Arc::clone(&clock),
         metrics: Arc::clone(&metrics),

@@ -30,7 +30,7 @@ pub(super) async fn decide(State(app): State<Arc<App>>, body: Body) -> Result<Re
                 let providers = app.providers.read().unwrap_or_else(PoisonError::into_inner);
                 providers.get(&*service.provider).map(Arc::clone)
             };
-            judge.decide(&service, provider.as_deref(), &query.credential).await
+            judge.decide(&service, provider, &query.credential).await
         }
         // The provider of an unknown service may only not have published yet.
         _ => judge.unknown_service(&query.service, app.feed.is_settled()),

@@ -1,8 +1,12 @@
 //! The judge: asks sources and providers, and keeps decisions for a while.
 //!
-//! Requests that ask the same share one answer, so that many workers cost a platform one call. A
-//! decision is kept under a keyed hash of the question, never under the credential, and is void when
-//! the service's policy or the sources change. What could not be decided is not kept.
+//! Requests that ask the same share one answer, so that many workers cost a platform one call; a
+//! question goes on when they have no more time ([`docket`]). A decision is kept under a keyed hash of the
+//! question, never under the credential, and is void when the service's policy or the sources change.
+//! What could not be decided is not kept.
+
+pub mod docket;
+mod inquiry;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +19,16 @@ use tokio::time::Instant;
 use tokio_util::sync::DropGuard;
 
 use crate::auth::callout::Callout;
+use crate::auth::judge::docket::{Answer, Docket};
+use crate::auth::judge::inquiry::Inquiry;
 use crate::auth::jwt::Jwt;
 use crate::auth::settings::{SourceSettings, VerdictSettings};
-use crate::auth::source::{Identification, Question, Source};
+use crate::auth::source::Source;
 use crate::auth::tokens::Tokens;
 use crate::auth::ytsaurus::YtsaurusSource;
 use crate::clock::SharedClock;
 use crate::digest::Digest;
 use crate::discovery::inventory::ServiceKey;
-use crate::discovery::policy::Authorisation;
 use crate::discovery::provider::Provider;
 use crate::http::HttpError;
 use crate::lifecycle::Tasks;
@@ -38,8 +43,7 @@ pub type Decisions = Cache<Digest, Decision>;
 pub struct Judge {
     sources: Arc<Sources>,
     deadline: Duration,
-    allow_lifetime: Duration,
-    deny_lifetime: Duration,
+    lifetimes: Lifetimes,
     fingerprint: Digest,
     shared: Arc<Shared>,
 }
@@ -51,11 +55,20 @@ struct Sources {
     _stop: DropGuard,
 }
 
+/// How long decisions hold.
+#[derive(Clone, Copy, Debug)]
+struct Lifetimes {
+    allow: Duration,
+    deny: Duration,
+}
+
 /// What outlives a reload.
 #[derive(Debug)]
 pub struct Shared {
     /// What decisions are kept in.
     pub decisions: Decisions,
+    /// The questions under way.
+    pub docket: Arc<Docket>,
     /// Keys the hashes of questions.
     pub cache_key: [u8; 32],
     /// The clock.
@@ -147,8 +160,7 @@ impl Judge {
         Self {
             sources,
             deadline: settings.deadline,
-            allow_lifetime: settings.allow_lifetime,
-            deny_lifetime: settings.deny_lifetime,
+            lifetimes: Lifetimes { allow: settings.allow_lifetime, deny: settings.deny_lifetime },
             fingerprint: settings.fingerprint,
             shared,
         }
@@ -158,7 +170,9 @@ impl Judge {
     #[must_use]
     pub fn unknown_service(&self, id: &str, whole: bool) -> WireVerdict {
         let outcome = if whole {
-            Ok(self.deny(Refusal::UnknownService, String::new(), "none"))
+            let until = self.shared.clock.now().after(self.lifetimes.deny);
+            let outcome = Outcome::Deny(Refusal::UnknownService);
+            Ok(Decision { outcome, actor: String::new(), source: "none", until })
         } else {
             Err(Undecided { source: "none", reason: "not every provider has published yet".into() })
         };
@@ -172,102 +186,35 @@ impl Judge {
     pub async fn decide(
         &self,
         service: &Arc<Published>,
-        provider: Option<&dyn Provider>,
+        provider: Option<Arc<dyn Provider>>,
         credential: &Credential,
     ) -> WireVerdict {
         let started = Instant::now();
         let key = self.key(service, credential);
-        let kept = self.shared.decisions.get(&key).await.filter(|kept| kept.until > self.shared.clock.now());
+        let kept = self.shared.kept(&key).await;
         let cached = kept.is_some();
         let outcome = match kept {
             Some(kept) => Ok(kept),
             None => {
-                self.shared.decisions.invalidate(&key).await;
-                let question = Question { service, credential };
-                let fresh = self.shared.decisions.try_get_with(key, self.ask(question, provider));
-                match tokio::time::timeout(self.deadline, fresh).await {
-                    Ok(outcome) => outcome.map_err(|undecided| Undecided::clone(&undecided)),
-                    Err(_) => {
-                        Err(Undecided { source: "none", reason: "took longer than `verdicts.deadline_ms`".into() })
-                    }
-                }
+                let inquiry = Inquiry {
+                    sources: Arc::clone(&self.sources),
+                    lifetimes: self.lifetimes,
+                    shared: Arc::clone(&self.shared),
+                    service: Arc::clone(service),
+                    provider,
+                    credential: credential.clone(),
+                };
+                let asker = self.shared.docket.ask(key, || inquiry.run(key));
+                tokio::time::timeout(self.deadline, asker.answer()).await.unwrap_or_else(|_| {
+                    Err(Undecided { source: "none", reason: "took longer than `verdicts.deadline_ms`".into() })
+                })
             }
         };
         self.record(service.id.as_str(), &outcome, cached, started.elapsed());
         self.wire(outcome)
     }
 
-    async fn ask(&self, question: Question<'_>, provider: Option<&dyn Provider>) -> Result<Decision, Undecided> {
-        let (actor, source) = match self.identify(question).await? {
-            Identified::Actor(actor, source) => (actor, source),
-            Identified::Refusal(code, source) => return Ok(self.deny(code, String::new(), source)),
-        };
-        let authorisation = match provider {
-            Some(provider) => provider.authorise(&question.service.entry, &actor).await,
-            None => Authorisation::Unavailable("its provider is not configured any more".into()),
-        };
-        match authorisation {
-            Authorisation::AccessDenied => Ok(self.deny(Refusal::AccessDenied, actor.name().to_owned(), source)),
-            Authorisation::Allow => {
-                let now = self.shared.clock.now();
-                let until = now.after(self.allow_lifetime);
-                let until = actor.expires_at().map_or(until, |end| end.min(until));
-                let name = actor.name().to_owned();
-                Ok(Decision { outcome: Outcome::Allow(actor.into_identity()), actor: name, source, until })
-            }
-            Authorisation::Unavailable(reason) => Err(Undecided { source, reason }),
-            Authorisation::UnknownService => Ok(self.deny(Refusal::UnknownService, actor.name().to_owned(), source)),
-        }
-    }
-
-    async fn identify(&self, question: Question<'_>) -> Result<Identified, Undecided> {
-        let mut undecided = None;
-        for source in &self.sources.list {
-            let identification = source.identify(question).await;
-            let name = source.name();
-            match identification {
-                Identification::Identified(actor) => return Ok(Identified::Actor(actor, name)),
-                Identification::NotRequested => {
-                    tracing::debug!(
-                        source = name,
-                        service.id = question.service.id.as_str(),
-                        "credential is for another source"
-                    );
-                }
-                // With a source out of reach, another's no is not the last word.
-                Identification::Refused(reason) | Identification::Rejected(reason) if undecided.is_some() => {
-                    tracing::debug!(source = name, reason, "credential refused while another source is unavailable");
-                }
-                Identification::Refused(reason) => {
-                    tracing::debug!(source = name, reason, service.id = question.service.id.as_str(), "holder refused");
-                    return Ok(Identified::Refusal(Refusal::AccessDenied, name));
-                }
-                Identification::Rejected(reason) => {
-                    tracing::debug!(
-                        source = name,
-                        reason,
-                        service.id = question.service.id.as_str(),
-                        "credential rejected"
-                    );
-                    return Ok(Identified::Refusal(Refusal::CredentialRejected, name));
-                }
-                Identification::Unavailable(reason) => {
-                    undecided.get_or_insert(Undecided { source: name, reason });
-                }
-            }
-        }
-        match undecided {
-            Some(undecided) => Err(undecided),
-            None => Ok(Identified::Refusal(Refusal::CredentialRejected, "none")),
-        }
-    }
-
-    fn deny(&self, code: Refusal, actor: String, source: &'static str) -> Decision {
-        let until = self.shared.clock.now().after(self.deny_lifetime);
-        Decision { outcome: Outcome::Deny(code), actor, source, until }
-    }
-
-    fn wire(&self, outcome: Result<Decision, Undecided>) -> WireVerdict {
+    fn wire(&self, outcome: Answer) -> WireVerdict {
         let Ok(decision) = outcome else { return WireVerdict::Unavailable };
         let lifetime_ms = millis(decision.until.since(self.shared.clock.now()));
         match decision.outcome {
@@ -294,7 +241,7 @@ impl Judge {
     }
 
     /// One line a decision, with the same fields whatever it is.
-    fn record(&self, service_id: &str, outcome: &Result<Decision, Undecided>, cached: bool, took: Duration) {
+    fn record(&self, service_id: &str, outcome: &Answer, cached: bool, took: Duration) {
         let (verdict, code, actor, source, reason) = match outcome {
             Ok(Decision { outcome: Outcome::Allow(_), actor, source, .. }) => {
                 ("allow", "", actor.as_str(), *source, "")
@@ -325,10 +272,11 @@ impl Judge {
     }
 }
 
-/// What the sources came to.
-enum Identified {
-    Actor(crate::auth::actor::Actor, &'static str),
-    Refusal(Refusal, &'static str),
+impl Shared {
+    /// What is kept and still holds.
+    async fn kept(&self, key: &Digest) -> Option<Decision> {
+        self.decisions.get(key).await.filter(|kept| kept.until > self.clock.now())
+    }
 }
 
 /// Whether a credential is short enough to be asked about.

@@ -1,3 +1,5 @@
+mod late;
+
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
@@ -10,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::auth::actor::Actor;
+use crate::auth::source::{Identification, Question};
 use crate::clock::ManualClock;
 use crate::discovery::inventory::{Entry, Inventory, ServiceKey};
 use crate::discovery::policy::{Grantee, Level, Policy};
@@ -55,6 +58,7 @@ struct Court {
     sources: Vec<Arc<Scripted>>,
     clock: Arc<ManualClock>,
     metrics: Arc<Metrics>,
+    tasks: Tasks,
 }
 
 impl Court {
@@ -63,14 +67,20 @@ impl Court {
     }
 
     fn taking(scripts: Vec<Vec<Identification>>, takes: Duration) -> Self {
+        Self::with_unattended(scripts, takes, 10)
+    }
+
+    fn with_unattended(scripts: Vec<Vec<Identification>>, takes: Duration, unattended: usize) -> Self {
         let sources: Vec<Arc<Scripted>> = scripts
             .into_iter()
             .map(|answers| Arc::new(Scripted { answers: Mutex::new(answers.into()), takes, ..Scripted::default() }))
             .collect();
         let clock = Arc::new(ManualClock::new(UnixTime::from_millis(1_000_000)));
         let metrics = Arc::new(Metrics::new());
+        let tasks = Tasks::new();
         let shared = Shared {
             decisions: decisions(100),
+            docket: Arc::new(Docket::with_unattended(unattended, tasks.clone())),
             cache_key: [3; 32],
             clock: Arc::<ManualClock>::clone(&clock),
             metrics: Arc::clone(&metrics),
@@ -84,12 +94,12 @@ impl Court {
             fingerprint: Digest::of(b"sources"),
         };
         let list = sources.iter().map(|source| Arc::<Scripted>::clone(source) as Arc<dyn Source>).collect();
-        let judge = Judge::of(list, &settings, Arc::new(shared), &Tasks::new());
-        Self { judge, sources, clock, metrics }
+        let judge = Judge::of(list, &settings, Arc::new(shared), &tasks);
+        Self { judge, sources, clock, metrics, tasks }
     }
 
     async fn decide(&self, service: &Arc<Published>, value: &str) -> WireVerdict {
-        self.judge.decide(service, Some(&ByPolicy), &bearer(value)).await
+        self.judge.decide(service, Some(Arc::new(ByPolicy)), &bearer(value)).await
     }
 
     fn asked(&self, source: usize) -> usize {
