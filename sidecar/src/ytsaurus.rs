@@ -11,4 +11,5 @@ pub mod discovery;
 pub mod path;
 pub mod provider;
 pub mod settings;
+pub mod table;
 pub mod text;

@@ -59,6 +59,15 @@ pub struct CommandLabels {
     pub command: &'static str,
 }
 
+/// Attempts to write a table of services, of one outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TableWriteLabels {
+    /// Whose services.
+    pub provider: String,
+    /// `ok`, `partial`, `unchanged` or `error`.
+    pub outcome: &'static str,
+}
+
 /// Which build this is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BuildLabels {
@@ -102,6 +111,12 @@ pub struct Metrics {
     pub ytsaurus_requests: Family<RequestLabels, Counter>,
     /// How long they took.
     pub ytsaurus_request_seconds: Family<CommandLabels, Histogram, fn() -> Histogram>,
+    /// Whether this sidecar writes the table of services.
+    pub ytsaurus_table_leader: Family<ProviderLabels, Gauge>,
+    /// How many rows it has.
+    pub ytsaurus_table_rows: Family<ProviderLabels, Gauge>,
+    /// Attempts to write it.
+    pub ytsaurus_table_writes: Family<TableWriteLabels, Counter>,
 }
 
 impl Metrics {
@@ -171,6 +186,27 @@ impl Metrics {
                 &["command"],
                 "How long they took.",
                 Family::new_with_constructor(request_seconds as fn() -> Histogram),
+            ),
+            ytsaurus_table_leader: catalogue.add(
+                "ytsaurus_table_leader",
+                None,
+                &["provider"],
+                "1 where this sidecar is the one that writes the services table in Cypress, else 0.",
+                Family::default(),
+            ),
+            ytsaurus_table_rows: catalogue.add(
+                "ytsaurus_table_rows",
+                None,
+                &["provider"],
+                "Rows of the services table, as this sidecar last saw or wrote it.",
+                Family::default(),
+            ),
+            ytsaurus_table_writes: catalogue.add(
+                "ytsaurus_table_writes",
+                None,
+                &["provider", "outcome"],
+                "Attempts to bring the services table up to date: ok, partial (but for the table of names, which the robot may not write), unchanged (nothing to write) or error.",
+                Family::default(),
             ),
             panics: catalogue.add("panics", None, &[], "Requests that broke the sidecar; each is a bug worth reporting.", Counter::default()),
             catalogue,

@@ -18,6 +18,8 @@ use crate::telemetry::metrics::Metrics;
 use crate::ytsaurus::client::{Client, retry};
 use crate::ytsaurus::discovery::Discovery;
 use crate::ytsaurus::settings::YtsaurusSettings;
+use crate::ytsaurus::table::ServicesTable;
+use crate::ytsaurus::table::pace::Pace;
 
 /// The shortest rest between two rounds, whatever they take.
 const LEAST_REST: Duration = Duration::from_millis(500);
@@ -29,6 +31,7 @@ const LONGEST_REST: Duration = Duration::from_secs(120);
 pub struct YtsaurusProvider {
     settings: Arc<YtsaurusSettings>,
     client: Client,
+    table: Option<ServicesTable>,
 }
 
 impl YtsaurusProvider {
@@ -37,8 +40,12 @@ impl YtsaurusProvider {
     /// # Errors
     /// [`HttpError::Client`].
     pub fn new(settings: Arc<YtsaurusSettings>, metrics: Arc<Metrics>) -> Result<Self, HttpError> {
-        let client = Client::new(settings.cluster.clone(), metrics)?;
-        Ok(Self { settings, client })
+        let client = Client::new(settings.cluster.clone(), Arc::clone(&metrics))?;
+        let table = settings.table.clone();
+        let table = table.map(|table| {
+            ServicesTable::new(client.clone(), table, &settings.name, Pace::default(), Arc::clone(&metrics))
+        });
+        Ok(Self { settings, client, table })
     }
 
     fn discovery(&self) -> Discovery {
@@ -72,7 +79,9 @@ impl Provider for YtsaurusProvider {
     }
 
     async fn follow(&self, registry: Arc<Registry>, stop: CancellationToken) {
-        let _ = (registry, stop, &self.settings);
+        if let Some(table) = &self.table {
+            table.follow(&registry, &stop).await;
+        }
     }
 
     async fn authorise(&self, service: &Entry, actor: &Actor) -> Authorisation {

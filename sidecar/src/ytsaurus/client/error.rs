@@ -27,6 +27,8 @@ pub mod code {
     pub const AUTHORIZATION: i64 = 901;
     /// Too many requests of one user.
     pub const REQUEST_RATE_LIMIT: i64 = 904;
+    /// A transaction that was asked to be alive is not.
+    pub const PREREQUISITE_CHECK_FAILED: i64 = 1_000;
     /// No such operation.
     pub const NO_SUCH_OPERATION: i64 = 1_915;
     /// The proxy takes no requests for now.

@@ -1,0 +1,126 @@
+//! Which ids the sidecars of a fleet gave, read from the tables that one of them writes.
+
+use serde::Deserialize;
+use serde_json::Value;
+use taskgate_core::label::Label;
+use tokio::time::Instant;
+
+use crate::discovery::inventory::{Claim, ServiceKey};
+use crate::ytsaurus::client::Client;
+use crate::ytsaurus::client::error::{CallError, code};
+use crate::ytsaurus::commands::cypress::Get;
+use crate::ytsaurus::settings::TableSettings;
+
+/// What of a row says who has which id. The main table's rows have neither id nor kind.
+#[derive(Deserialize)]
+struct ClaimRow {
+    domain: Option<String>,
+    operation_id: String,
+    task_name: String,
+    service: String,
+    id: Option<String>,
+    kind: Option<String>,
+}
+
+/// The ids that the tables say, from the table of names or, where that has none or may not be read,
+/// from the main one. Rows that can't be read are left out. Tables that are not there have none.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn read_claims(
+    client: &Client,
+    settings: &TableSettings,
+    deadline: Instant,
+) -> Result<Vec<Claim>, CallError> {
+    for path in [&settings.names_path, &settings.path] {
+        let rows = match client.read_table(path, deadline).await {
+            Ok(rows) => rows,
+            Err(error) if is_not_for_us(&error) => continue,
+            Err(error) => return Err(error),
+        };
+        let claims: Vec<Claim> = rows.into_iter().filter_map(claim).collect();
+        if !claims.is_empty() {
+            return Ok(claims);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// What changes whenever [`read_claims`] may have another answer; none where there is no table.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn revision(
+    client: &Client,
+    settings: &TableSettings,
+    deadline: Instant,
+) -> Result<Option<String>, CallError> {
+    for path in [&settings.names_path, &settings.path] {
+        // Older clusters know the revision of a node as a whole alone.
+        for attribute in ["content_revision", "revision"] {
+            match client.read(&Get { path: format!("{path}/@{attribute}") }, deadline).await {
+                Ok(answer) => return Ok(Some(format!("{path} {}", answer.value))),
+                Err(error) if is_not_for_us(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a node is not there, or not for the robot to read.
+fn is_not_for_us(error: &CallError) -> bool {
+    error.has(code::RESOLVE) || error.has(code::AUTHORIZATION)
+}
+
+fn claim(row: Value) -> Option<Claim> {
+    let row: ClaimRow = serde_json::from_value(row).ok()?;
+    if row.kind.is_some_and(|kind| kind != "id") {
+        return None;
+    }
+    let id = match (row.id, &row.domain) {
+        (Some(id), _) => id,
+        (None, Some(domain)) => domain.split('.').next().unwrap_or_default().to_owned(),
+        (None, None) => return None,
+    };
+    let id = Label::parse(id.as_bytes()).ok()?;
+    Some(Claim { key: ServiceKey { operation: row.operation_id, task: row.task_name, service: row.service }, id })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(row: Value) -> Option<String> {
+        claim(row).map(|Claim { key, id }| format!("{} {} {} {id}", key.operation, key.task, key.service))
+    }
+
+    #[test]
+    fn ids_are_claims_in_either_table() {
+        let main = json!({"domain": "2ef4261c.tasks.example.test", "operation_id": "op", "task_name": "t", "service": "s",
+            "protocol": "http"});
+        assert_eq!(read(main).as_deref(), Some("op t s 2ef4261c"));
+        let named = json!({"domain": "2ef4261c.t.test", "operation_id": "op", "task_name": "t", "service": "s", "kind": "id",
+            "id": "00112233445566772ef4261c", "operation_alias": null, "owner": null});
+        assert_eq!(read(named).as_deref(), Some("op t s 00112233445566772ef4261c"));
+    }
+
+    #[test]
+    fn other_names_and_malformed_rows_are_none() {
+        let rows = [
+            json!({"domain": "a-t-s.t.test", "operation_id": "op", "task_name": "t", "service": "s", "kind": "alias", "id": "2ef4261c"}),
+            json!({"domain": "a-t-s.t.test", "operation_id": "op", "task_name": "t", "service": "s", "kind": "alternative", "id": "2ef4261c"}),
+            json!({"domain": null, "operation_id": "op", "task_name": "t", "service": "s"}),
+            json!({"domain": "-.t.test", "operation_id": "op", "task_name": "t", "service": "s"}),
+            json!({"domain": "2ef4261c.t.test", "operation_id": 7, "task_name": "t", "service": "s"}),
+            json!({"domain": "2ef4261c.t.test", "operation_id": "op"}),
+            json!("row"),
+            json!(null),
+        ];
+        for row in rows {
+            assert_eq!(read(row.clone()), None, "{row}");
+        }
+    }
+}

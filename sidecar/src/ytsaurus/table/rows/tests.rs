@@ -1,0 +1,172 @@
+use taskgate_core::service::{AccessLevel, Endpoint, Protocol};
+
+use super::*;
+use crate::discovery::inventory::{Entry, ServiceKey};
+use crate::discovery::policy::Policy;
+
+const OPERATION: &str = "a6e04b98-bf982394-5103e8-55754a49";
+
+fn entry(operation: &str, task: &str, service: &str) -> Entry {
+    let key = ServiceKey { operation: operation.into(), task: task.into(), service: service.into() };
+    Entry {
+        key: Arc::new(key),
+        alternatives: Vec::new(),
+        alias: None,
+        protocol: Protocol::Http,
+        endpoints: vec![Endpoint { address: ([10, 0, 0, 1], 80).into(), weight: 1 }],
+        policy: Policy { access: AccessLevel::CanRead, owner: Some("alice".into()), grants: Vec::new(), revision: 0 },
+        forward_credential: false,
+    }
+}
+
+/// As the registry names it where nothing collides.
+fn published(provider: &str, entry: Entry) -> Arc<Published> {
+    let ServiceKey { operation, task, service } = &*entry.key;
+    let id = |service: &String| ServiceDigest::of(operation, task, service).suffix(8).expect("a label");
+    let alias = entry.alias.clone().unwrap_or_default();
+    let names = std::iter::once(service).chain(&entry.alternatives);
+    let aliases = names.filter_map(|service| alias_label(&alias, task, service));
+    let labels = entry.alternatives.iter().map(id).chain(aliases).collect();
+    Arc::new(Published::new(id(service), labels, provider.into(), Arc::new(entry)).expect("a service"))
+}
+
+fn texts(rows: &[ServiceRow]) -> Vec<String> {
+    let text = |row: &ServiceRow| {
+        let ServiceRow { domain, operation_id, task_name, service, protocol } = row;
+        format!("{domain} {operation_id} {task_name} {service} {protocol}")
+    };
+    rows.iter().map(text).collect()
+}
+
+fn names(rows: &[NameRow]) -> Vec<String> {
+    rows.iter().map(|row| format!("{} {:?} {} {}", row.domain, row.kind, row.service, row.id)).collect()
+}
+
+#[test]
+fn a_service_is_a_row_with_five_columns() {
+    let services = [published("yt", entry(OPERATION, "master", "ui"))];
+    let rows = Rows::of(&services, "yt", "tasks.example.test");
+    assert_eq!(texts(&rows.services), ["2ef4261c.tasks.example.test a6e04b98-bf982394-5103e8-55754a49 master ui http"]);
+    let sent = values(&rows.services);
+    assert_eq!(
+        sent,
+        [json!({"domain": "2ef4261c.tasks.example.test", "operation_id": OPERATION, "task_name": "master",
+            "service": "ui", "protocol": "http"})]
+    );
+}
+
+#[test]
+fn rows_are_in_order_and_of_one_provider() {
+    let services = [
+        published("yt", entry("b", "t", "s")),
+        published("file", entry("a", "t", "other")),
+        published("yt", entry("a", "u", "s")),
+        published("yt", entry("a", "t", "z")),
+        published("yt", Entry { protocol: Protocol::Grpc, ..entry("a", "t", "b") }),
+        published("yt", Entry { protocol: Protocol::WebSocket, ..entry("a", "t", "c") }),
+    ];
+    let found = Rows::of(&services, "yt", "t.test");
+    let order: Vec<String> = found
+        .services
+        .iter()
+        .map(|row| format!("{} {} {} {}", row.operation_id, row.task_name, row.service, row.protocol))
+        .collect();
+    assert_eq!(order, ["a t b grpc", "a t c websocket", "a t z http", "a u s http", "b t s http"]);
+    let mut turned = services;
+    turned.reverse();
+    assert_eq!(Rows::of(&turned, "yt", "t.test"), found);
+}
+
+#[test]
+fn other_names_are_in_the_table_of_names_alone() {
+    let service = Entry {
+        alternatives: vec!["port0".into()],
+        alias: Some("*greeter".into()),
+        ..entry("a8ef7695-3de07913-5103e8-e29a6707", "web", "port_0")
+    };
+    let rows = Rows::of(&[published("yt", service)], "yt", "t.test");
+    assert_eq!(rows.services.len(), 1);
+    let id = &rows.names[0].id;
+    let other = ServiceDigest::of("a8ef7695-3de07913-5103e8-e29a6707", "web", "port0").suffix(8).expect("a label");
+    assert_eq!(
+        names(&rows.names),
+        [
+            format!("{id}.t.test Id port_0 {id}"),
+            format!("{other}.t.test Alternative port0 {id}"),
+            format!("greeter-web-port0.t.test Alias port0 {id}"),
+            format!("greeter-web-port_0.t.test Alias port_0 {id}"),
+        ]
+    );
+    let sent = values(&rows.names);
+    assert_eq!(
+        sent[1],
+        json!({"domain": format!("{other}.t.test"), "operation_id": "a8ef7695-3de07913-5103e8-e29a6707",
+            "operation_alias": "*greeter", "task_name": "web", "service": "port0", "protocol": "http", "id": id,
+            "kind": "alternative", "owner": "alice", "provider": "yt"})
+    );
+}
+
+/// SPYT makes of each row of its operation a field of a class that has these three and no others.
+#[test]
+fn a_spark_cluster_has_the_three_rows_that_its_client_takes() {
+    let services: Vec<_> = [("master", "rest"), ("master", "ui"), ("history", "ui")]
+        .map(|(task, service)| {
+            let service = Entry { alias: Some("*spark".into()), ..entry(OPERATION, task, service) };
+            published("yt", service)
+        })
+        .into();
+    let rows = Rows::of(&services, "yt", "t.test");
+    let fields: Vec<String> = rows.services.iter().map(|row| format!("{}_{}", row.task_name, row.service)).collect();
+    assert_eq!(fields, ["history_ui", "master_rest", "master_ui"]);
+    assert_eq!(rows.names.len(), 6);
+}
+
+#[test]
+fn a_grown_id_is_the_domain() {
+    let mut service = (*published("yt", entry(OPERATION, "master", "ui"))).clone();
+    service.id = ServiceDigest::of(OPERATION, "master", "ui").suffix(16).expect("a label");
+    let rows = Rows::of(&[Arc::new(service)], "yt", "t.test");
+    assert!(rows.services[0].domain.ends_with("2ef4261c.t.test"));
+    assert_eq!(rows.services[0].domain.len(), 16 + ".t.test".len());
+    assert_eq!((rows.names[0].kind, rows.names.len()), (NameKind::Id, 1));
+}
+
+#[test]
+fn what_is_read_back_is_what_was_written() {
+    let service = Entry { policy: Policy { owner: None, ..entry("a", "t", "s").policy }, ..entry("a", "t", "s") };
+    let written = values(&Rows::of(&[published("yt", service)], "yt", "t.test").names);
+    let mut read = written.clone();
+    // A table with a schema has every column in each row.
+    read[0]["owner"] = Value::Null;
+    read[0]["operation_alias"] = Value::Null;
+    assert_eq!(digest(&read), digest(&written));
+    let mut changed = read.clone();
+    changed[0]["owner"] = json!("bob");
+    assert_ne!(digest(&changed), digest(&written));
+    assert_ne!(digest(&[]), digest(&written));
+    assert_ne!(digest(&[written[0].clone(), written[0].clone()]), digest(&written));
+    // Neither a value's end nor a column's can be moved.
+    assert_ne!(digest(&[json!({"a": "b\",\"c\":\"d"})]), digest(&[json!({"a": "b", "c": "d"})]));
+    assert_ne!(digest(&[json!({"a": "b"}), json!({"c": "d"})]), digest(&[json!({"a": "b", "c": "d"})]));
+}
+
+#[test]
+fn tables_are_made_with_these_columns() {
+    let columns = |attributes: Value| -> Vec<String> {
+        let schema = attributes["schema"].as_array().expect("a list").clone();
+        schema.iter().map(|column| format!("{} {}", column["name"], column["type"]).replace('"', "")).collect()
+    };
+    assert_eq!(
+        columns(service_attributes()),
+        ["domain string", "operation_id string", "task_name string", "service string", "protocol string"]
+    );
+    let rows = Rows::of(&[published("yt", Entry { alias: Some("*a".into()), ..entry("a", "t", "s") })], "yt", "t.test");
+    let columns: Vec<String> =
+        columns(name_attributes()).iter().map(|one| one.trim_end_matches(" string").to_owned()).collect();
+    let sent = values(&rows.names);
+    let mut fields: Vec<String> = sent[0].as_object().expect("a row").keys().cloned().collect();
+    let mut expected = columns;
+    expected.sort();
+    fields.sort();
+    assert_eq!(fields, expected);
+}

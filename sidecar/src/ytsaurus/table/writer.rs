@@ -1,0 +1,149 @@
+//! What whoever has the lock does: make the tables say what is published.
+//!
+//! Both tables are written in one transaction, so that readers see the old rows or the new ones, and
+//! only where their rows differ from what they hold.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::registry::Registry;
+use crate::ytsaurus::commands::transactions::Transaction;
+use crate::ytsaurus::table::error::TableError;
+use crate::ytsaurus::table::lease::Lease;
+use crate::ytsaurus::table::pace::GOODBYE;
+use crate::ytsaurus::table::rows::{self, Rows};
+use crate::ytsaurus::table::sheet::{Held, Sheet};
+use crate::ytsaurus::table::{Outcome, ServicesTable};
+
+/// After how many failures in a row the lock is given back: another may fare better.
+const MAX_FAILURES: u32 = 5;
+
+/// Whoever has the lock.
+#[derive(Debug)]
+pub(super) struct Writer<'a> {
+    table: &'a ServicesTable,
+    lease: &'a Lease<'a>,
+    known: Option<Both<Held>>,
+}
+
+/// One thing of each table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Both<T> {
+    services: T,
+    names: T,
+}
+
+impl<'a> Writer<'a> {
+    /// Whoever has this lock.
+    pub(super) const fn new(table: &'a ServicesTable, lease: &'a Lease<'a>) -> Self {
+        Self { table, lease, known: None }
+    }
+
+    /// Follows the registry until that makes no sense any longer; why.
+    pub(super) async fn follow(&mut self, registry: &Registry) -> TableError {
+        let pace = &self.table.pace;
+        let mut changes = registry.changes();
+        let mut failures = 0;
+        loop {
+            changes.mark_unchanged();
+            match self.bring_up_to_date(registry).await {
+                Ok(outcome) => {
+                    failures = 0;
+                    self.table.succeeded(outcome);
+                    tokio::time::sleep(pace.rest).await;
+                    if tokio::time::timeout(pace.audit, changes.changed()).await.is_err() {
+                        // Nothing happened here for long, but others can write as well.
+                        self.known = None;
+                    }
+                }
+                Err(error @ TableError::Lost(_)) => return error,
+                Err(error) => {
+                    failures += 1;
+                    if failures >= MAX_FAILURES && !error.is_denied() {
+                        return error;
+                    }
+                    self.table.failed(&error);
+                    tokio::time::sleep(pace.backoff(failures)).await;
+                }
+            }
+        }
+    }
+
+    async fn bring_up_to_date(&mut self, registry: &Registry) -> Result<Outcome, TableError> {
+        let table = self.table;
+        let services = registry.services();
+        let (provider, base_domain) = (Arc::clone(&table.provider), table.settings.base_domain.clone());
+        // Tens of thousands of rows take a while; the runtime's threads have other things to do.
+        let made = tokio::task::spawn_blocking(move || {
+            let Rows { services, names } = Rows::of(&services, &provider, &base_domain);
+            Both {
+                services: Sheet::new(rows::values(&services), rows::service_attributes()),
+                names: Sheet::new(rows::values(&names), rows::name_attributes()),
+            }
+        });
+        let Ok(sheets) = made.await else { return Err(TableError::Cut) };
+        let deadline = Instant::now() + table.pace.rewrite;
+        // What fails from here on may have been carried out all the same.
+        let known = match self.known.take() {
+            Some(known) => known,
+            None => Both {
+                services: Held::read(&table.client, &table.settings.path, deadline).await?,
+                names: Held::read(&table.client, &table.settings.names_path, deadline).await?,
+            },
+        };
+        let wanted = Both { services: sheets.services.held(), names: sheets.names.held() };
+        let outcome = if known == wanted { Outcome::Unchanged } else { self.rewrite(&sheets, known, deadline).await? };
+        table.holds(sheets.services.len());
+        self.known = Some(wanted);
+        Ok(outcome)
+    }
+
+    async fn rewrite(&self, sheets: &Both<Sheet>, known: Both<Held>, deadline: Instant) -> Result<Outcome, TableError> {
+        let ServicesTable { client, pace, settings, title, .. } = self.table;
+        let lease = Some(self.lease.transaction());
+        let path = &settings.path;
+        let transaction = client
+            .start_transaction(title, pace.rewrite + pace.lease, lease, deadline)
+            .await
+            .map_err(|error| TableError::new("start to write", path, error))?;
+        let result = match self.fill(sheets, known, &transaction, deadline).await {
+            Ok(outcome) => match client.commit_transaction(&transaction, lease, deadline).await {
+                Ok(()) => Ok(outcome),
+                Err(error) => Err(TableError::new("commit", path, error)),
+            },
+            Err(error) => Err(error),
+        };
+        if result.is_err() {
+            // It ends by itself where that fails too: with the lock at the latest.
+            let _ = client.abort_transaction(&transaction, Instant::now() + GOODBYE).await;
+        }
+        result
+    }
+
+    /// Writes what differs.
+    async fn fill(
+        &self,
+        sheets: &Both<Sheet>,
+        known: Both<Held>,
+        transaction: &Transaction,
+        deadline: Instant,
+    ) -> Result<Outcome, TableError> {
+        let ServicesTable { client, settings, .. } = self.table;
+        if known.services != sheets.services.held() {
+            sheets.services.write(client, &settings.path, known.services, transaction, deadline).await?;
+        }
+        if known.names == sheets.names.held() {
+            return Ok(Outcome::Whole);
+        }
+        match sheets.names.write(client, &settings.names_path, known.names, transaction, deadline).await {
+            Ok(()) => Ok(Outcome::Whole),
+            // Programs depend on the main table: it is not held back by this one.
+            Err(error @ TableError::Denied { .. }) => {
+                self.table.goes_without_names(&error);
+                Ok(Outcome::WithoutNames)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
