@@ -374,7 +374,11 @@ fn take(whole: &mut Yson, steps: &[String]) -> Option<()> {
         Node::Map(fields) => take(fields.get_mut(step.as_bytes())?, rest),
         Node::List(items) => {
             let index = step.parse::<usize>().ok().filter(|index| *index < items.len())?;
-            if rest.is_empty() { Some(items.remove(index)).map(drop) } else { take(items.get_mut(index)?, rest) }
+            if rest.is_empty() {
+                items.remove(index);
+                return Some(());
+            }
+            take(items.get_mut(index)?, rest)
         }
         _ => None,
     }
