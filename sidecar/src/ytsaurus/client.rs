@@ -273,9 +273,16 @@ async fn exchange(request: reqwest::RequestBuilder) -> Result<Bytes, CallError> 
     }
 }
 
-/// The error in a header or a trailer.
+/// The error in a header or a trailer; one that can't be read is an error all the same.
 fn said(headers: &HeaderMap) -> Option<YtError> {
-    serde_json::from_slice(headers.get("x-yt-error")?.as_bytes()).ok()
+    let read = headers.get("x-yt-error").map(|value| serde_json::from_slice::<YtError>(value.as_bytes()));
+    let number = || headers.get("x-yt-response-code")?.to_str().ok()?.parse::<i64>().ok();
+    match (read, number()) {
+        (Some(Ok(error)), _) => Some(error),
+        (None, None | Some(0)) => None,
+        (Some(Err(_)), None | Some(0)) => Some(YtError::new(code::GENERIC, "an error that can't be read")),
+        (_, Some(number)) => Some(YtError::new(number, "an error without a text")),
+    }
 }
 
 fn refusal(status: StatusCode, headers: &HeaderMap, said: Option<YtError>, body: &[u8]) -> CallError {

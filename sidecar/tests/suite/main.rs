@@ -9,3 +9,4 @@ mod kit;
 mod program;
 mod reload;
 mod token_issuer;
+mod ytsaurus;

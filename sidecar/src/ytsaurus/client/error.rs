@@ -5,8 +5,12 @@ use std::time::Duration;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::ytsaurus::text;
+
 /// Error codes of YTsaurus that something here depends on (`yt/yt/core`, `yt/yt/client`).
 pub mod code {
+    /// Anything that has no code of its own.
+    pub const GENERIC: i64 = 1;
     /// No answer in time.
     pub const TIMEOUT: i64 = 3;
     /// A connection inside the cluster broke.
@@ -133,7 +137,8 @@ impl std::fmt::Display for YtError {
         let mut error = Some(self);
         while let Some(current) = error.filter(|_| texts.len() < MAX_DEPTH) {
             if !current.message.is_empty() {
-                texts.push(current.message.as_str());
+                // Bytes as characters, as everywhere in the cluster's JSON; proxies on the way write text.
+                texts.push(text::decode(&current.message).unwrap_or_else(|| current.message.clone()));
             }
             error = current.inner_errors.first();
         }

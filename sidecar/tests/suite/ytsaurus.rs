@@ -1,0 +1,4 @@
+//! Against a YTsaurus cluster that is played.
+
+mod client;
+mod support;
