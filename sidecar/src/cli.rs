@@ -33,7 +33,7 @@ enum Command {
     Config(config::Config),
     /// look for services as the sidecar would, and print them and everything that is refused
     Discover(discover::Discover),
-    /// print the ids that a service can have, shortest first
+    /// print the id of a service
     Id(id::Id),
     /// make keys for `keys`
     #[command(subcommand)]

@@ -16,11 +16,15 @@ pub(super) struct Id {
     /// the workload's alias: prints the alias label too, where it makes one
     #[arg(long)]
     alias: Option<String>,
+    /// print the longer ids too, which a service has where a shorter one is another's
+    #[arg(long)]
+    all: bool,
 }
 
 impl Id {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        for id in ServiceDigest::of(&self.operation, &self.task, &self.service).ids() {
+        let digest = ServiceDigest::of(&self.operation, &self.task, &self.service);
+        for id in digest.ids().take(if self.all { usize::MAX } else { 1 }) {
             output::line(id.as_str())?;
         }
         let Some(alias) = &self.alias else { return Ok(()) };

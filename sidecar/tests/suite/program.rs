@@ -279,7 +279,11 @@ fn what_it_makes_can_be_used() {
     let check = run(directory.path(), &["config", "check"]);
     assert!(check.status.success(), "{}", text(&check.stderr));
     let id = run(directory.path(), &["id", "a6e04b98-bf982394-5103e8-55754a49", "history", "ui"]);
-    assert!(text(&id.stdout).starts_with("51a6d485\n"));
+    assert_eq!(text(&id.stdout), "51a6d485\n");
+    let all = run(directory.path(), &["id", "a6e04b98-bf982394-5103e8-55754a49", "history", "ui", "--all"]);
+    let all = text(&all.stdout);
+    assert_eq!(all.lines().map(str::len).collect::<Vec<_>>(), [8, 16, 32]);
+    assert!(all.starts_with("51a6d485\n") && all.lines().all(|id| id.ends_with("51a6d485")), "{all}");
 }
 
 #[test]
