@@ -18,6 +18,7 @@ pub mod reference;
 pub mod resolve;
 pub mod sessions;
 pub mod sources;
+pub mod state;
 pub mod verdicts;
 pub mod ytsaurus;
 
@@ -49,6 +50,8 @@ pub struct Config {
     pub sessions: sessions::SessionsConfig,
     /// The compiled filter that proxies can fetch.
     pub filter: filter::FilterConfig,
+    /// What outlives the process.
+    pub state: state::StateConfig,
     /// What is logged, and how.
     pub logs: logs::LogsConfig,
     /// How processes end.

@@ -79,6 +79,32 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     })
 }
 
+/// Writes a file so that a reader sees all of it or nothing, also after the machine went down. Who
+/// calls it must be the only one to write that file: the temporary name is always the same, so that
+/// what a crash leaves behind is overwritten.
+///
+/// # Errors
+/// [`FileError`]; the file is as it was, or as it should be.
+pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    use std::io::Write as _;
+
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let write = || {
+        let mut file = std::fs::File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)?;
+        // The new name counts after a crash only once the directory is on the disk too.
+        path.parent().map_or(Ok(()), |directory| std::fs::File::open(directory)?.sync_all())
+    };
+    write().map_err(|source| {
+        // The write failed already; where the disk is full the rest of it should not stay there.
+        let _ = std::fs::remove_file(&temporary);
+        FileError::Io { verb: "write", path: path.into(), source }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,5 +119,22 @@ mod tests {
         let missing = read(&directory.path().join("b.txt"), 4).expect_err("is missing");
         assert!(missing.to_string().contains("b.txt"), "{missing}");
         assert_eq!(std::fs::read_dir(directory.path()).expect("lists").count(), 1);
+    }
+    #[test]
+    fn a_durable_write_replaces_and_leaves_nothing_behind() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("a.txt");
+        std::fs::write(directory.path().join("a.txt.tmp"), "of a crash").expect("writes");
+        write_durably(&path, b"1").expect("writes");
+        write_durably(&path, b"2").expect("writes");
+        assert_eq!(read_text(&path, 5).expect("reads"), "2");
+        assert_eq!(std::fs::read_dir(directory.path()).expect("lists").count(), 1);
+        // A name that can't be taken over.
+        let taken = directory.path().join("b");
+        std::fs::create_dir(&taken).expect("makes");
+        std::fs::write(taken.join("c"), "").expect("writes");
+        let error = write_durably(&taken, b"3").expect_err("is a directory");
+        assert!(error.to_string().contains("can't write"), "{error}");
+        assert_eq!(std::fs::read_dir(directory.path()).expect("lists").count(), 2);
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! It keeps each provider's last inventory, so that a provider that fails leaves its services as
 //! they were. It never asks a provider anything and does no I/O: inventories come in, rows go out to
-//! the [feed](crate::feed).
+//! the [feed](crate::feed). What it remembers across restarts is kept by [`memory`].
 
+pub mod memory;
 pub mod names;
 pub mod provider;
 pub mod published;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::SharedClock;
 use crate::discovery::publisher::{Mailbox, Report};
 use crate::feed::Feed;
+use crate::registry::names::NamedId;
 use crate::registry::provider::ProviderStatus;
 use crate::registry::published::Published;
 use crate::registry::state::{Change, State};
@@ -39,14 +41,39 @@ pub struct Registry {
     clock: SharedClock,
     metrics: Arc<Metrics>,
     changes: watch::Sender<u64>,
+    named: watch::Sender<u64>,
 }
 
 impl Registry {
     /// An empty registry that feeds `feed`.
     #[must_use]
     pub fn new(feed: Arc<Feed>, clock: SharedClock, metrics: Arc<Metrics>) -> Self {
-        let changes = watch::Sender::new(0);
-        Self { state: Mutex::default(), index: RwLock::default(), feed, clock, metrics, changes }
+        let (changes, named) = (watch::Sender::new(0), watch::Sender::new(0));
+        Self { state: Mutex::default(), index: RwLock::default(), feed, clock, metrics, changes, named }
+    }
+
+    /// Takes ids that were given in an earlier life, who went first before the others; before the
+    /// first report. How many were left out because the id or the service is there already.
+    pub fn restore(&self, remembered: Vec<NamedId>) -> usize {
+        self.state().restore(remembered)
+    }
+
+    /// The ids to remember: those of services that went, who went first before the others, and then
+    /// those of services that are there, in the order of their names.
+    #[must_use]
+    pub fn remembered(&self) -> Vec<NamedId> {
+        // Sorted without the lock: the table does not wait for it.
+        let (mut ids, went) = self.state().names().remembered();
+        if let Some(there) = ids.get_mut(went..) {
+            there.sort_by(|left, right| left.key().cmp(right.key()));
+        }
+        ids
+    }
+
+    /// News whenever an id was given or taken away.
+    #[must_use]
+    pub fn follow_names(&self) -> watch::Receiver<u64> {
+        self.named.subscribe()
     }
 
     /// Says which providers there are, first preferred. Services of others go.
@@ -85,6 +112,8 @@ impl Registry {
         }
         let started = tokio::time::Instant::now();
         let change = state.update();
+        let changes = state.names().changes();
+        self.named.send_if_modified(|known| std::mem::replace(known, changes) != changes);
         if !change.is_empty() {
             self.index(&change);
             let number = self.feed.publish(&change.upserts, &change.removals);
@@ -170,21 +199,23 @@ impl Registry {
 
     fn count(&self, change: &Change, number: u64) {
         self.metrics.table_number.set(i64::try_from(number).unwrap_or(i64::MAX));
-        let gauge = |service: &Published| {
+        let add = |service: &Published, count: i64| {
             let provider = service.provider.to_string();
-            self.metrics
-                .services
-                .get_or_create_owned(&ServiceLabels { provider, protocol: protocol_name(service.entry.protocol) })
+            if service.has_longer_id() {
+                self.metrics.id_collisions.get_or_create(&ProviderLabels { provider: provider.clone() }).inc_by(count);
+            }
+            let labels = ServiceLabels { provider, protocol: protocol_name(service.entry.protocol) };
+            self.metrics.services.get_or_create(&labels).inc_by(count);
         };
         for service in &change.removals {
-            gauge(service).dec();
+            add(service, -1);
         }
         for upsert in &change.upserts {
             // One whose id changed is among the removals too.
             if let Some(before) = upsert.before.as_ref().filter(|before| before.id == upsert.now.id) {
-                gauge(before).dec();
+                add(before, -1);
             }
-            gauge(&upsert.now).inc();
+            add(&upsert.now, 1);
         }
     }
 
@@ -195,6 +226,8 @@ impl Registry {
             let labels = ProviderLabels { provider: provider.name.clone() };
             let problems = i64::try_from(provider.problems.len()).unwrap_or(i64::MAX);
             self.metrics.problems.get_or_create(&labels).set(problems);
+            // Counted as services come and go; here only so that it is there before the first one.
+            let _ = self.metrics.id_collisions.get_or_create(&labels);
             let success = provider.last_success.map_or(0, UnixTime::as_millis);
             let seconds = Duration::from_millis(success).as_secs_f64();
             self.metrics.discovery_success.get_or_create(&labels).set(seconds);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use taskgate_core::key::{KeyId, Secret};
 use thiserror::Error;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::api;
 use crate::app::App;
@@ -27,6 +28,7 @@ use crate::lifecycle::listener::{BindError, Bound};
 use crate::lifecycle::reload::{Reloader, live};
 use crate::random::{self, NoRandomness};
 use crate::registry::Registry;
+use crate::registry::memory::Memory;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
 
@@ -94,7 +96,7 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
     let mailbox = Arc::new(Mailbox::default());
     let mut fleet = Fleet::new(Arc::clone(&mailbox), tasks.clone());
     fleet.apply(&settings.providers, &app)?;
-    tasks.spawn("registry", Arc::clone(&app.registry).run(mailbox, tasks.stop().clone()));
+    follow(&settings, &app, mailbox, &tasks);
     tasks.spawn("startup", give_up_waiting(Arc::clone(&app), settings.startup));
     tasks.spawn("internal", internal.serve(api::internal::router(&app), tasks.clone()));
     tasks.spawn("operations", operations.serve(api::operations::router(&app), tasks.clone()));
@@ -131,6 +133,23 @@ impl Running {
         }
         ended
     }
+}
+
+/// Starts what makes the table of what providers see.
+fn follow(settings: &Settings, app: &App, mailbox: Arc<Mailbox>, tasks: &Tasks) {
+    let named = CancellationToken::new();
+    if let Some(directory) = &settings.state_directory {
+        let mut memory = Memory::new(directory, Arc::clone(&app.metrics));
+        memory.restore(&app.registry);
+        tasks.spawn("names", memory.keep(Arc::clone(&app.registry), named.clone()));
+    }
+    let table = Arc::clone(&app.registry).run(mailbox, tasks.stop().clone());
+    // What is named last is kept too: the registry ends first.
+    let named = named.drop_guard();
+    tasks.spawn("registry", async move {
+        table.await;
+        drop(named);
+    });
 }
 
 fn assemble(settings: &Settings, clock: SharedClock, tasks: &Tasks) -> Result<Arc<App>, StartError> {

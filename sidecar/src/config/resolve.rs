@@ -66,6 +66,8 @@ pub struct Settings {
     pub session_max: Duration,
     /// The compiled filter.
     pub wasm_file: Option<PathBuf>,
+    /// Where it is kept which service has which id; absolute.
+    pub state_directory: Option<PathBuf>,
     /// What is logged.
     pub logs: LogsConfig,
     /// How long requests under way may take at the end.
@@ -111,6 +113,7 @@ impl Settings {
             keys,
             session_max: within("sessions.max_lifetime_secs", config.sessions.max_lifetime_secs, 1, 31_536_000)?,
             wasm_file: config.filter.wasm_file.map(|path| directory.join(path)),
+            state_directory: config.state.directory.map(|path| state_directory(&path, directory)).transpose()?,
             logs: config.logs,
             grace: within("shutdown.grace_secs", config.shutdown.grace_secs, 0, 3_600)?,
             files: files.read,
@@ -127,6 +130,7 @@ impl Settings {
             ("verdicts.cache_entries", self.verdicts.cache_entries != other.verdicts.cache_entries),
             ("shutdown.grace_secs", self.grace != other.grace),
             ("discovery.startup_secs", self.startup != other.startup),
+            ("state.directory", self.state_directory != other.state_directory),
         ]
         .into_iter()
         .filter_map(|(key, differs)| differs.then_some(key))
@@ -197,6 +201,15 @@ pub fn within(key: &str, secs: u64, least: u64, most: u64) -> Result<Duration, I
     } else {
         Err(InvalidSetting::new(key, format!("{secs} is not between {least} and {most}")))
     }
+}
+
+/// Absolute, so that it stays the same directory wherever the process goes.
+fn state_directory(path: &Path, directory: &Path) -> Result<PathBuf, InvalidSetting> {
+    const KEY: &str = "state.directory";
+    if path.as_os_str().is_empty() {
+        return Err(InvalidSetting::new(KEY, "is empty; name a directory, or leave the key out"));
+    }
+    std::path::absolute(directory.join(path)).map_err(|error| InvalidSetting::new(KEY, error.to_string()))
 }
 
 fn verdict_settings(

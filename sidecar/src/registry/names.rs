@@ -1,30 +1,32 @@
 //! Which service has which id and which label.
 //!
 //! Ids are suffixes of a digest, so two services can want the same one: by chance, or because
-//! someone searched for a name that collides. Who was seen first keeps the short id for as long as
-//! this process lives, also through a while of absence. On a fresh start the order is that of the
-//! names, so that every sidecar of a fleet gives the same ids to the same services.
+//! someone searched for a name that collides. Who was seen first keeps the short id, also through a
+//! while of absence, and for longer than this process lives where it is [kept](crate::registry::memory).
+//! Services that are new at the same time count in the order of their names, so that every sidecar of
+//! a fleet gives the same ids on a fresh start. Where sidecars saw them in another order, what one of
+//! them published ([`Claim`]) wins over what another gave by itself.
 //!
 //! An id always wins over an alias label. Among alias labels, who has one keeps it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+mod ids;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use taskgate_core::label::Label;
-use taskgate_core::naming::{ID_LENGTHS, ServiceDigest, alias_label};
+use taskgate_core::naming::alias_label;
 use taskgate_core::service::MAX_LABELS;
 
-use crate::discovery::inventory::{Entry, Problem, ServiceKey};
+use crate::discovery::inventory::{Claim, Entry, Problem, ServiceKey};
+use crate::registry::names::ids::Ids;
 
-/// How many ids of services that went are kept for their return.
-const MAX_DEPARTED: usize = 100_000;
+pub use crate::registry::names::ids::NamedId;
 
 /// Which service has which id and which label.
 #[derive(Debug, Default)]
 pub struct Names {
-    ids: HashMap<Arc<ServiceKey>, Label>,
-    taken: HashMap<Label, Arc<ServiceKey>>,
-    departed: VecDeque<Arc<ServiceKey>>,
+    ids: Ids,
     aliases: HashMap<Label, Arc<ServiceKey>>,
 }
 
@@ -38,66 +40,56 @@ pub struct Assigned {
 }
 
 impl Names {
+    /// Takes ids that were given in an earlier life, who went first before the others. How many were
+    /// left out because the id or the service is there already.
+    pub fn restore(&mut self, remembered: Vec<NamedId>) -> usize {
+        self.ids.restore(remembered)
+    }
+
+    /// The ids to remember: those of services that went, first who went first, then the others in no
+    /// order. How many are of services that went.
+    #[must_use]
+    pub fn remembered(&self) -> (Vec<NamedId>, usize) {
+        self.ids.remembered()
+    }
+
+    /// How often an id was given or taken away.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.ids.changes()
+    }
+
+    /// Every provider has published: of services that are not wanted now only so many are remembered.
+    pub fn settle(&mut self) {
+        self.ids.settle();
+    }
+
+    /// Whether all of these ids are in force.
+    #[must_use]
+    pub fn agree_with(&self, claims: &[Claim]) -> bool {
+        claims.iter().all(|claim| self.ids.id(&claim.key) == Some(&claim.id))
+    }
+
+    /// Takes ids that others gave; to be followed by [`Names::assign`], which names anew who lost an
+    /// id. Claims of names that nobody wants now are remembered as those of services that went. What
+    /// can't be is a problem; of claims that contradict each other the first counts.
+    pub fn adopt<'a>(&mut self, claims: impl IntoIterator<Item = &'a Claim>, problems: &mut Vec<Problem>) {
+        self.ids.adopt(claims, problems);
+    }
+
     /// Names services. `entries` are in the order in which they count, with distinct keys; the
     /// result is in the same order, with none where a service can't be named.
     pub fn assign(&mut self, entries: &[Arc<Entry>], problems: &mut Vec<Problem>) -> Vec<Option<Assigned>> {
         let wanted = wanted_ids(entries, problems);
-        self.assign_ids(&wanted, problems);
+        self.ids.assign(&wanted, problems);
         let aliases: Vec<Vec<Label>> = entries.iter().map(|entry| alias_labels(entry)).collect();
         self.release_aliases(entries, &aliases);
         let named = entries.iter().zip(aliases).map(|(entry, aliases)| {
-            let id = self.ids.get(&entry.key)?.clone();
+            let id = self.ids.id(&entry.key)?.clone();
             let labels = self.labels(entry, &id, aliases, &wanted, problems);
             Some(Assigned { id, labels })
         });
         named.collect()
-    }
-
-    fn assign_ids(&mut self, wanted: &HashMap<Arc<ServiceKey>, Arc<ServiceKey>>, problems: &mut Vec<Problem>) {
-        let mut new: Vec<&Arc<ServiceKey>> = wanted.keys().filter(|key| !self.ids.contains_key(*key)).collect();
-        new.sort();
-        for key in new {
-            let digest = ServiceDigest::of(&key.operation, &key.task, &key.service);
-            match digest.first_free(|id| self.taken.contains_key(id)) {
-                Some(id) => {
-                    self.taken.insert(id.clone(), Arc::clone(key));
-                    self.ids.insert(Arc::clone(key), id);
-                }
-                None => {
-                    let reason = "every id of it is another service's; rename its task or service".to_owned();
-                    problems.push(Problem { subject: subject(key), reason });
-                }
-            }
-        }
-        for (key, owner) in wanted {
-            let longer = self.ids.get(key).filter(|id| id.as_str().len() > ID_LENGTHS[0]);
-            if let Some(id) = longer {
-                let reason = format!("the short id of `{}` is another service's; it is reached as `{id}`", key.service);
-                problems.push(Problem { subject: subject(owner), reason });
-            }
-        }
-        self.depart(wanted);
-    }
-
-    /// Keeps the ids of services that went, up to a bound.
-    fn depart(&mut self, wanted: &HashMap<Arc<ServiceKey>, Arc<ServiceKey>>) {
-        if self.departed.is_empty()
-            && wanted.keys().all(|key| self.ids.contains_key(key))
-            && self.ids.len() == wanted.len()
-        {
-            return;
-        }
-        self.departed.retain(|key| !wanted.contains_key(key));
-        let known: HashSet<&Arc<ServiceKey>> = self.departed.iter().collect();
-        let mut gone: Vec<Arc<ServiceKey>> =
-            self.ids.keys().filter(|key| !wanted.contains_key(*key) && !known.contains(key)).map(Arc::clone).collect();
-        gone.sort();
-        self.departed.extend(gone);
-        while self.departed.len() > MAX_DEPARTED {
-            if let Some(id) = self.departed.pop_front().and_then(|key| self.ids.remove(&key)) {
-                self.taken.remove(&id);
-            }
-        }
     }
 
     /// Forgets who has an alias label that its service no longer wants.
@@ -123,12 +115,12 @@ impl Names {
     ) -> Vec<Label> {
         let mut labels: Vec<Label> = alternative_keys(entry)
             .filter(|key| wanted.get(key) == Some(&entry.key))
-            .filter_map(|key| self.ids.get(&key).cloned())
+            .filter_map(|key| self.ids.id(&key).cloned())
             .filter(|label| label != id)
             .collect();
         let aliased = !aliases.is_empty();
         for label in aliases {
-            let owner = self.taken.get(&label).or_else(|| self.aliases.get(&label));
+            let owner = self.ids.owner(&label).or_else(|| self.aliases.get(&label));
             match owner {
                 Some(owner) if *owner != entry.key => {
                     let reason =

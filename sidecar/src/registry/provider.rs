@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use taskgate_core::time::UnixTime;
 
-use crate::discovery::inventory::{Entry, Inventory, Problem};
+use crate::discovery::inventory::{Claim, Entry, Problem};
 
 /// The most problems of one provider that are kept.
 pub(super) const MAX_PROBLEMS: usize = 1_000;
@@ -16,6 +16,8 @@ pub(super) const MAX_PROBLEMS: usize = 1_000;
 pub(super) struct Provider {
     pub(super) name: Arc<str>,
     pub(super) entries: Vec<Arc<Entry>>,
+    /// Which ids others gave, in the order in which they count.
+    pub(super) claims: Vec<Claim>,
     pub(super) published: bool,
     pub(super) unread: Vec<Problem>,
     pub(super) naming: Vec<Problem>,
@@ -45,6 +47,7 @@ impl Provider {
         Self {
             name: name.into(),
             entries: Vec::new(),
+            claims: Vec::new(),
             published: false,
             unread: Vec::new(),
             naming: Vec::new(),
@@ -54,11 +57,26 @@ impl Provider {
         }
     }
 
-    /// Takes an inventory, keeping entries that did not change as they are. They count in the order
+    /// Takes which ids others gave; whether they differ from those before. Where claims contradict each
+    /// other shorter ids count first, and then the order of names, whatever the order they come in.
+    pub(super) fn take_claims(&mut self, mut claims: Vec<Claim>) -> bool {
+        let rank = |claim: &Claim| claim.id.as_str().len();
+        claims.sort_by(|left, right| {
+            rank(left).cmp(&rank(right)).then_with(|| left.id.cmp(&right.id)).then_with(|| left.key.cmp(&right.key))
+        });
+        let differ = self.claims != claims;
+        self.claims = claims;
+        differ
+    }
+
+    /// Takes the services of an inventory, keeping entries that did not change as they are. They count in the order
     /// of their names, so that every sidecar of a fleet comes to the same end. What has to be done
     /// about it: None where services came or went or are called otherwise, else the entries to pack.
-    pub(super) fn take_inventory(&mut self, inventory: Inventory) -> Option<Vec<Arc<Entry>>> {
-        let mut services = inventory.services;
+    pub(super) fn take_inventory(
+        &mut self,
+        mut services: Vec<Entry>,
+        problems: Vec<Problem>,
+    ) -> Option<Vec<Arc<Entry>>> {
         services.sort_by(|left, right| left.key.cmp(&right.key));
         let mut before = std::mem::take(&mut self.entries).into_iter().peekable();
         let mut changed = Some(Vec::new());
@@ -89,7 +107,7 @@ impl Provider {
         if before.next().is_some() || !std::mem::replace(&mut self.published, true) {
             changed = None;
         }
-        self.unread = inventory.problems;
+        self.unread = problems;
         self.unread.truncate(MAX_PROBLEMS);
         changed
     }

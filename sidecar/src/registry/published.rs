@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use taskgate_core::label::Label;
+use taskgate_core::naming::ID_LENGTHS;
 use taskgate_core::service::{InvalidService, PackedRow, Service};
 
 use crate::discovery::inventory::Entry;
@@ -51,6 +52,12 @@ impl Published {
         }
         .pack()?;
         Ok(Self { id, labels, provider, entry, epoch, row })
+    }
+
+    /// Whether its short id is another service's, so that its id is a longer one.
+    #[must_use]
+    pub fn has_longer_id(&self) -> bool {
+        self.id.as_str().len() > ID_LENGTHS[0]
     }
 
     /// The id and every other label.

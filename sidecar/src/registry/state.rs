@@ -8,7 +8,7 @@ use taskgate_core::time::UnixTime;
 
 use crate::discovery::inventory::{Entry, Problem, ServiceKey};
 use crate::discovery::publisher::Report;
-use crate::registry::names::{Names, subject};
+use crate::registry::names::{NamedId, Names, subject};
 use crate::registry::provider::{MAX_PROBLEMS, Provider, ProviderStatus, log_new};
 use crate::registry::published::Published;
 
@@ -78,6 +78,17 @@ impl State {
         &self.services
     }
 
+    /// The names of services.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Takes ids that were given in an earlier life; see [`Names::restore`].
+    pub fn restore(&mut self, remembered: Vec<NamedId>) -> usize {
+        self.names.restore(remembered)
+    }
+
     /// Says which providers there are, first preferred.
     pub fn expect_providers(&mut self, names: &[&str]) {
         self.pending = Pending::Everything;
@@ -129,8 +140,9 @@ impl State {
                 known.failure = None;
                 known.last_success = Some(now);
                 let name = Arc::clone(&known.name);
-                let changed = known.take_inventory(inventory);
-                self.pending.add(&name, changed);
+                let claimed = known.take_claims(inventory.claims) && !self.names.agree_with(&known.claims);
+                let changed = known.take_inventory(inventory.services, inventory.problems);
+                self.pending.add(&name, changed.filter(|_| !claimed));
             }
         }
     }
@@ -183,6 +195,10 @@ impl State {
         let chosen = self.choose();
         let entries: Vec<Arc<Entry>> = chosen.iter().map(|(_, entry)| Arc::clone(entry)).collect();
         let mut naming = Vec::new();
+        if self.providers.iter().all(|provider| provider.published) {
+            self.names.settle();
+        }
+        self.names.adopt(self.providers.iter().flat_map(|provider| &provider.claims), &mut naming);
         let assigned = self.names.assign(&entries, &mut naming);
         let mut services = HashMap::with_capacity(chosen.len());
         let mut change = Change::default();

@@ -1,3 +1,5 @@
+mod ids;
+
 use std::collections::HashMap;
 
 use taskgate_core::config::GateConfig;
@@ -8,7 +10,7 @@ use taskgate_core::service::{AccessLevel, Endpoint};
 use super::*;
 use crate::clock::ManualClock;
 use crate::digest::Digest;
-use crate::discovery::inventory::{Entry, Inventory, ServiceKey};
+use crate::discovery::inventory::{Claim, Entry, Inventory, ServiceKey};
 use crate::discovery::policy::{Grantee, Level, Policy};
 use crate::feed::{Ask, ControlState};
 
@@ -35,7 +37,12 @@ fn entry(operation: &str, service: &str) -> Entry {
 }
 
 fn publish(registry: &Registry, provider: &str, services: &[Entry]) {
-    let inventory = Inventory { services: services.to_vec(), ..Inventory::default() };
+    publish_with(registry, provider, services, &[]);
+}
+
+/// The same, of a provider that knows which ids other sidecars gave.
+fn publish_with(registry: &Registry, provider: &str, services: &[Entry], claims: &[Claim]) {
+    let inventory = Inventory { services: services.to_vec(), claims: claims.to_vec(), ..Inventory::default() };
     registry.apply([(Arc::from(provider), Report::Sees(inventory))].into());
 }
 
@@ -82,7 +89,13 @@ fn who_was_first_keeps_the_short_id() {
     publish(&registry, "file", &[entry(&low, "ui"), entry(&high, "ui")]);
     assert_eq!(id(&registry, &high, "ui"), short(&high));
     assert_eq!(id(&registry, &low, "ui").len(), 16);
-    assert!(problems(&registry).contains("short id"), "{}", problems(&registry));
+    let expected = format!(
+        "service ui of task web of operation {low}: the short id `{}` of `ui` is that of service ui of task web of \
+         operation {high}; it is reached as `{}`\n",
+        short(&high),
+        id(&registry, &low, "ui")
+    );
+    assert_eq!(problems(&registry), expected);
     // Also through an absence: nobody inherits the links of a service that restarts.
     publish(&registry, "file", &[entry(&low, "ui")]);
     assert_eq!((operation_at(&registry, &short(&high)), id(&registry, &low, "ui").len()), (None, 16));

@@ -81,6 +81,8 @@ pub struct Metrics {
     pub services: Family<ServiceLabels, Gauge>,
     /// Services or names that are left out.
     pub problems: Family<ProviderLabels, Gauge>,
+    /// Services with a longer id.
+    pub id_collisions: Family<ProviderLabels, Gauge>,
     /// When discovery last worked.
     pub discovery_success: Family<ProviderLabels, Gauge<f64, AtomicU64>>,
     /// The number of the table's last change.
@@ -105,6 +107,10 @@ pub struct Metrics {
     pub reloads: Counter,
     /// Reloads that did not.
     pub reloads_failed: Counter,
+    /// State files that could not be taken at the start.
+    pub state_reads_failed: Counter,
+    /// Attempts to write a state file that failed.
+    pub state_writes_failed: Counter,
     /// Requests that broke the sidecar; each is a bug.
     pub panics: Counter,
     /// Requests to YTsaurus clusters.
@@ -135,6 +141,13 @@ impl Metrics {
                 None,
                 &["provider"],
                 "Services, or names of services, that are left out because something is wrong with them; see `/internal/problems`.",
+                Family::default(),
+            ),
+            id_collisions: catalogue.add(
+                "service_id_collisions",
+                None,
+                &["provider"],
+                "Services whose short id is another's, so that they are reached under a longer one.",
                 Family::default(),
             ),
             discovery_success: catalogue.add(
@@ -207,6 +220,20 @@ impl Metrics {
                 &["provider", "outcome"],
                 "Attempts to bring the services table up to date: ok, partial (but for the table of names, which the robot may not write), unchanged (nothing to write) or error.",
                 Family::default(),
+            ),
+            state_reads_failed: catalogue.add(
+                "state_read_failed",
+                None,
+                &[],
+                "State files that could not be taken at the start; they were set aside.",
+                Counter::default(),
+            ),
+            state_writes_failed: catalogue.add(
+                "state_write_failed",
+                None,
+                &[],
+                "Attempts to write a state file that failed; it is tried again.",
+                Counter::default(),
             ),
             panics: catalogue.add("panics", None, &[], "Requests that broke the sidecar; each is a bug worth reporting.", Counter::default()),
             catalogue,

@@ -34,6 +34,20 @@ services:
 /// The id of the service above.
 pub(crate) const GREETER: &str = "ae5cf6f5";
 
+/// Two operations whose service `ui` of task `web` wants the same short id, [`COLLIDING_ID`]; found by
+/// searching, as anybody could. The first one's names come first.
+pub(crate) const COLLIDING: [&str; 2] = ["op63822", "op82856"];
+/// The short id of both.
+pub(crate) const COLLIDING_ID: &str = "e1056666";
+
+/// A services file with service `ui` of task `web` of these operations.
+pub(crate) fn services(operations: &[&str]) -> String {
+    let row = |operation: &&str| {
+        format!("- {{operation: {operation}, task: web, service: ui, endpoints: [\"10.0.0.1:80\"], access: public}}\n")
+    };
+    format!("services:\n{}", operations.iter().map(row).collect::<String>())
+}
+
 /// A sidecar in this process.
 pub(crate) struct Sidecar {
     pub(crate) running: Running,
@@ -90,6 +104,12 @@ impl Sidecar {
         let running = start(settings, setting).await.expect("starts");
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().expect("a client");
         Self { running, directory, client, clock }
+    }
+
+    /// Ends it; what it leaves behind.
+    pub(crate) async fn end(self) -> TempDir {
+        assert!(self.running.end().await, "ends in time");
+        self.directory
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {

@@ -8,5 +8,6 @@ mod discovery;
 mod kit;
 mod program;
 mod reload;
+mod state;
 mod token_issuer;
 mod ytsaurus;

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use taskgate_core::feed::FeedPage;
 use taskgate_core::verdict::VerdictQuery;
 
-use crate::kit::{GREETER, SERVICES, bearer, config, path_text, tokens};
+use crate::kit::{COLLIDING, COLLIDING_ID, GREETER, SERVICES, bearer, config, path_text, services, tokens};
 
 const SECRETS: [&str; 3] = ["token-of-alice", "token-of-nobody", "hunter2"];
 
@@ -199,6 +199,54 @@ async fn nothing_secret_is_logged() {
 }
 
 #[tokio::test]
+async fn a_collision_is_logged_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let program = start(directory.path(), &config(""));
+    whole(&program).await;
+    let [first, second] = COLLIDING;
+    for (count, operations) in [(2, &[first, second][..]), (3, &["op", first, second])] {
+        std::fs::write(directory.path().join("services.yaml"), services(operations)).expect("writes");
+        let text = format!("\"table.services\":{count},");
+        let taken = async {
+            while !log_of(directory.path()).lines().last().is_some_and(|line| line.contains(&text)) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), taken).await.expect("is taken");
+    }
+    let log = log_of(directory.path());
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("short id")).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    for part in [first, second, &format!("`{COLLIDING_ID}`"), "it is reached as `", "\"level\":\"WARN\""] {
+        assert!(lines[0].contains(part), "{part} is not in {}", lines[0]);
+    }
+}
+
+#[tokio::test]
+async fn another_state_directory_is_said_to_need_a_restart() {
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("blocked"), "no directory").expect("writes");
+    let mut program = start(directory.path(), &config("state: {directory: blocked/state}"));
+    whole(&program).await;
+    std::fs::write(directory.path().join("taskgate.yaml"), config("state: {directory: state}")).expect("writes");
+    signal(&program, Signal::HUP);
+    let said = async {
+        while !log_of(directory.path()).contains("configuration taken") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), said).await.expect("is taken");
+    signal(&program, Signal::TERM);
+    assert_eq!(end(&mut program), Some(0));
+    let log = log_of(directory.path());
+    let lines = |text: &str| log.lines().filter(|line| line.contains(text)).count();
+    assert_eq!(lines("\"key\":\"state.directory\""), 1, "{log}");
+    // Tried at the start and at the end.
+    assert_eq!(lines("ids are not kept"), 1, "{log}");
+    assert!(!directory.path().join("state").exists());
+}
+
+#[tokio::test]
 async fn a_unix_socket_serves_and_goes_with_its_process() {
     let directory = tempfile::tempdir().expect("a directory");
     let socket = directory.path().join("internal.sock");
@@ -250,6 +298,7 @@ fn a_configuration_that_would_not_hold_is_refused() {
         (config("keys: [{id: K1, secret: a}]"), "`keys[0].id`"),
         (config("keys: [{id: k1, secret: a, secret_file: b}]"), "not both"),
         (config("logs: {level: taskgate=loud}"), "logs.level"),
+        (config("state: {directory: \"\"}"), "`state.directory`"),
         (config("").replace("providers: [{", "providers: [{file: {path: a}}, {"), "another provider"),
         ("gate: {base_domains: [a.b]}".to_owned(), "no provider"),
     ] {
