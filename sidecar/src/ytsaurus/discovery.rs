@@ -9,6 +9,7 @@
 
 pub mod address;
 pub mod annotation;
+pub mod claims;
 pub mod compose;
 pub mod hosts;
 pub mod job;
@@ -27,7 +28,9 @@ use tokio::time::Instant;
 
 use crate::discovery::inventory::{Entry, Inventory, Problem, ServiceKey};
 use crate::ytsaurus::client::Client;
+use crate::ytsaurus::client::error::CallError;
 use crate::ytsaurus::discovery::annotation::{Annotation, Wanted};
+use crate::ytsaurus::discovery::claims::Claims;
 use crate::ytsaurus::discovery::compose::{Found, Rules, services};
 use crate::ytsaurus::discovery::hosts::Hosts;
 use crate::ytsaurus::discovery::jobs::{Jobs, list_jobs};
@@ -41,6 +44,9 @@ use crate::ytsaurus::settings::YtsaurusSettings;
 /// Why a round came to nothing.
 #[derive(Debug, Error)]
 pub enum RoundError {
+    /// Which ids services have can't be known.
+    #[error("which ids services have can't be read: {0}")]
+    Claims(CallError),
     /// Of no operation could the jobs be listed.
     #[error("jobs can't be listed: {0}")]
     Jobs(String),
@@ -57,6 +63,7 @@ pub struct Discovery {
     listed: Option<Listed>,
     ports: KnownPorts,
     hosts: Hosts,
+    claims: Claims,
     /// What each operation had when it could last be looked at.
     entries: HashMap<String, Vec<Entry>>,
 }
@@ -79,6 +86,7 @@ impl Discovery {
             listed: None,
             ports: KnownPorts::default(),
             hosts: Hosts::default(),
+            claims: Claims::default(),
             entries: HashMap::new(),
         }
     }
@@ -102,7 +110,7 @@ impl Discovery {
         outcome
     }
 
-    async fn list_operations(&mut self, now: Instant, deadline: Instant) -> Result<(), ListingError> {
+    async fn list_operations(&mut self, now: Instant, deadline: Instant) -> Result<(), RoundError> {
         let is_due = self.listed.as_ref().is_none_or(|listed| now >= listed.at + self.settings.operations_period);
         if is_due {
             let mut listing = list(&self.client, self.settings.operation_types, deadline).await?;
@@ -110,7 +118,10 @@ impl Discovery {
                 listing.operations.retain(|operation| !matches!(operation.offer, Offer::Spark(_)));
             }
             tracing::debug!(seen = listing.seen, offering = listing.operations.len(), "operations listed");
-            let Self { entries, .. } = self;
+            let Self { entries, claims, client, settings, .. } = self;
+            if let Some(table) = &settings.table {
+                claims.refresh(client, table, deadline).await.map_err(RoundError::Claims)?;
+            }
             let running: HashSet<&str> = listing.operations.iter().map(|operation| operation.id.as_str()).collect();
             entries.retain(|operation, _| running.contains(operation.as_str()));
             self.listed = Some(Listed { at: now, operations: listing.operations, problems: listing.problems });
@@ -119,7 +130,7 @@ impl Discovery {
     }
 
     async fn look(&mut self, listed: &mut Listed, deadline: Instant) -> Result<Inventory, RoundError> {
-        let Self { settings, client, ports, hosts, entries, .. } = self;
+        let Self { settings, client, ports, hosts, claims, entries, .. } = self;
         let written = read_written(client, &listed.operations, settings, deadline).await;
         let with_jobs = listed.operations.iter().filter(|operation| has_jobs(operation, &written));
         let asked: Vec<&str> = with_jobs.map(|operation| operation.id.as_str()).collect();
@@ -143,7 +154,8 @@ impl Discovery {
             hosts,
             owners: &owners,
         };
-        let mut inventory = Inventory { problems: listed.problems.clone(), ..Inventory::default() };
+        let mut inventory =
+            Inventory { services: Vec::new(), problems: listed.problems.clone(), claims: claims.claims().to_vec() };
         for operation in &listed.operations {
             let (found, mut reasons, whole) = found(operation, &jobs, ports, &written);
             let known = entries.remove(&operation.id).unwrap_or_default();

@@ -21,7 +21,8 @@ const MAX_PORTS: usize = 1_000;
 /// The ports of jobs that run.
 #[derive(Debug, Default)]
 pub struct KnownPorts {
-    known: HashMap<String, Ports>,
+    /// By job, with the node that it was asked at.
+    known: HashMap<String, (String, Ports)>,
     failed: HashMap<String, String>,
 }
 
@@ -35,8 +36,8 @@ impl KnownPorts {
         deadline: Instant,
     ) {
         let jobs: Vec<&Job> = jobs.collect();
-        let running: HashSet<&str> = jobs.iter().map(|job| job.id.as_str()).collect();
-        self.known.retain(|job, _| running.contains(job.as_str()));
+        let running: HashSet<(&str, &str)> = jobs.iter().map(|job| (job.id.as_str(), job.node.as_str())).collect();
+        self.known.retain(|job, (node, _)| running.contains(&(job.as_str(), node.as_str())));
         self.failed.clear();
         let unknown = jobs.iter().filter(|job| !self.known.contains_key(&job.id));
         let asked: Vec<JobPorts> =
@@ -47,7 +48,7 @@ impl KnownPorts {
             match answer {
                 Ok(ports) => {
                     for (command, ports) in batch.iter().zip(ports) {
-                        self.take(&command.job, ports);
+                        self.take(command, ports);
                     }
                 }
                 Err(error) => {
@@ -64,24 +65,24 @@ impl KnownPorts {
     /// # Errors
     /// Why they are not known; none where nobody asked.
     pub fn of(&self, job: &str) -> Result<Ports, Option<&str>> {
-        self.known.get(job).map(Arc::clone).ok_or_else(|| self.failed.get(job).map(String::as_str))
+        self.known.get(job).map(|(_, ports)| Arc::clone(ports)).ok_or_else(|| self.failed.get(job).map(String::as_str))
     }
 
     /// Which operation a port of a node was given to.
     #[must_use]
     pub fn owners<'a>(&self, jobs: &'a Jobs) -> HashMap<(&'a str, u16), &'a str> {
         let with_ports = jobs.with_operations().filter_map(|(operation, job)| {
-            let ports = self.known.get(&job.id)?;
+            let (_, ports) = self.known.get(&job.id)?;
             Some(ports.iter().flatten().map(move |port| ((job.address.host.as_str(), *port), operation)))
         });
         with_ports.flatten().collect()
     }
 
-    fn take(&mut self, job: &str, answer: Result<PortsAnswer, CallError>) {
+    fn take(&mut self, JobPorts { node, job }: &JobPorts, answer: Result<PortsAnswer, CallError>) {
         match answer {
             Ok(PortsAnswer { value }) => {
                 let ports: Ports = value.iter().take(MAX_PORTS).map(port).collect();
-                self.known.insert(job.to_owned(), ports);
+                self.known.insert(job.clone(), (node.clone(), ports));
             }
             Err(error) => {
                 let reason = if error.has(code::RESOLVE) {
@@ -89,7 +90,7 @@ impl KnownPorts {
                 } else {
                     format!("its ports can't be looked up: {error}")
                 };
-                self.failed.insert(job.to_owned(), reason);
+                self.failed.insert(job.clone(), reason);
             }
         }
     }
