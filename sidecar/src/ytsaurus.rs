@@ -5,6 +5,7 @@
 //! about operations was written by users: it is read piece by piece, and what can't be read costs
 //! itself alone.
 
+pub mod access;
 pub mod client;
 pub mod commands;
 pub mod discovery;

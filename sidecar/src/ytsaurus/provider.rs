@@ -15,6 +15,7 @@ use crate::discovery::publisher::Publisher;
 use crate::http::HttpError;
 use crate::registry::Registry;
 use crate::telemetry::metrics::Metrics;
+use crate::ytsaurus::access::{Access, Acls};
 use crate::ytsaurus::client::{Client, retry};
 use crate::ytsaurus::discovery::Discovery;
 use crate::ytsaurus::settings::YtsaurusSettings;
@@ -31,6 +32,8 @@ const LONGEST_REST: Duration = Duration::from_secs(120);
 pub struct YtsaurusProvider {
     settings: Arc<YtsaurusSettings>,
     client: Client,
+    acls: Arc<Acls>,
+    access: Access,
     table: Option<ServicesTable>,
 }
 
@@ -42,10 +45,11 @@ impl YtsaurusProvider {
     pub fn new(settings: Arc<YtsaurusSettings>, metrics: Arc<Metrics>) -> Result<Self, HttpError> {
         let client = Client::new(settings.cluster.clone(), Arc::clone(&metrics))?;
         let table = settings.table.clone();
-        let table = table.map(|table| {
-            ServicesTable::new(client.clone(), table, &settings.name, Pace::default(), Arc::clone(&metrics))
-        });
-        Ok(Self { settings, client, table })
+        let table =
+            table.map(|table| ServicesTable::new(client.clone(), table, &settings.name, Pace::default(), metrics));
+        let acls = Arc::new(Acls::default());
+        let access = Access::new(client.clone(), Arc::clone(&acls));
+        Ok(Self { settings, client, acls, access, table })
     }
 
     fn discovery(&self) -> Discovery {
@@ -63,6 +67,8 @@ impl Provider for YtsaurusProvider {
             match discovery.round().await {
                 Ok(inventory) => {
                     failures = 0;
+                    let acls = discovery.operations().filter_map(|one| Some((one.id.clone(), one.acl.clone()?)));
+                    self.acls.replace(acls.collect());
                     publisher.publish(inventory);
                 }
                 Err(error) => {
@@ -85,7 +91,7 @@ impl Provider for YtsaurusProvider {
     }
 
     async fn authorise(&self, service: &Entry, actor: &Actor) -> Authorisation {
-        service.policy.authorise(actor)
+        self.access.authorise(service, actor).await
     }
 }
 
