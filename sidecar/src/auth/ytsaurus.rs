@@ -1,17 +1,29 @@
 //! A YTsaurus cluster, which says whose a token or a cookie is.
+//!
+//! It is shown that one credential and nothing else: not the robot's token, no other cookie, no name to
+//! act under. Whether its holder may use the service is the provider's to find out.
+
+mod doorway;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use taskgate_core::identity::WireIdentity;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
+use crate::auth::actor::Actor;
 use crate::auth::source::{Identification, Question, Source};
+use crate::auth::ytsaurus::doorway::Doorway;
 use crate::config::resolve::InvalidSetting;
 use crate::config::sources::YtsaurusSourceConfig;
 use crate::discovery::settings::ProviderSettings;
 use crate::http::HttpError;
 use crate::telemetry::metrics::Metrics;
 use crate::ytsaurus::client::Client;
+use crate::ytsaurus::client::credential::Credential;
+use crate::ytsaurus::client::error::{CallError, code};
 use crate::ytsaurus::client::settings::ClusterSettings;
 
 /// The settings of a cluster that knows credentials.
@@ -68,6 +80,7 @@ impl YtsaurusSourceSettings {
 pub struct YtsaurusSource {
     settings: YtsaurusSourceSettings,
     client: Client,
+    doorway: Doorway,
 }
 
 impl YtsaurusSource {
@@ -77,7 +90,13 @@ impl YtsaurusSource {
     /// [`HttpError::Client`].
     pub fn new(settings: YtsaurusSourceSettings, metrics: Arc<Metrics>) -> Result<Self, HttpError> {
         let client = Client::new(settings.cluster.clone(), metrics)?;
-        Ok(Self { settings, client })
+        let doorway = Doorway::new(settings.allow_unauthenticated_cluster);
+        Ok(Self { settings, client, doorway })
+    }
+
+    /// Who one is without a credential.
+    async fn nobodys_login(&self, deadline: Instant) -> Result<String, CallError> {
+        self.client.login(None, deadline).await
     }
 }
 
@@ -88,7 +107,70 @@ impl Source for YtsaurusSource {
     }
 
     async fn identify(&self, question: Question<'_>) -> Identification {
-        let _ = (&self.client, &self.settings, question);
-        Identification::NotRequested
+        // A credential is never shown to another platform's cluster.
+        if *question.service.provider != *self.settings.provider {
+            return Identification::NotRequested;
+        }
+        let Some(credential) = Credential::of(question.credential, &self.settings.cookies) else {
+            return Identification::NotRequested;
+        };
+        let deadline = Instant::now() + self.settings.timeout;
+        if let Err(reason) = self.doorway.check(deadline, || self.nobodys_login(deadline)).await {
+            return Identification::Unavailable(reason);
+        }
+        match self.client.login(Some(&credential), deadline).await {
+            Ok(login) => holder(login),
+            Err(CallError::Credential(_)) => Identification::Rejected("the cluster rejects it"),
+            Err(CallError::Refused(error)) if error.has(code::USER_BANNED) => {
+                Identification::Rejected("the cluster has banned its holder")
+            }
+            Err(error) => Identification::Unavailable(reason(&error, &question.credential.value)),
+        }
+    }
+
+    async fn run(&self, stop: CancellationToken) {
+        self.doorway.follow(stop, || self.nobodys_login(Instant::now() + self.settings.timeout)).await;
+    }
+}
+
+fn holder(login: String) -> Identification {
+    if login.is_empty() {
+        return Identification::Rejected("the cluster knows nobody by it");
+    }
+    match Actor::new(WireIdentity { actor: login, email: None, groups: Vec::new() }, None) {
+        Ok(actor) => Identification::Identified(actor),
+        Err(_) => Identification::Rejected("the cluster names someone who can't be named in a header"),
+    }
+}
+
+/// Why the cluster can't say whose a credential is. The cluster writes most of it, so it is looked at.
+fn reason(error: &CallError, credential: &str) -> String {
+    let reason = error.to_string();
+    if reason.contains(credential) {
+        "the cluster's error quotes the credential; it is left out".into()
+    } else {
+        reason
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ytsaurus::client::error::YtError;
+
+    #[test]
+    fn holders_can_be_named_in_a_header() {
+        assert!(matches!(holder("алиса".into()), Identification::Identified(actor) if actor.name() == "алиса"));
+        for login in ["", "a\nb", "\u{0}"] {
+            assert!(matches!(holder(login.into()), Identification::Rejected(_)), "{login:?}");
+        }
+        assert!(matches!(holder("a".repeat(10_000)), Identification::Rejected(_)));
+    }
+
+    #[test]
+    fn reasons_never_quote_a_credential() {
+        let error = CallError::Refused(YtError::new(1, "Token \"hunter2\" is odd"));
+        assert!(!reason(&error, "hunter2").contains("hunter2"));
+        assert!(reason(&error, "other").contains("is odd"));
     }
 }

@@ -47,7 +47,11 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A cluster that can be asked.
 #[derive(Clone, Debug)]
 pub struct Client {
+    /// Keeps connections.
     http: reqwest::Client,
+    /// Keeps none. A kept connection may have been closed by a load balancer just now; what fails on one
+    /// is repeated on a new one.
+    fresh: reqwest::Client,
     settings: Arc<ClusterSettings>,
     metrics: Arc<Metrics>,
 }
@@ -82,16 +86,9 @@ impl Client {
     /// # Errors
     /// [`HttpError::Client`].
     pub fn new(settings: ClusterSettings, metrics: Arc<Metrics>) -> Result<Self, HttpError> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("taskgate/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
-            .pool_idle_timeout(IDLE_TIMEOUT);
-        for authority in &settings.authorities {
-            builder = builder.add_root_certificate(authority.clone());
-        }
-        let http = builder.build().map_err(HttpError::Client)?;
-        Ok(Self { http, settings: Arc::new(settings), metrics })
+        let http = http_client(&settings).build().map_err(HttpError::Client)?;
+        let fresh = http_client(&settings).pool_max_idle_per_host(0).build().map_err(HttpError::Client)?;
+        Ok(Self { http, fresh, settings: Arc::new(settings), metrics })
     }
 
     /// A call's answer. What passes is waited for until `deadline`.
@@ -133,18 +130,26 @@ impl Client {
         }
     }
 
-    /// Whose a credential is: the body of `/auth/whoami`. Asked once: whoever waits for it can ask
-    /// again.
+    /// Whose a credential is: the body of `/auth/whoami`. Of the headers that tell who asks, the
+    /// request has the credential's alone. Where the exchange fails it is repeated once, at once:
+    /// someone waits.
     ///
     /// # Errors
     /// [`CallError`].
     pub async fn whoami(&self, credential: Option<&Credential>, deadline: Instant) -> Result<Bytes, CallError> {
-        let mut request = self.http.get(at(&self.settings.proxy, "/auth/whoami"));
-        if let Some(credential) = credential {
-            let (name, value) = credential.header();
-            request = request.header(name, value);
+        let request = |http: &reqwest::Client| {
+            let request = http.get(at(&self.settings.proxy, "/auth/whoami"));
+            match credential.map(Credential::header) {
+                Some((name, value)) => request.header(name, value),
+                None => request,
+            }
+        };
+        match self.attempt("whoami", request(&self.http), deadline).await {
+            Err(CallError::Exchange(_)) if Instant::now() < deadline => {
+                self.attempt("whoami", request(&self.fresh), deadline).await
+            }
+            result => result,
         }
-        self.attempt("whoami", request, deadline).await
     }
 
     /// The proxies that take rows, as the cluster lists them.
@@ -180,8 +185,8 @@ impl Client {
             Kind::Download(_) | Kind::Read => Method::GET,
         };
         let is_body = method == Method::POST;
-        let mut request = self
-            .http
+        let http = if again { &self.fresh } else { &self.http };
+        let mut request = http
             .request(method, at(proxy, &format!("/api/v4/{}", call.command)))
             .header("X-YT-Header-Format", "json")
             .header("X-YT-Correlation-Id", guid::random().map_err(|NoRandomness| no_randomness())?)
@@ -227,6 +232,15 @@ impl Client {
         seconds.observe(started.elapsed().as_secs_f64());
         result
     }
+}
+
+fn http_client(settings: &ClusterSettings) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("taskgate/", env!("CARGO_PKG_VERSION")))
+        .redirect(Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
+        .pool_idle_timeout(IDLE_TIMEOUT);
+    settings.authorities.iter().cloned().fold(builder, reqwest::ClientBuilder::add_root_certificate)
 }
 
 /// Whether a proxy that only controls was asked to carry rows.

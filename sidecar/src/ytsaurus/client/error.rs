@@ -29,6 +29,8 @@ pub mod code {
     pub const AUTHENTICATION: i64 = 900;
     /// The credential's holder may not.
     pub const AUTHORIZATION: i64 = 901;
+    /// The user is banned.
+    pub const USER_BANNED: i64 = 903;
     /// Too many requests of one user.
     pub const REQUEST_RATE_LIMIT: i64 = 904;
     /// A transaction that was asked to be alive is not.
