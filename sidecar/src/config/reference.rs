@@ -202,7 +202,7 @@ mod tests {
     fn the_example_is_whole_and_holds() {
         let directory = tempfile::tempdir().expect("a directory");
         let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
-        for (name, text) in [("tokens.yaml", "[]"), ("k1.key", key), ("k2.key", key)] {
+        for (name, text) in [("tokens.yaml", "[]"), ("yt-token", "robot"), ("k1.key", key), ("k2.key", key)] {
             std::fs::write(directory.path().join(name), text).expect("writes");
         }
         load::read(EXAMPLE, directory.path()).expect("the example holds");

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::defaults;
 use crate::secret::SecretText;
@@ -65,7 +65,7 @@ pub struct YtsaurusProviderConfig {
 }
 
 /// Which operations are looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationTypes {
     /// Of every type.
@@ -76,7 +76,7 @@ pub enum OperationTypes {
 }
 
 /// How services without a name are called.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum PortNames {
     /// `port_0`: as the documentation of Task proxy says, and its releases up to 0.2.3 do.
     #[default]
@@ -88,7 +88,7 @@ pub enum PortNames {
 }
 
 /// Whether operations may ask for the credential of their visitors.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ForwardCredential {
     /// Those do that say so in their annotation.
