@@ -49,3 +49,18 @@ impl Default for Pace {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_with_failures_and_have_an_end() {
+        let pace = Pace::default();
+        for _ in 0..20 {
+            assert!((Duration::from_millis(100)..=Duration::from_secs(1)).contains(&pace.backoff(1)));
+            assert!((Duration::from_millis(800)..=Duration::from_secs(8)).contains(&pace.backoff(4)));
+            assert!((Duration::from_secs(6)..=Duration::from_secs(60)).contains(&pace.backoff(1_000)));
+        }
+    }
+}

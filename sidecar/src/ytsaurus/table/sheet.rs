@@ -23,7 +23,7 @@ pub(super) struct Sheet {
 pub(super) enum Held {
     /// There is no such table.
     Missing,
-    /// These rows; or the robot may not write them, and need not try again.
+    /// These rows.
     Rows(Digest),
     /// Rows that can't be read, so that nobody can say.
     Unreadable,

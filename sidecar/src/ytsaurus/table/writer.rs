@@ -25,6 +25,8 @@ pub(super) struct Writer<'a> {
     table: &'a ServicesTable,
     lease: &'a Lease<'a>,
     known: Option<Both<Held>>,
+    /// Names that the robot may not write.
+    refused: Option<Held>,
 }
 
 /// One thing of each table.
@@ -37,7 +39,7 @@ struct Both<T> {
 impl<'a> Writer<'a> {
     /// Whoever has this lock.
     pub(super) const fn new(table: &'a ServicesTable, lease: &'a Lease<'a>) -> Self {
-        Self { table, lease, known: None }
+        Self { table, lease, known: None, refused: None }
     }
 
     /// Follows the registry until that makes no sense any longer; why.
@@ -55,6 +57,7 @@ impl<'a> Writer<'a> {
                     if tokio::time::timeout(pace.audit, changes.changed()).await.is_err() {
                         // Nothing happened here for long, but others can write as well.
                         self.known = None;
+                        self.refused = None;
                     }
                 }
                 Err(error @ TableError::Lost(_)) => return error,
@@ -72,17 +75,7 @@ impl<'a> Writer<'a> {
 
     async fn bring_up_to_date(&mut self, registry: &Registry) -> Result<Outcome, TableError> {
         let table = self.table;
-        let services = registry.services();
-        let (provider, base_domain) = (Arc::clone(&table.provider), table.settings.base_domain.clone());
-        // Tens of thousands of rows take a while; the runtime's threads have other things to do.
-        let made = tokio::task::spawn_blocking(move || {
-            let Rows { services, names } = Rows::of(&services, &provider, &base_domain);
-            Both {
-                services: Sheet::new(rows::values(&services), rows::service_attributes()),
-                names: Sheet::new(rows::values(&names), rows::name_attributes()),
-            }
-        });
-        let Ok(sheets) = made.await else { return Err(TableError::Cut) };
+        let sheets = self.sheets(registry).await?;
         let deadline = Instant::now() + table.pace.rewrite;
         // What fails from here on may have been carried out all the same.
         let known = match self.known.take() {
@@ -93,13 +86,46 @@ impl<'a> Writer<'a> {
             },
         };
         let wanted = Both { services: sheets.services.held(), names: sheets.names.held() };
-        let outcome = if known == wanted { Outcome::Unchanged } else { self.rewrite(&sheets, known, deadline).await? };
+        let due = Both {
+            services: known.services != wanted.services,
+            names: known.names != wanted.names && self.refused != Some(wanted.names),
+        };
+        let outcome = if due.services || due.names {
+            self.rewrite(&sheets, known, due, deadline).await?
+        } else {
+            Outcome::Unchanged
+        };
+        if due.names {
+            self.refused = (outcome == Outcome::WithoutNames).then_some(wanted.names);
+        }
+        let are_named = due.names && self.refused.is_none();
+        self.known = Some(Both { names: if are_named { wanted.names } else { known.names }, ..wanted });
         table.holds(sheets.services.len());
-        self.known = Some(wanted);
         Ok(outcome)
     }
 
-    async fn rewrite(&self, sheets: &Both<Sheet>, known: Both<Held>, deadline: Instant) -> Result<Outcome, TableError> {
+    /// What the tables should hold.
+    async fn sheets(&self, registry: &Registry) -> Result<Both<Sheet>, TableError> {
+        let services = registry.services();
+        let (provider, base_domain) = (Arc::clone(&self.table.provider), self.table.settings.base_domain.clone());
+        // Tens of thousands of rows take a while; the runtime's threads have other things to do.
+        let made = tokio::task::spawn_blocking(move || {
+            let Rows { services, names } = Rows::of(&services, &provider, &base_domain);
+            Both {
+                services: Sheet::new(rows::values(&services), rows::service_attributes()),
+                names: Sheet::new(rows::values(&names), rows::name_attributes()),
+            }
+        });
+        made.await.map_err(|_| TableError::Cut)
+    }
+
+    async fn rewrite(
+        &self,
+        sheets: &Both<Sheet>,
+        known: Both<Held>,
+        due: Both<bool>,
+        deadline: Instant,
+    ) -> Result<Outcome, TableError> {
         let ServicesTable { client, pace, settings, title, .. } = self.table;
         let lease = Some(self.lease.transaction());
         let path = &settings.path;
@@ -107,7 +133,7 @@ impl<'a> Writer<'a> {
             .start_transaction(title, pace.rewrite + pace.lease, lease, deadline)
             .await
             .map_err(|error| TableError::new("start to write", path, error))?;
-        let result = match self.fill(sheets, known, &transaction, deadline).await {
+        let result = match self.fill(sheets, known, due, &transaction, deadline).await {
             Ok(outcome) => match client.commit_transaction(&transaction, lease, deadline).await {
                 Ok(()) => Ok(outcome),
                 Err(error) => Err(TableError::new("commit", path, error)),
@@ -121,19 +147,20 @@ impl<'a> Writer<'a> {
         result
     }
 
-    /// Writes what differs.
+    /// Writes what is due.
     async fn fill(
         &self,
         sheets: &Both<Sheet>,
         known: Both<Held>,
+        due: Both<bool>,
         transaction: &Transaction,
         deadline: Instant,
     ) -> Result<Outcome, TableError> {
         let ServicesTable { client, settings, .. } = self.table;
-        if known.services != sheets.services.held() {
+        if due.services {
             sheets.services.write(client, &settings.path, known.services, transaction, deadline).await?;
         }
-        if known.names == sheets.names.held() {
+        if !due.names {
             return Ok(Outcome::Whole);
         }
         match sheets.names.write(client, &settings.names_path, known.names, transaction, deadline).await {

@@ -1,7 +1,6 @@
 //! One sidecar of a fleet, as far as the tables are concerned.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use taskgate::clock::ManualClock;
@@ -11,22 +10,22 @@ use taskgate::discovery::policy::Policy;
 use taskgate::discovery::publisher::Report;
 use taskgate::feed::{ControlState, Feed};
 use taskgate::registry::Registry;
-use taskgate::secret::SecretText;
 use taskgate::telemetry::metrics::{Metrics, ProviderLabels, TableWriteLabels};
 use taskgate::ytsaurus::client::Client;
-use taskgate::ytsaurus::client::settings::ClusterSettings;
 use taskgate::ytsaurus::settings::TableSettings;
 use taskgate::ytsaurus::table::ServicesTable;
 use taskgate::ytsaurus::table::pace::Pace;
 use taskgate_core::config::GateConfig;
 use taskgate_core::key::{KeyId, Secret};
 use taskgate_core::service::{AccessLevel, Endpoint, Protocol};
+use taskgate_emulators::yson::Yson;
 use taskgate_emulators::ytsaurus::Ytsaurus;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::kit::START;
+use crate::ytsaurus::support;
 
 /// Where the tables are.
 pub(super) const SERVICES: &str = "//sys/task_proxies/services";
@@ -49,32 +48,18 @@ pub(super) fn pace() -> Pace {
     }
 }
 
-pub(super) async fn cluster() -> Ytsaurus {
-    let cluster = Ytsaurus::start().await.expect("a cluster");
-    cluster.add_user(ROBOT, "token-of-robot");
-    cluster
-}
-
-pub(super) fn settings() -> TableSettings {
-    TableSettings { path: SERVICES.into(), names_path: NAMES.into(), base_domain: "tasks.example.test".into() }
+/// The settings of the tables, as they are by default.
+pub(super) fn settings(cluster: &Ytsaurus) -> TableSettings {
+    support::settings(&cluster.url(), ", table: {}").table.expect("tables")
 }
 
 pub(super) fn client(cluster: &Ytsaurus, metrics: &Arc<Metrics>) -> Client {
-    let settings = ClusterSettings {
-        proxy: cluster.url().parse().expect("a URL"),
-        token: Some(SecretText::new("token-of-robot")),
-        authorities: Vec::new(),
-        timeout: Duration::from_secs(10),
-        fingerprint: Digest::of(b""),
-    };
-    Client::new(settings, Arc::clone(metrics)).expect("a client")
+    Client::new(support::settings(&cluster.url(), "").cluster, Arc::clone(metrics)).expect("a client")
 }
 
 /// What a table says: `operation/task/service` of each row, in order.
 pub(super) fn rows(cluster: &Ytsaurus, path: &str) -> Option<Vec<String>> {
-    let field = |row: &taskgate_emulators::yson::Yson, name| {
-        row.field(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned()
-    };
+    let field = |row: &Yson, name| row.field(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
     let text = |row| format!("{}/{}/{}", field(row, "operation_id"), field(row, "task_name"), field(row, "service"));
     Some(cluster.rows(path)?.iter().map(text).collect())
 }
@@ -95,12 +80,11 @@ pub(super) struct Peer {
     metrics: Arc<Metrics>,
     stop: CancellationToken,
     task: JoinHandle<()>,
-    looks: AtomicU64,
 }
 
 impl Peer {
     /// One that has just started and knows no services.
-    pub(super) fn start(cluster: &Ytsaurus, pace: Pace) -> Self {
+    pub(super) async fn start(cluster: &Ytsaurus, pace: Pace) -> Self {
         let metrics = Arc::new(Metrics::new());
         let keys = vec![(KeyId::parse("k1").expect("an id"), Secret::new([1; 32]))];
         let control = ControlState::new(GateConfig::for_domain("tasks.example.test"), keys, Digest::of(b""));
@@ -109,11 +93,13 @@ impl Peer {
         let shared = Arc::<ManualClock>::clone(&clock);
         let registry = Arc::new(Registry::new(feed, shared, Arc::clone(&metrics)));
         registry.expect_providers(&["file", "yt"]);
-        let table = ServicesTable::new(client(cluster, &metrics), settings(), "yt", pace, Arc::clone(&metrics));
+        let table = ServicesTable::new(client(cluster, &metrics), settings(cluster), "yt", pace, Arc::clone(&metrics));
         let stop = CancellationToken::new();
         let (followed, told) = (Arc::clone(&registry), stop.clone());
         let task = tokio::spawn(async move { table.follow(&followed, &told).await });
-        Self { registry, clock, metrics, stop, task, looks: AtomicU64::new(0) }
+        // It has begun to follow before it sees anything.
+        tokio::task::yield_now().await;
+        Self { registry, clock, metrics, stop, task }
     }
 
     /// Its provider sees these services, `operation/task/service` each.
@@ -124,18 +110,13 @@ impl Peer {
 
     /// A provider says something.
     pub(super) fn report(&self, provider: &str, report: Report) {
-        self.looks.fetch_add(1, Ordering::SeqCst);
         self.clock.advance(Duration::from_secs(1));
         self.registry.apply([(Arc::from(provider), report)].into());
     }
 
-    /// Waits until it writes the tables. Its provider goes on looking, as providers do.
+    /// Waits until it is the one that writes.
     pub(super) async fn leads(&self) {
-        eventually("leads", || {
-            self.report("yt", Report::Confirmed);
-            self.is_leader()
-        })
-        .await;
+        eventually("leads", || self.is_leader()).await;
     }
 
     pub(super) fn is_leader(&self) -> bool {
