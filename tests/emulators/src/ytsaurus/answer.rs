@@ -1,17 +1,14 @@
 //! Answers of HTTP: how errors look, how values are sent, how answers go wrong.
 
 use bytes::Bytes;
-use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full, StreamBody};
-use hyper::body::Frame;
+use http_body_util::Full;
 
 use super::error::ClusterError;
 use crate::yson::{JsonOptions, Yson};
 
 /// The body of an answer.
-pub(super) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
+pub(super) type Body = Full<Bytes>;
 
 /// An answer before it is sent.
 #[derive(Debug)]
@@ -73,48 +70,39 @@ impl Answer {
         answer
     }
 
-    /// As hyper sends it.
+    /// As hyper sends it, whole.
     pub(super) fn into_response(self) -> Response<Body> {
-        let length = self.body.len();
-        let body = match self.ending {
-            Ending::Truncated => {
-                let half = Bytes::from(self.body).slice(..length / 2);
-                let broken = std::io::Error::other("the answer breaks off on demand");
-                let frames = stream::iter([Ok(Frame::data(half)), Err(broken)]);
-                StreamBody::new(frames).boxed_unsync()
-            }
-            _ => Full::new(Bytes::from(self.body)).map_err(|never| match never {}).boxed_unsync(),
-        };
-        let mut response = Response::new(body);
+        let mut response = Response::new(Full::new(Bytes::from(self.body)));
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
-        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         response
     }
 
-    /// Byte by byte, with trailers, which hyper sends only to those that ask for them and YTsaurus to all.
-    pub(super) fn into_bytes(self, error: &ClusterError) -> Vec<u8> {
+    /// Byte by byte, as hyper would not send it: half of the body, and then nothing, or trailers, which hyper
+    /// sends only to those that ask for them and YTsaurus to all.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
         let mut out = format!("HTTP/1.1 {} OK\r\n", self.status.as_u16()).into_bytes();
-        let ending = [
-            ("transfer-encoding", "chunked"),
-            ("trailer", "X-YT-Error, X-YT-Response-Code, X-YT-Response-Message"),
-            ("connection", "close"),
-        ];
         for (name, value) in &self.headers {
             line(&mut out, name.as_str(), value.as_bytes());
         }
-        for (name, value) in ending {
-            line(&mut out, name, value.as_bytes());
-        }
-        out.extend_from_slice(b"\r\n");
+        line(&mut out, "connection", b"close");
         let half = self.body.get(..self.body.len() / 2).unwrap_or_default();
+        let Ending::Trailers(error) = self.ending else {
+            line(&mut out, "content-length", self.body.len().to_string().as_bytes());
+            out.extend_from_slice(b"\r\n");
+            out.extend_from_slice(half);
+            return out;
+        };
+        line(&mut out, "transfer-encoding", b"chunked");
+        line(&mut out, "trailer", b"X-YT-Error, X-YT-Response-Code, X-YT-Response-Message");
+        out.extend_from_slice(b"\r\n");
         if !half.is_empty() {
             out.extend_from_slice(format!("{:x}\r\n", half.len()).as_bytes());
             out.extend_from_slice(half);
             out.extend_from_slice(b"\r\n");
         }
         out.extend_from_slice(b"0\r\n");
-        for (name, value) in error_headers(error) {
+        for (name, value) in error_headers(&error) {
             line(&mut out, name.as_str(), value.as_bytes());
         }
         out.extend_from_slice(b"\r\n");

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
+use tokio_util::task::TaskTracker;
 
 use super::cypress::{Actor, Path};
 use super::error::ClusterError;
@@ -52,7 +53,7 @@ impl Ytsaurus {
         let listener = TcpListener::bind(address).await?;
         let state = Arc::new(State::new(listener.local_addr()?));
         let running = Arc::new(state.stop().clone().drop_guard());
-        tokio::spawn(server::serve(listener, Arc::clone(&state)));
+        TaskTracker::new().spawn(server::serve(listener, Arc::clone(&state)));
         Ok(Self { state, _running: running })
     }
 

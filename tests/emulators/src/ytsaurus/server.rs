@@ -85,11 +85,11 @@ async fn requests(stream: TcpStream, state: Arc<State>) {
 async fn route(state: Arc<State>, instead: Instead, request: Request<Incoming>) -> Result<Response<Body>, NoAnswer> {
     let (head, body) = request.into_parts();
     let answer = proxy::answer(state, head, body).await;
-    match answer.ending.clone() {
-        Ending::Whole | Ending::Truncated => Ok(answer.into_response()),
+    match answer.ending {
+        Ending::Whole => Ok(answer.into_response()),
         Ending::Nothing => Err(NoAnswer),
-        Ending::Trailers(error) => {
-            *instead.lock().unwrap_or_else(PoisonError::into_inner) = answer.into_bytes(&error);
+        Ending::Truncated | Ending::Trailers(_) => {
+            *instead.lock().unwrap_or_else(PoisonError::into_inner) = answer.into_bytes();
             Err(NoAnswer)
         }
     }
