@@ -11,19 +11,18 @@ use crate::ytsaurus::client::error::{CallError, code};
 use crate::ytsaurus::commands::cypress::Get;
 use crate::ytsaurus::settings::TableSettings;
 
-/// What of a row says who has which id. The main table's rows have neither id nor kind.
+/// What of a row says who has which id. The main table's rows have no kind: each is about an id.
 #[derive(Deserialize)]
 struct ClaimRow {
-    domain: Option<String>,
+    domain: String,
     operation_id: String,
     task_name: String,
     service: String,
-    id: Option<String>,
     kind: Option<String>,
 }
 
-/// The ids that the tables say, from the table of names or, where that has none or may not be read,
-/// from the main one. Rows that can't be read are left out. Tables that are not there have none.
+/// The ids that the tables say: the table of names or, where that is not there or may not be read, the
+/// main one. Rows that can't be read are left out. Tables that are not there have none.
 ///
 /// # Errors
 /// [`CallError`].
@@ -33,14 +32,10 @@ pub async fn read_claims(
     deadline: Instant,
 ) -> Result<Vec<Claim>, CallError> {
     for path in [&settings.names_path, &settings.path] {
-        let rows = match client.read_table(path, deadline).await {
-            Ok(rows) => rows,
-            Err(error) if is_not_for_us(&error) => continue,
+        match client.read_table(path, deadline).await {
+            Ok(rows) => return Ok(rows.into_iter().filter_map(claim).collect()),
+            Err(error) if is_not_for_us(&error) => {}
             Err(error) => return Err(error),
-        };
-        let claims: Vec<Claim> = rows.into_iter().filter_map(claim).collect();
-        if !claims.is_empty() {
-            return Ok(claims);
         }
     }
     Ok(Vec::new())
@@ -73,18 +68,15 @@ fn is_not_for_us(error: &CallError) -> bool {
     error.has(code::RESOLVE) || error.has(code::AUTHORIZATION)
 }
 
+/// The id that a row is about: that of a service, or of an alternative name of one, which others can
+/// collide with as well.
 fn claim(row: Value) -> Option<Claim> {
-    let row: ClaimRow = serde_json::from_value(row).ok()?;
-    if row.kind.is_some_and(|kind| kind != "id") {
+    let ClaimRow { domain, operation_id, task_name, service, kind } = serde_json::from_value(row).ok()?;
+    if !matches!(kind.as_deref(), None | Some("id" | "alternative")) {
         return None;
     }
-    let id = match (row.id, &row.domain) {
-        (Some(id), _) => id,
-        (None, Some(domain)) => domain.split('.').next().unwrap_or_default().to_owned(),
-        (None, None) => return None,
-    };
-    let id = Label::parse(id.as_bytes()).ok()?;
-    Some(Claim { key: ServiceKey { operation: row.operation_id, task: row.task_name, service: row.service }, id })
+    let id = Label::parse(domain.split('.').next()?.as_bytes()).ok()?;
+    Some(Claim { key: ServiceKey { operation: operation_id, task: task_name, service }, id })
 }
 
 #[cfg(test)]
@@ -102,16 +94,19 @@ mod tests {
         let main = json!({"domain": "2ef4261c.tasks.example.test", "operation_id": "op", "task_name": "t", "service": "s",
             "protocol": "http"});
         assert_eq!(read(main).as_deref(), Some("op t s 2ef4261c"));
-        let named = json!({"domain": "2ef4261c.t.test", "operation_id": "op", "task_name": "t", "service": "s", "kind": "id",
-            "id": "00112233445566772ef4261c", "operation_alias": null, "owner": null});
-        assert_eq!(read(named).as_deref(), Some("op t s 00112233445566772ef4261c"));
+        let mut named = json!({"domain": "00112233445566772ef4261c.t.test", "operation_id": "op", "task_name": "t",
+            "service": "s", "kind": "id", "id": "00112233445566772ef4261c", "operation_alias": null, "owner": null});
+        assert_eq!(read(named.clone()).as_deref(), Some("op t s 00112233445566772ef4261c"));
+        named["kind"] = json!("alternative");
+        named["service"] = json!("port0");
+        assert_eq!(read(named).as_deref(), Some("op t port0 00112233445566772ef4261c"));
     }
 
     #[test]
     fn other_names_and_malformed_rows_are_none() {
         let rows = [
             json!({"domain": "a-t-s.t.test", "operation_id": "op", "task_name": "t", "service": "s", "kind": "alias", "id": "2ef4261c"}),
-            json!({"domain": "a-t-s.t.test", "operation_id": "op", "task_name": "t", "service": "s", "kind": "alternative", "id": "2ef4261c"}),
+            json!({"domain": "2ef4261c.t.test", "operation_id": "op", "task_name": "t", "service": "s", "kind": "of tomorrow"}),
             json!({"domain": null, "operation_id": "op", "task_name": "t", "service": "s"}),
             json!({"domain": "-.t.test", "operation_id": "op", "task_name": "t", "service": "s"}),
             json!({"domain": "2ef4261c.t.test", "operation_id": 7, "task_name": "t", "service": "s"}),

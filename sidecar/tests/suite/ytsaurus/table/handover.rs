@@ -107,7 +107,7 @@ async fn a_frozen_one_cannot_finish_what_it_began() {
     frozen.leads().await;
     eventually("is written", || frozen.outcomes("ok") == 1).await;
 
-    cluster.fail("commit_transaction", 1, Fault::Delay(Duration::from_secs(3)));
+    cluster.fail("commit_transaction", 1, Fault::Delay(Duration::from_secs(4)));
     frozen.sees(&["stale/t/s"]);
     eventually("commits", || cluster.count("commit_transaction") == 2).await;
     let other = Peer::start(&cluster, pace()).await;
