@@ -34,7 +34,7 @@ fn read(value: Value, encode_utf8: bool) -> Result<Yson, JsonError> {
             let inner = read(fields.remove("$value").ok_or(JsonError::Attributes)?, encode_utf8)?;
             return Ok(Yson { attributes: read_fields(attributes, encode_utf8)?, node: inner.node });
         }
-        Value::Object(fields) => Node::Map(read_fields(fields, encode_utf8)?),
+        Value::Object(fields) => Node::Map(read_fields(fields, encode_utf8)?.into()),
     };
     Ok(node.into())
 }

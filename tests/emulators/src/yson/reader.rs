@@ -103,7 +103,7 @@ impl<'bytes> Reader<'bytes> {
         match self.peek().ok_or(YsonError::End)? {
             b'{' => {
                 self.offset += 1;
-                Ok(Node::Map(self.fields(b'}', depth)?))
+                Ok(Node::Map(self.fields(b'}', depth)?.into()))
             }
             b'[' => {
                 self.offset += 1;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use super::json_writer::{self, JsonOptions};
 use super::writer::{self, YsonFormat};
@@ -37,8 +38,8 @@ pub enum Node {
     String(Vec<u8>),
     /// Values in order.
     List(Vec<Yson>),
-    /// Values by key.
-    Map(YsonMap),
+    /// Values by key. Shared, so that an answer about a thousand things does not copy them.
+    Map(Arc<YsonMap>),
 }
 
 // === impl Yson ===
@@ -132,6 +133,11 @@ impl Yson {
     #[must_use]
     pub fn as_map(&self) -> Option<&YsonMap> {
         if let Node::Map(map) = &self.node { Some(map) } else { None }
+    }
+
+    /// Its fields to change, if it is a map.
+    pub fn as_map_mut(&mut self) -> Option<&mut YsonMap> {
+        if let Node::Map(map) = &mut self.node { Some(Arc::make_mut(map)) } else { None }
     }
 
     /// Its items, if it is a list.
@@ -262,7 +268,7 @@ impl From<Vec<Self>> for Yson {
 
 impl From<YsonMap> for Yson {
     fn from(fields: YsonMap) -> Self {
-        Node::Map(fields).into()
+        Node::Map(Arc::new(fields)).into()
     }
 }
 

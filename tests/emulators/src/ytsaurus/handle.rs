@@ -236,6 +236,11 @@ impl Ytsaurus {
         self.state.cluster().jobs.set_outage(address, None);
     }
 
+    /// Listings of the operation's jobs say that they lack something, and why; they have what there is.
+    pub fn set_listing_errors(&self, operation: Guid, errors: Vec<ClusterError>) {
+        self.state.cluster().jobs.set_errors(operation, errors);
+    }
+
     /// Whether listings into the past have what started at the very cursor. The archive of a real cluster
     /// has it, Cypress, where running operations are, has not: off by default.
     pub fn set_cursor_inclusive(&self, is_inclusive: bool) {

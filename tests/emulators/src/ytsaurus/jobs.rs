@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::error::ClusterError;
 use super::guid::Guid;
 use super::time;
 use crate::yson::{Yson, YsonMap};
@@ -48,6 +49,8 @@ pub(super) struct Jobs {
     by_id: HashMap<Guid, StoredJob>,
     by_operation: HashMap<Guid, BTreeSet<Guid>>,
     outages: BTreeMap<String, NodeOutage>,
+    /// What listings of an operation's jobs say that they lack.
+    errors: HashMap<Guid, Vec<ClusterError>>,
 }
 
 // === impl Job ===
@@ -245,6 +248,14 @@ impl Jobs {
             Some(outage) => self.outages.insert(address.to_owned(), outage),
             None => self.outages.remove(address),
         };
+    }
+
+    pub(super) fn set_errors(&mut self, operation: Guid, errors: Vec<ClusterError>) {
+        self.errors.insert(operation, errors);
+    }
+
+    pub(super) fn errors(&self, operation: Guid) -> Vec<Yson> {
+        self.errors.get(&operation).into_iter().flatten().map(ClusterError::to_yson).collect()
     }
 
     pub(super) fn outage(&self, address: &str) -> Option<NodeOutage> {

@@ -171,10 +171,10 @@ impl StoredOperation {
 
     fn set_parameter(&mut self, name: &str, value: Yson) {
         let parameters = self.fields.entry(b"runtime_parameters".to_vec()).or_default();
-        if let Node::Map(fields) = &mut parameters.node {
+        if let Some(fields) = parameters.as_map_mut() {
             fields.insert(name.into(), value);
         } else {
-            parameters.node = Node::Map([(name.into(), value)].into());
+            *parameters = Yson::map([(name, value)]);
         }
         self.index();
     }

@@ -1,5 +1,7 @@
 //! The parameters of a command, whatever way they came.
 
+use std::sync::Arc;
+
 use super::error::ClusterError;
 use super::guid::Guid;
 use super::time;
@@ -114,7 +116,7 @@ fn patch(fields: &mut YsonMap, changes: YsonMap) {
             (Some(Yson { node: Node::Map(old), .. }), Yson { attributes, node: Node::Map(new) })
                 if attributes.is_empty() =>
             {
-                patch(old, new);
+                patch(Arc::make_mut(old), Arc::unwrap_or_clone(new));
             }
             (_, change) => {
                 fields.insert(key, change);

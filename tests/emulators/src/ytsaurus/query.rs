@@ -1,5 +1,7 @@
 //! Parameters in a query string: `path=//tmp&attributes[0]=id&output_format[$value]=json`.
 
+use std::sync::Arc;
+
 use super::error::ClusterError;
 use crate::yson::{Node, Yson, YsonMap};
 
@@ -46,21 +48,21 @@ fn insert(map: &mut YsonMap, keys: &[Vec<u8>], value: Yson) -> Result<(), Cluste
         return Ok(());
     }
     let place = map.entry(key.clone()).or_insert_with(|| YsonMap::new().into());
-    match &mut place.node {
-        Node::Map(inner) => insert(inner, rest, value),
-        _ => Err(ClusterError::generic("Unable to parse parameters from query string")),
+    match place.as_map_mut() {
+        Some(inner) => insert(inner, rest, value),
+        None => Err(ClusterError::generic("Unable to parse parameters from query string")),
     }
 }
 
 /// Maps of `0`, `1`, … become lists; `$value` and `$attributes` become a value with attributes.
 fn shape(value: &mut Yson) {
-    let Node::Map(fields) = &mut value.node else { return };
+    let Some(fields) = value.as_map_mut() else { return };
     for field in fields.values_mut() {
         shape(field);
     }
     if let Some(inner) = fields.remove(b"$value".as_slice()) {
         if let Some(Yson { node: Node::Map(attributes), .. }) = fields.remove(b"$attributes".as_slice()) {
-            value.attributes = attributes;
+            value.attributes = Arc::unwrap_or_clone(attributes);
         }
         value.node = inner.node;
         return;

@@ -1,7 +1,7 @@
 //! `execute_batch`: several commands in one request, each with its own answer.
 
 use super::{Input, Output, Request, fits_batch, run};
-use crate::yson::{Node, Yson, YsonMap};
+use crate::yson::{Yson, YsonMap};
 use crate::ytsaurus::catalogue::{self, DataType};
 use crate::ytsaurus::error::ClusterError;
 use crate::ytsaurus::faults::Fault;
@@ -85,7 +85,7 @@ impl Part {
         };
         Ok(match answer {
             Ok(Output::Value(output)) => Yson::map([("output", output)]),
-            Ok(Output::Rows { .. }) => Node::Map(YsonMap::new()).into(),
+            Ok(Output::Rows { .. }) => YsonMap::new().into(),
             Err(error) => Yson::map([("error", error.to_yson())]),
         })
     }

@@ -209,10 +209,10 @@ pub(in crate::ytsaurus) fn list_jobs(state: &State, request: &Request<'_>) -> Re
         ("archive_job_count", Yson::entity()),
         ("type_counts", Yson::map((total > 0).then_some(("vanilla", total)))),
         ("state_counts", Yson::map(states)),
-        ("errors", Vec::new().into()),
+        ("errors", cluster.jobs.errors(operation.id).into()),
     ]);
     if after < found.len()
-        && let crate::yson::Node::Map(fields) = &mut answer.node
+        && let Some(fields) = answer.as_map_mut()
     {
         fields.insert(b"continuation_token".to_vec(), to_token(after).into());
     }

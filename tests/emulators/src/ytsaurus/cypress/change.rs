@@ -236,7 +236,7 @@ impl Cypress {
                 for name in children.keys() {
                     self.drop_child(id, name, actor)?;
                 }
-                for (key, field) in fields {
+                for (key, field) in Arc::unwrap_or_clone(fields) {
                     let name = String::from_utf8_lossy(&key).into_owned();
                     let child = self.add(id, &name, NodeKind::of(&field), actor)?;
                     self.set_node(child, field, true, actor)?;
@@ -344,10 +344,10 @@ fn put(whole: &mut Yson, steps: &[String], value: Yson) -> Option<()> {
     let (step, rest) = steps.split_first()?;
     let place = match &mut whole.node {
         Node::Map(fields) if rest.is_empty() => {
-            fields.insert(step.as_bytes().to_vec(), value);
+            Arc::make_mut(fields).insert(step.as_bytes().to_vec(), value);
             return Some(());
         }
-        Node::Map(fields) => fields.get_mut(step.as_bytes())?,
+        Node::Map(fields) => Arc::make_mut(fields).get_mut(step.as_bytes())?,
         Node::List(items) if step == "end" && rest.is_empty() => {
             items.push(value);
             return Some(());
@@ -370,8 +370,8 @@ fn put(whole: &mut Yson, steps: &[String], value: Yson) -> Option<()> {
 fn take(whole: &mut Yson, steps: &[String]) -> Option<()> {
     let (step, rest) = steps.split_first()?;
     match &mut whole.node {
-        Node::Map(fields) if rest.is_empty() => fields.remove(step.as_bytes()).map(drop),
-        Node::Map(fields) => take(fields.get_mut(step.as_bytes())?, rest),
+        Node::Map(fields) if rest.is_empty() => Arc::make_mut(fields).remove(step.as_bytes()).map(drop),
+        Node::Map(fields) => take(Arc::make_mut(fields).get_mut(step.as_bytes())?, rest),
         Node::List(items) => {
             let index = step.parse::<usize>().ok().filter(|index| *index < items.len())?;
             if rest.is_empty() {

@@ -112,7 +112,7 @@ impl Cypress {
     pub(in crate::ytsaurus) fn lock_attributes(&self, id: Guid) -> Option<Yson> {
         let lock = self.locks.get(&id)?;
         let mut shown = lock.to_yson();
-        if let crate::yson::Node::Map(fields) = &mut shown.node {
+        if let Some(fields) = shown.as_map_mut() {
             fields.insert(b"type".to_vec(), "lock".into());
             fields.insert(b"node_id".to_vec(), lock.node.into());
         }

@@ -138,7 +138,7 @@ fn project(row: &Yson, columns: Option<&[Yson]>) -> Yson {
 
 /// Makes a row what the table can hold, or says why it can't.
 fn fit(row: &mut Yson, schema: &Yson) -> Result<(), ClusterError> {
-    let Node::Map(fields) = &mut row.node else {
+    let Some(fields) = row.as_map_mut() else {
         return Err(ClusterError::generic("Error parsing table rows: a row must be a map"));
     };
     if fields.values().any(|value| !value.attributes.is_empty()) {

@@ -1,5 +1,6 @@
 //! `/api`: who asks, what for, in which formats; then the command.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::request::Parts;
@@ -183,7 +184,7 @@ fn from_body(parameters: &mut Parameters, bytes: &[u8], prepared: &Prepared) -> 
 
 fn map(value: Yson) -> Result<YsonMap, ClusterError> {
     match value.node {
-        crate::yson::Node::Map(fields) => Ok(fields),
+        crate::yson::Node::Map(fields) => Ok(Arc::unwrap_or_clone(fields)),
         _ => Err(ClusterError::generic("Parameters must be a map")),
     }
 }
