@@ -39,6 +39,10 @@ pub const SAFE_FORMAT: &str =
 pub const MAX_ANSWER: usize = 64 << 20;
 /// Parameters that are longer go into the body: headers have bounds on the way.
 const MAX_HEADER: usize = 4 << 10;
+/// After which failed attempt of a call that is said in the log.
+const REPORTED_ATTEMPT: u32 = 3;
+/// How long a call may take with all its attempts, in time-outs of one.
+const MAX_TIMEOUTS: u32 = 2;
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an idle connection is kept: less than load balancers keep them.
@@ -91,7 +95,8 @@ impl Client {
         Ok(Self { http, fresh, settings: Arc::new(settings), metrics })
     }
 
-    /// A call's answer. What passes is waited for until `deadline`.
+    /// A call's answer. What passes is waited for until `deadline`, or until one call has taken twice the time
+    /// that a request may take.
     ///
     /// # Errors
     /// [`CallError`]: that of the last attempt.
@@ -108,6 +113,8 @@ impl Client {
             Kind::Write => Some(guid::random().map_err(|NoRandomness| no_randomness())?),
             Kind::Download(_) | Kind::Read | Kind::Upload(_) => None,
         };
+        // However patient the caller: someone waits for news of the failure, too.
+        let deadline = deadline.min(Instant::now() + self.settings.timeout * MAX_TIMEOUTS);
         let mut attempt = 0;
         loop {
             let request = self.request(proxy, call, mutation.as_deref(), attempt > 0)?;
@@ -125,7 +132,11 @@ impl Client {
             if !error.is_passing() || is_heavy_refused(&error) || Instant::now() + wait >= deadline {
                 return Err(error);
             }
-            tracing::debug!(command = call.command, attempt, %error, "cluster is asked again");
+            if attempt == REPORTED_ATTEMPT {
+                tracing::warn!(command = call.command, %error, "the cluster does not answer; it is asked again");
+            } else {
+                tracing::debug!(command = call.command, attempt, %error, "the cluster is asked again");
+            }
             tokio::time::sleep(wait).await;
         }
     }
