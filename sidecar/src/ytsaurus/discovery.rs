@@ -16,6 +16,7 @@ pub mod job;
 pub mod jobs;
 pub mod listing;
 pub mod operation;
+pub mod owners;
 pub mod ports;
 pub mod spark;
 pub mod written;
@@ -29,15 +30,17 @@ use tokio::time::Instant;
 use crate::discovery::inventory::{Entry, Inventory, Problem, ServiceKey};
 use crate::ytsaurus::client::Client;
 use crate::ytsaurus::client::error::CallError;
+use crate::ytsaurus::discovery::address::HostPort;
 use crate::ytsaurus::discovery::annotation::{Annotation, Wanted};
 use crate::ytsaurus::discovery::claims::Claims;
 use crate::ytsaurus::discovery::compose::{Found, Rules, services};
 use crate::ytsaurus::discovery::hosts::Hosts;
 use crate::ytsaurus::discovery::jobs::{Jobs, list_jobs};
 use crate::ytsaurus::discovery::listing::{ListingError, list};
-use crate::ytsaurus::discovery::operation::{Offer, Operation};
+use crate::ytsaurus::discovery::operation::{Offer, Operation, bounded};
+use crate::ytsaurus::discovery::owners::Owners;
 use crate::ytsaurus::discovery::ports::KnownPorts;
-use crate::ytsaurus::discovery::spark::Spark;
+use crate::ytsaurus::discovery::spark::{CLUSTER_SERVICES, DRIVER_SERVICE, Spark};
 use crate::ytsaurus::discovery::written::{Written, read_written};
 use crate::ytsaurus::settings::YtsaurusSettings;
 
@@ -63,8 +66,12 @@ pub struct Discovery {
     listed: Option<Listed>,
     ports: KnownPorts,
     hosts: Hosts,
+    owners: Owners,
     claims: Claims,
-    /// What each operation had when it could last be looked at.
+    /// Jobs and addresses as they were known last.
+    jobs: Jobs,
+    written: Written,
+    /// The services that each operation had last.
     entries: HashMap<String, Vec<Entry>>,
 }
 
@@ -86,7 +93,10 @@ impl Discovery {
             listed: None,
             ports: KnownPorts::default(),
             hosts: Hosts::default(),
+            owners: Owners::default(),
             claims: Claims::default(),
+            jobs: Jobs::default(),
+            written: Written::default(),
             entries: HashMap::new(),
         }
     }
@@ -113,7 +123,7 @@ impl Discovery {
     async fn list_operations(&mut self, now: Instant, deadline: Instant) -> Result<(), RoundError> {
         let is_due = self.listed.as_ref().is_none_or(|listed| now >= listed.at + self.settings.operations_period);
         if is_due {
-            let mut listing = list(&self.client, self.settings.operation_types, deadline).await?;
+            let mut listing = list(&self.client, &self.settings, deadline).await?;
             if !self.settings.spark.enabled {
                 listing.operations.retain(|operation| !matches!(operation.offer, Offer::Spark(_)));
             }
@@ -130,11 +140,13 @@ impl Discovery {
     }
 
     async fn look(&mut self, listed: &mut Listed, deadline: Instant) -> Result<Inventory, RoundError> {
-        let Self { settings, client, ports, hosts, claims, entries, .. } = self;
-        let written = read_written(client, &listed.operations, settings, deadline).await;
+        let Self { settings, client, ports, hosts, owners, claims, entries, .. } = self;
+        let mut written = read_written(client, &listed.operations, settings, deadline).await;
+        written.fall_back(&self.written);
         let with_jobs = listed.operations.iter().filter(|operation| has_jobs(operation, &written));
         let asked: Vec<&str> = with_jobs.map(|operation| operation.id.as_str()).collect();
         let mut jobs = list_jobs(client, &asked, settings, deadline).await?;
+        jobs.fall_back(&self.jobs);
         let gone = std::mem::take(&mut jobs.gone);
         listed.operations.retain(|operation| !gone.contains(&operation.id));
         entries.retain(|operation, _| !gone.contains(operation));
@@ -146,51 +158,47 @@ impl Discovery {
         let nodes: HashSet<&str> = jobs.all().map(|job| job.address.host.as_str()).collect();
         hosts.look_up(&nodes).await;
 
-        let owners = ports.owners(&jobs);
+        if listed.operations.iter().any(|operation| matches!(operation.offer, Offer::Spark(_))) {
+            let oldest_first = listed.operations.iter().rev();
+            let addresses = oldest_first.map(|one| (one.id.as_str(), addresses(one, &written)));
+            owners.learn(&jobs, ports, hosts, addresses);
+        }
         let rules = Rules {
             port_names: settings.port_names,
             forward_credential: settings.forward_credential,
             spark: settings.spark,
             hosts,
-            owners: &owners,
+            owners,
         };
         let mut inventory =
             Inventory { services: Vec::new(), problems: listed.problems.clone(), claims: claims.claims().to_vec() };
         for operation in &listed.operations {
-            let (found, mut reasons, whole) = found(operation, &jobs, ports, &written);
-            let known = entries.remove(&operation.id).unwrap_or_default();
-            let now = if whole || known.is_empty() {
-                let (fresh, wrong) = services(operation, &found, &rules);
-                reasons.extend(wrong);
-                with_absent(&operation.offer, fresh, known)
-            } else {
-                known
-            };
+            let (found, mut reasons) = found(operation, &jobs, ports, &written);
+            let (mut now, wrong) = services(operation, &found, &rules);
+            reasons.extend(wrong);
+            now.extend(absent(operation, &now, entries.remove(&operation.id).unwrap_or_default()));
             inventory.services.extend(now.iter().cloned());
             entries.insert(operation.id.clone(), now);
             let subject = format!("operation {}", operation.id);
-            let problems = reasons.into_iter().map(|reason| Problem { subject: subject.clone(), reason });
+            let problems = bounded(reasons).into_iter().map(|reason| Problem { subject: subject.clone(), reason });
             inventory.problems.extend(problems);
         }
+        (self.jobs, self.written) = (jobs, written);
         Ok(inventory)
     }
 }
 
-/// What is known of an operation, what is wrong with it, and whether that is the whole truth.
+/// What is known of an operation, and what is wrong with it.
 fn found<'a>(
     operation: &Operation,
     jobs: &'a Jobs,
     ports: &KnownPorts,
-    written: &Written,
-) -> (Found<'a>, Vec<String>, bool) {
-    let mut reasons = Vec::new();
-    let mut whole = true;
-    if let Some(reason) = jobs.failure(&operation.id) {
-        reasons.push(format!("{reason}; what was known of it stays"));
-        whole = false;
-    }
+    written: &'a Written,
+) -> (Found<'a>, Vec<String>) {
+    let failures = jobs.failure(&operation.id).into_iter().chain(written.failure(&operation.id));
+    let mut reasons: Vec<String> = failures.map(|reason| format!("{reason}; what was known of it stays")).collect();
     reasons.extend(jobs.reasons(&operation.id).iter().cloned());
-    let mut found = Found::default();
+    let mut found = Found { jobs: Vec::new(), written: written.of(&operation.id) };
     for job in jobs.of(&operation.id) {
         let known = ports.of(&job.id);
         if let Err(reason) = &known {
@@ -198,27 +206,41 @@ fn found<'a>(
         }
         found.jobs.push((job, known.ok()));
     }
-    if let Some(of_operation) = written.of(&operation.id) {
-        found.written = of_operation.names.clone();
-        found.is_cluster = of_operation.is_cluster;
-        if let Some(reason) = &of_operation.failure {
-            reasons.push(format!("{reason}; what was known of it stays"));
-            whole = false;
-        }
-    }
-    (found, reasons, whole)
+    (found, reasons)
 }
 
-/// Services of an operation, with those that have no jobs at the moment but had: their names go on, and
-/// requests are told to come back. What an annotation names is always there, so it is not kept beyond it.
-fn with_absent(offer: &Offer, mut now: Vec<Entry>, known: Vec<Entry>) -> Vec<Entry> {
-    if matches!(offer, Offer::Annotated(Annotation { services: Wanted::Named(_), .. })) {
-        return now;
+/// The addresses that users wrote for an operation.
+fn addresses(operation: &Operation, written: &Written) -> Vec<HostPort> {
+    match &operation.offer {
+        Offer::Spark(Spark::Driver(address)) => address.iter().cloned().collect(),
+        Offer::Spark(Spark::Cluster(_)) => {
+            let names = CLUSTER_SERVICES.iter().filter_map(|service| written.of(&operation.id)?.get(service.directory));
+            names.flatten().filter_map(|name| HostPort::parse(name)).collect()
+        }
+        Offer::Annotated(_) => Vec::new(),
     }
-    let present: HashSet<Arc<ServiceKey>> = now.iter().map(|entry| Arc::clone(&entry.key)).collect();
-    let absent = known.into_iter().filter(|entry| !present.contains(&entry.key));
-    now.extend(absent.map(|entry| Entry { endpoints: Vec::new(), ..entry }));
-    now
+}
+
+/// Services that an operation had and has no jobs for at the moment: their names go on, and requests are told
+/// to come back. What an annotation names is there without jobs too, so nothing is kept beyond it.
+fn absent(operation: &Operation, now: &[Entry], known: Vec<Entry>) -> Vec<Entry> {
+    let present: HashSet<&ServiceKey> = now.iter().map(|entry| &*entry.key).collect();
+    let is = |entry: &Entry, (task, service)| entry.key.task == task && entry.key.service == service;
+    let may_be = |entry: &Entry| match &operation.offer {
+        Offer::Annotated(Annotation { services: Wanted::EveryPort, .. }) => !entry.alternatives.is_empty(),
+        Offer::Annotated(Annotation { services: Wanted::Named(_), .. }) => false,
+        Offer::Spark(Spark::Driver(_)) => is(entry, DRIVER_SERVICE),
+        Offer::Spark(Spark::Cluster(_)) => CLUSTER_SERVICES.iter().any(|known| is(entry, (known.task, known.service))),
+    };
+    let absent = known.into_iter().filter(|entry| !present.contains(&*entry.key) && may_be(entry));
+    let empty = |entry| Entry {
+        endpoints: Vec::new(),
+        alias: operation.alias.clone(),
+        policy: operation.policy(),
+        forward_credential: false,
+        ..entry
+    };
+    absent.map(empty).collect()
 }
 
 /// Whether an operation's jobs matter. Those of workers, which are many, do not.
@@ -226,7 +248,7 @@ fn has_jobs(operation: &Operation, written: &Written) -> bool {
     match &operation.offer {
         Offer::Annotated(_) | Offer::Spark(Spark::Driver(Some(_))) => true,
         Offer::Spark(Spark::Cluster(cluster)) => {
-            !cluster.annotated.is_empty() || written.of(&operation.id).is_some_and(|written| written.is_cluster)
+            !cluster.annotated.is_empty() || written.of(&operation.id).is_some()
         }
         Offer::Spark(Spark::Driver(None)) => false,
     }

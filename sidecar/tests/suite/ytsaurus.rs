@@ -1,5 +1,8 @@
 //! Against a YTsaurus cluster that is played.
 
 mod client;
+mod discovery;
+mod poison;
+mod scale;
 mod support;
 mod table;

@@ -1,4 +1,4 @@
-//! `list_operations`.
+//! `list_operations`, `get_operation`.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -8,7 +8,11 @@ use crate::config::ytsaurus::OperationTypes;
 use crate::ytsaurus::commands::Read;
 
 /// The most operations that the cluster lists at once.
-pub const MAX_LIMIT: usize = 1_000;
+const MAX_LIMIT: usize = 1_000;
+/// What is asked of an operation; what users write is at the end.
+const ATTRIBUTES: [&str; 5] = ["id", "start_time", "authenticated_user", "brief_spec", "runtime_parameters"];
+/// How many of these users don't write.
+const BARE: usize = 3;
 
 /// A page of running operations, newest first.
 #[derive(Clone, Debug)]
@@ -17,10 +21,15 @@ pub struct ListOperations {
     pub cursor: Option<String>,
     /// Which types.
     pub types: OperationTypes,
-    /// How many at most, up to [`MAX_LIMIT`].
-    pub limit: usize,
-    /// Only what every operation has: for when one of them has too much.
+    /// Only what the cluster itself says of them: for when a user of one of them said too much.
     pub bare: bool,
+}
+
+/// One operation, with the attributes that a page has.
+#[derive(Clone, Debug)]
+pub struct GetOperation {
+    /// Its id.
+    pub operation: String,
 }
 
 /// A page as it came: each operation is read on its own, for users wrote most of it.
@@ -37,17 +46,13 @@ impl Read for ListOperations {
     const COMMAND: &'static str = "list_operations";
 
     fn parameters(&self) -> Value {
-        let mut attributes = vec!["id", "start_time", "type", "authenticated_user"];
-        if !self.bare {
-            attributes.extend(["brief_spec", "runtime_parameters"]);
-        }
         let mut parameters = json!({
             "state": "running",
-            "limit": self.limit,
+            "limit": MAX_LIMIT,
             "cursor_direction": "past",
             "include_archive": false,
             "include_counters": false,
-            "attributes": attributes,
+            "attributes": if self.bare { &ATTRIBUTES[..BARE] } else { &ATTRIBUTES },
         });
         if let Some(cursor) = &self.cursor {
             parameters["cursor_time"] = json!(cursor);
@@ -56,5 +61,14 @@ impl Read for ListOperations {
             parameters["type"] = json!("vanilla");
         }
         parameters
+    }
+}
+
+impl Read for GetOperation {
+    type Output = Box<RawValue>;
+    const COMMAND: &'static str = "get_operation";
+
+    fn parameters(&self) -> Value {
+        json!({"operation_id": self.operation, "attributes": ATTRIBUTES})
     }
 }

@@ -1,19 +1,19 @@
 //! From an operation, its jobs and their ports to its services.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use taskgate_core::service::{AccessLevel, Endpoint, MAX_ENDPOINTS, Protocol};
+use taskgate_core::service::{Endpoint, MAX_ENDPOINTS, Protocol};
 
 use crate::config::ytsaurus::{ForwardCredential, PortNames, SparkConfig};
 use crate::discovery::inventory::{Entry, ServiceKey};
-use crate::discovery::policy::Policy;
 use crate::ytsaurus::discovery::address::HostPort;
 use crate::ytsaurus::discovery::annotation::{Annotation, MAX_SERVICES, NamedService, Wanted};
 use crate::ytsaurus::discovery::hosts::Hosts;
 use crate::ytsaurus::discovery::job::Job;
 use crate::ytsaurus::discovery::operation::{Offer, Operation};
+use crate::ytsaurus::discovery::owners::Owners;
 use crate::ytsaurus::discovery::spark::{CLUSTER_SERVICES, ClusterService, DRIVER_SERVICE, Spark};
 
 /// The ports of a job, by index; none where one is no port.
@@ -30,8 +30,8 @@ pub struct Rules<'a> {
     pub spark: SparkConfig,
     /// Addresses of nodes.
     pub hosts: &'a Hosts,
-    /// Which operation a port of a node was given to.
-    pub owners: &'a HashMap<(&'a str, u16), &'a str>,
+    /// Who has which port.
+    pub owners: &'a Owners,
 }
 
 /// What is known of an operation beside itself.
@@ -39,10 +39,9 @@ pub struct Rules<'a> {
 pub struct Found<'a> {
     /// Its running jobs, with their ports where they were given any and are known.
     pub jobs: Vec<(&'a Job, Option<Ports>)>,
-    /// What the parts of a SPYT cluster wrote, by the directory they wrote it into.
-    pub written: BTreeMap<&'static str, Vec<String>>,
-    /// Whether the SPYT directory says that this operation is the cluster's own.
-    pub is_cluster: bool,
+    /// What the parts of a SPYT cluster wrote, by the directory they wrote it into; none unless this
+    /// operation is the cluster's own.
+    pub written: Option<&'a BTreeMap<&'static str, Vec<String>>>,
 }
 
 /// The services of an operation, and what is wrong with them.
@@ -116,7 +115,7 @@ impl Composing<'_> {
             self.add(task, service, Vec::new(), Protocol::Http, endpoints, false);
             return;
         }
-        let Some(written) = self.found.written.get(directory).filter(|_| self.found.is_cluster) else { return };
+        let Some(written) = self.found.written.and_then(|written| written.get(directory)) else { return };
         let (good, bad): (Vec<_>, Vec<_>) = written.iter().map(|text| HostPort::parse(text)).partition(Option::is_some);
         if !bad.is_empty() {
             self.reasons.push(format!("{} names in `{directory}` of its directory are no `host:port`", bad.len()));
@@ -178,26 +177,11 @@ impl Composing<'_> {
     /// # Errors
     /// Why nobody may be sent there.
     fn own(&self, address: &HostPort) -> Result<IpAddr, &'static str> {
-        let SparkConfig { lowest_port, highest_port, .. } = self.rules.spark;
-        if !(lowest_port..=highest_port).contains(&address.port) {
+        let Rules { hosts, owners, spark: SparkConfig { lowest_port, highest_port, .. }, .. } = self.rules;
+        if !(lowest_port..=highest_port).contains(&&address.port) {
             return Err("has a port outside `spark.lowest_port` to `highest_port`");
         }
-        let is_on = |job: &&Job| {
-            job.address.host == address.host
-                || address.ip().is_some_and(|ip| self.rules.hosts.of(&job.address.host).contains(&ip))
-        };
-        let mut on_host = self.found.jobs.iter().map(|(job, _)| *job).filter(is_on).peekable();
-        let Some(job) = on_host.peek().copied() else { return Err("is on no node of its running jobs") };
-        if on_host.any(|job| job.address.port == address.port) {
-            return Err("is the node itself");
-        }
-        let owner = self.rules.owners.get(&(job.address.host.as_str(), address.port));
-        if owner.is_some_and(|owner| *owner != self.operation.id) {
-            return Err("is a port of another operation's job");
-        }
-        let known = self.rules.hosts.of(&job.address.host);
-        let ip = address.ip().or_else(|| known.first().copied());
-        ip.ok_or("is on a node whose name has no address")
+        owners.own(address, &self.operation.id, self.found.jobs.iter().map(|(job, _)| *job), hosts)
     }
 
     fn bounded(&mut self, task: &str, service: &str, mut endpoints: Vec<Endpoint>) -> Vec<Endpoint> {
@@ -233,12 +217,7 @@ impl Composing<'_> {
             alias: operation.alias.clone(),
             protocol,
             endpoints,
-            policy: Policy {
-                access: AccessLevel::CanRead,
-                owner: operation.owner.clone(),
-                grants: Vec::new(),
-                revision: operation.acl_revision(),
-            },
+            policy: operation.policy(),
             forward_credential: forward_credential && allowed,
         });
     }

@@ -60,8 +60,7 @@ pub async fn list_jobs(
         }
     }
     for of_operation in jobs.operations.values_mut() {
-        of_operation.jobs.sort_by(|left, right| order(left).cmp(&order(right)));
-        of_operation.jobs.dedup_by(|left, right| left.id == right.id);
+        of_operation.sort();
     }
     Ok(jobs)
 }
@@ -132,6 +131,22 @@ impl Jobs {
         self.operations.get(operation).map_or(&[], |of_operation| of_operation.reasons.as_slice())
     }
 
+    /// Where not all jobs of an operation could be listed, those that it had before stay, unless another
+    /// job took their place.
+    pub fn fall_back(&mut self, before: &Self) {
+        for (operation, now) in self.operations.iter_mut().filter(|(_, now)| now.failure.is_some()) {
+            let Some(before) = before.operations.get(operation) else { continue };
+            let listed: HashSet<&str> = now.jobs.iter().map(|job| job.id.as_str()).collect();
+            let places: HashSet<(&str, u64)> = now.jobs.iter().filter_map(place).collect();
+            let is_left = |job: &&Job| {
+                !listed.contains(job.id.as_str()) && place(job).is_none_or(|place| !places.contains(&place))
+            };
+            let left: Vec<Job> = before.jobs.iter().filter(is_left).cloned().collect();
+            now.jobs.extend(left);
+            now.sort();
+        }
+    }
+
     /// Drops jobs that make no difference: of tasks that have no service, and beyond what a service may
     /// have. Where users write addresses any job may be the one, so those of SPYT all stay.
     pub fn bound(&mut self, operation: &str, offer: &Offer) {
@@ -193,7 +208,17 @@ impl Jobs {
     }
 }
 
+/// Which of its task's jobs a job is.
+fn place(job: &Job) -> Option<(&str, u64)> {
+    Some((&job.task, job.cookie?))
+}
+
 impl OperationJobs {
+    fn sort(&mut self) {
+        self.jobs.sort_by(|left, right| order(left).cmp(&order(right)));
+        self.jobs.dedup_by(|left, right| left.id == right.id);
+    }
+
     fn reason(&mut self, reason: String) {
         if self.reasons.len() < MAX_REASONS {
             self.reasons.push(reason);

@@ -4,28 +4,26 @@
 //! among them is not the same everywhere, so the next page starts a microsecond after the oldest
 //! operation of this one, and what comes twice counts once.
 //!
-//! A page that can't be had as a whole is asked for in smaller pieces, until the one operation that
-//! spoils it is found: it is left out, and reported.
+//! A page that can't be had because of what users wrote is asked for without that, and its operations
+//! one by one: what spoils it is left out, and reported.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 use tokio::time::Instant;
 
-use crate::config::ytsaurus::OperationTypes;
 use crate::discovery::inventory::Problem;
 use crate::ytsaurus::client::Client;
 use crate::ytsaurus::client::error::{CallError, code};
-use crate::ytsaurus::commands::operations::{ListOperations, MAX_LIMIT, OperationsPage};
+use crate::ytsaurus::commands::operations::{GetOperation, ListOperations, OperationsPage};
 use crate::ytsaurus::discovery::operation::{self, Operation, ReadOperation};
+use crate::ytsaurus::settings::YtsaurusSettings;
 
 /// The most pages of one listing.
 const MAX_PAGES: usize = 1_000;
-/// The most operations that are left out of one listing because they spoil their page.
-const MAX_SPOILED: usize = 20;
-/// By how much a page that can't be had becomes smaller.
-const SHRINK: usize = 4;
+/// How many batches that can't be had are divided while looking for what spoils a page.
+const MAX_DIVISIONS: usize = 1_000;
 
 /// Why there is no list of operations.
 #[derive(Debug, Error)]
@@ -36,15 +34,12 @@ pub enum ListingError {
     /// It would never end.
     #[error("the list of operations does not end: {0}")]
     Endless(&'static str),
-    /// A time that is none.
-    #[error("an operation started at `{0}`, which is no time")]
-    Time(String),
 }
 
 /// What a listing found.
 #[derive(Debug, Default)]
 pub struct Listing {
-    /// The operations that offer something.
+    /// The operations that offer something, newest first.
     pub operations: Vec<Operation>,
     /// What is wrong with operations.
     pub problems: Vec<Problem>,
@@ -53,12 +48,12 @@ pub struct Listing {
 }
 
 /// Where a listing is.
+#[derive(Default)]
 struct Walk {
     cursor: Option<Timestamp>,
-    limit: usize,
-    bare: bool,
     seen: HashSet<String>,
-    spoiled: usize,
+    /// Whether the last page had nothing new.
+    stands: bool,
     listing: Listing,
 }
 
@@ -66,94 +61,121 @@ struct Walk {
 ///
 /// # Errors
 /// [`ListingError`].
-pub async fn list(client: &Client, types: OperationTypes, deadline: Instant) -> Result<Listing, ListingError> {
-    let mut walk = Walk {
-        cursor: None,
-        limit: MAX_LIMIT,
-        bare: false,
-        seen: HashSet::new(),
-        spoiled: 0,
-        listing: Listing::default(),
-    };
+pub async fn list(client: &Client, settings: &YtsaurusSettings, deadline: Instant) -> Result<Listing, ListingError> {
+    let mut walk = Walk::default();
     for _ in 0..MAX_PAGES {
         let cursor = walk.cursor.map(|time| format!("{time:.6}"));
-        let page = ListOperations { cursor, types, limit: walk.limit, bare: walk.bare };
-        match client.read(&page, deadline).await {
+        let mut page = ListOperations { cursor, types: settings.operation_types, bare: false };
+        let incomplete = match client.read(&page, deadline).await {
             Ok(page) => {
-                let incomplete = page.incomplete;
-                walk.take(&page)?;
-                if !incomplete {
-                    walk.listing.seen = walk.seen.len();
-                    return Ok(walk.listing);
+                for read in walk.take(&page)? {
+                    walk.listing.keep(read);
                 }
+                page.incomplete
             }
-            Err(error) => walk.shrink(error)?,
+            Err(error) if is_spoiled(&error) => {
+                tracing::warn!(%error, "a page of operations can't be read; its operations are asked for one by one");
+                page.bare = true;
+                let page = client.read(&page, deadline).await?;
+                let ids = walk.take(&page)?.into_iter().map(|read| read.id);
+                let asked: Vec<_> = ids.map(|operation| GetOperation { operation }).collect();
+                walk.listing.get(client, &asked, settings.batch_commands, deadline).await?;
+                page.incomplete
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !incomplete {
+            walk.listing.seen = walk.seen.len();
+            return Ok(walk.listing);
         }
     }
     Err(ListingError::Endless("more pages than any cluster has"))
 }
 
+/// Whether an answer can't be had because of what is in it.
+fn is_spoiled(error: &CallError) -> bool {
+    let is_refusal = matches!(error, CallError::Refused(_)) && !error.has(code::AUTHORIZATION);
+    !error.is_passing() && (is_refusal || matches!(error, CallError::TooLarge(_) | CallError::Unreadable(_)))
+}
+
 impl Walk {
-    fn take(&mut self, page: &OperationsPage) -> Result<(), ListingError> {
-        let mut oldest = None;
-        let mut news = 0_usize;
+    /// Goes on past a page: what is new in it.
+    fn take(&mut self, page: &OperationsPage) -> Result<Vec<ReadOperation>, ListingError> {
+        let mut oldest: Option<Timestamp> = None;
+        let mut new = Vec::new();
         for raw in &page.operations {
             let Some(read) = operation::read(raw) else {
                 let subject = format!("operation {} of a page", self.seen.len());
                 self.listing.problems.push(Problem { subject, reason: "has no id".into() });
                 continue;
             };
-            let started: Timestamp = read.start_time.parse().map_err(|_| {
-                ListingError::Time(read.start_time.chars().filter(|one| !one.is_control()).take(40).collect())
-            })?;
-            oldest = Some(oldest.map_or(started, |oldest: Timestamp| oldest.min(started)));
+            oldest = oldest.into_iter().chain(read.started).min();
             if self.seen.insert(read.id.clone()) {
-                news += 1;
-                self.keep(read);
+                new.push(read);
             }
         }
-        if let Some(oldest) = oldest {
-            // A page of the same again, or one that was only looked at to get past it: on to what is older.
-            let step = if news == 0 || self.bare { -1 } else { 1 };
+        if page.incomplete {
+            let stood = std::mem::replace(&mut self.stands, new.is_empty());
+            let oldest = oldest.ok_or(ListingError::Endless("a page without operations says that there is more"))?;
+            if stood && self.stands {
+                return Err(ListingError::Endless("two pages have nothing new"));
+            }
+            // A page of the same again: on to what is older.
+            let step = if self.stands { -1 } else { 1 };
             self.cursor = Some(oldest.saturating_add(SignedDuration::from_micros(step)).unwrap_or(oldest));
-        } else if page.incomplete {
-            return Err(ListingError::Endless("an empty page that says there is more"));
         }
-        self.bare = false;
-        self.limit = (self.limit * SHRINK).min(MAX_LIMIT);
-        Ok(())
+        Ok(new)
     }
+}
 
+impl Listing {
     fn keep(&mut self, read: ReadOperation) {
         let subject = format!("operation {}", read.id);
-        if self.bare {
-            let reason = "its page could not be read; most likely its annotations are too large".to_owned();
-            self.listing.problems.push(Problem { subject, reason });
-            return;
-        }
         let problems = read.reasons.into_iter().map(|reason| Problem { subject: subject.clone(), reason });
-        self.listing.problems.extend(problems);
-        self.listing.operations.extend(read.operation);
+        self.problems.extend(problems);
+        self.operations.extend(read.operation);
     }
 
-    /// Asks for less where a smaller page may be had.
-    fn shrink(&mut self, error: CallError) -> Result<(), ListingError> {
-        let whole = error.is_passing()
-            || matches!(error, CallError::Credential(_))
-            || error.has(code::AUTHORIZATION)
-            || self.bare
-            || self.spoiled == MAX_SPOILED;
-        if whole {
-            return Err(error.into());
-        }
-        tracing::warn!(%error, limit = self.limit, "a page of operations can't be read; asking for a smaller one");
-        if self.limit > 1 {
-            self.limit /= SHRINK;
-            self.limit = self.limit.max(1);
-        } else {
-            self.bare = true;
-            self.spoiled += 1;
+    /// Asks for operations one by one, many at a time. Those that can't be had are left out.
+    async fn get(
+        &mut self,
+        client: &Client,
+        operations: &[GetOperation],
+        batch: usize,
+        deadline: Instant,
+    ) -> Result<(), ListingError> {
+        let mut divisions = 0;
+        let mut waiting: VecDeque<&[GetOperation]> = operations.chunks(batch.max(1)).collect();
+        while let Some(asked) = waiting.pop_front() {
+            match client.batch(asked, deadline).await {
+                Ok(answers) => {
+                    for (GetOperation { operation }, answer) in asked.iter().zip(answers) {
+                        match answer {
+                            Ok(raw) => operation::read(&raw).into_iter().for_each(|read| self.keep(read)),
+                            // It has just ended.
+                            Err(error) if error.has(code::NO_SUCH_OPERATION) => {}
+                            Err(error) if is_spoiled(&error) => self.leave_out(operation, &error),
+                            Err(error) => return Err(error.into()),
+                        }
+                    }
+                }
+                Err(error) if !is_spoiled(&error) || divisions == MAX_DIVISIONS => return Err(error.into()),
+                Err(error) => match asked {
+                    [GetOperation { operation }] => self.leave_out(operation, &error),
+                    _ => {
+                        let (left, right) = asked.split_at(asked.len() / 2);
+                        waiting.push_front(right);
+                        waiting.push_front(left);
+                        divisions += 1;
+                    }
+                },
+            }
         }
         Ok(())
+    }
+
+    fn leave_out(&mut self, operation: &str, error: &CallError) {
+        let reason = format!("can't be read, most likely because its annotations are too large or too deep: {error}");
+        self.problems.push(Problem { subject: format!("operation {operation}"), reason });
     }
 }

@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use taskgate_core::service::MAX_NAME;
+use taskgate_core::service::{AccessLevel, MAX_NAME};
 
 use crate::digest::Digest;
+use crate::discovery::policy::Policy;
 use crate::ytsaurus::client::guid;
 use crate::ytsaurus::discovery::annotation::{self, Annotation};
 use crate::ytsaurus::discovery::spark::{self, Spark};
 use crate::ytsaurus::text;
+
+/// The most reasons of one operation that are kept.
+const MAX_REASONS: usize = 20;
 
 /// A running operation.
 #[derive(Clone, Debug)]
@@ -42,8 +47,8 @@ pub enum Offer {
 pub struct ReadOperation {
     /// Its id.
     pub id: String,
-    /// When it started, as the cluster writes it.
-    pub start_time: String,
+    /// When it started.
+    pub started: Option<Timestamp>,
     /// The operation; none: it offers nothing.
     pub operation: Option<Operation>,
     /// What is wrong with what it offers.
@@ -52,15 +57,16 @@ pub struct ReadOperation {
 
 /// What of an operation is read first: its users can't spoil it.
 #[derive(Deserialize)]
-struct Head {
+struct Head<'a> {
     id: String,
-    start_time: String,
-    authenticated_user: Option<String>,
+    #[serde(borrow)]
+    start_time: Option<&'a RawValue>,
 }
 
 /// The rest.
 #[derive(Deserialize)]
 struct Body<'a> {
+    authenticated_user: Option<String>,
     brief_spec: Option<Map<String, Value>>,
     #[serde(borrow)]
     runtime_parameters: Option<Runtime<'a>>,
@@ -74,29 +80,49 @@ struct Runtime<'a> {
 }
 
 impl Operation {
-    /// A digest of who may do what with it.
+    /// Who may use its services: whoever may read it. Its list of who may do what is part of the revision.
     #[must_use]
-    pub fn acl_revision(&self) -> u64 {
-        self.acl.as_ref().map_or(0, |acl| Digest::of(acl.get().as_bytes()).prefix())
+    pub fn policy(&self) -> Policy {
+        Policy {
+            access: AccessLevel::CanRead,
+            owner: self.owner.clone(),
+            grants: Vec::new(),
+            revision: self.acl.as_ref().map_or(0, |acl| Digest::of(acl.get().as_bytes()).prefix()),
+        }
     }
 }
 
 /// Reads an operation out of a page; none where not even its id can be read.
 #[must_use]
 pub fn read(raw: &RawValue) -> Option<ReadOperation> {
-    let head: Head = serde_json::from_str(raw.get()).ok().filter(|head: &Head| guid::is_guid(&head.id))?;
+    let head: Head<'_> = serde_json::from_str(raw.get()).ok().filter(|head: &Head<'_>| guid::is_guid(&head.id))?;
     let mut reasons = Vec::new();
     let operation = match serde_json::from_str::<Body<'_>>(raw.get()) {
-        Ok(body) => offered(&head, body, &mut reasons),
+        Ok(body) => offered(&head.id, body, &mut reasons),
         Err(error) => {
             reasons.push(format!("can't be read: {error}"));
             None
         }
     };
-    Some(ReadOperation { id: head.id, start_time: head.start_time, operation, reasons })
+    let started = head.start_time.and_then(|time| serde_json::from_str::<&str>(time.get()).ok()?.parse().ok());
+    if started.is_none() {
+        reasons.push("when it started is no time".into());
+    }
+    Some(ReadOperation { id: head.id, started, operation, reasons: bounded(reasons) })
 }
 
-fn offered(head: &Head, body: Body<'_>, reasons: &mut Vec<String>) -> Option<Operation> {
+/// As many reasons as someone reads: one operation does not fill the list of all.
+#[must_use]
+pub fn bounded(mut reasons: Vec<String>) -> Vec<String> {
+    let more = reasons.len().saturating_sub(MAX_REASONS);
+    if more > 0 {
+        reasons.truncate(MAX_REASONS);
+        reasons.push(format!("{more} more things are wrong with it"));
+    }
+    reasons
+}
+
+fn offered(id: &str, body: Body<'_>, reasons: &mut Vec<String>) -> Option<Operation> {
     let runtime = body.runtime_parameters?;
     let Some(Value::Object(annotations)) = &runtime.annotations else { return None };
     let spec = body.brief_spec.unwrap_or_default();
@@ -117,9 +143,9 @@ fn offered(head: &Head, body: Body<'_>, reasons: &mut Vec<String>) -> Option<Ope
         }
         usable
     });
-    let owner = head.authenticated_user.as_deref().and_then(text::decode).filter(|owner| is_name(owner));
+    let owner = body.authenticated_user.as_deref().and_then(text::decode).filter(|owner| is_name(owner));
     let acl = runtime.acl.map(|acl| Arc::from(acl.to_owned()));
-    Some(Operation { id: head.id.clone(), alias, owner, acl, offer })
+    Some(Operation { id: id.to_owned(), alias, owner, acl, offer })
 }
 
 fn is_name(name: &str) -> bool {
@@ -149,7 +175,7 @@ mod tests {
         assert_eq!((operation.id.as_str(), operation.owner.as_deref()), ("1-2-3-4", Some("alice")));
         assert_eq!(operation.alias.as_deref(), Some("app"));
         assert!(matches!(operation.offer, Offer::Annotated(_)));
-        assert_ne!(operation.acl_revision(), 0);
+        assert_ne!(operation.policy().revision, 0);
     }
 
     #[test]
@@ -164,7 +190,7 @@ mod tests {
             let read = read(&raw(&operation(&annotations))).expect("an operation");
             assert!(read.operation.is_none() && read.reasons.is_empty(), "{read:?}");
         }
-        let bare = json!({"id": "1-2-3-4", "start_time": "x"});
+        let bare = json!({"id": "1-2-3-4", "start_time": "2026-01-01T00:00:00.000000Z"});
         assert!(read(&raw(&bare)).is_some_and(|read| read.operation.is_none() && read.reasons.is_empty()));
     }
 

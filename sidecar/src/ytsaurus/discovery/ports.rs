@@ -12,7 +12,6 @@ use crate::ytsaurus::client::error::{CallError, code};
 use crate::ytsaurus::commands::jobs::{JobPorts, PortsAnswer};
 use crate::ytsaurus::discovery::compose::Ports;
 use crate::ytsaurus::discovery::job::Job;
-use crate::ytsaurus::discovery::jobs::Jobs;
 use crate::ytsaurus::settings::YtsaurusSettings;
 
 /// The most ports of a job that are looked at.
@@ -66,16 +65,6 @@ impl KnownPorts {
     /// Why they are not known; none where nobody asked.
     pub fn of(&self, job: &str) -> Result<Ports, Option<&str>> {
         self.known.get(job).map(|(_, ports)| Arc::clone(ports)).ok_or_else(|| self.failed.get(job).map(String::as_str))
-    }
-
-    /// Which operation a port of a node was given to.
-    #[must_use]
-    pub fn owners<'a>(&self, jobs: &'a Jobs) -> HashMap<(&'a str, u16), &'a str> {
-        let with_ports = jobs.with_operations().filter_map(|(operation, job)| {
-            let (_, ports) = self.known.get(&job.id)?;
-            Some(ports.iter().flatten().map(move |port| ((job.address.host.as_str(), *port), operation)))
-        });
-        with_ports.flatten().collect()
     }
 
     fn take(&mut self, JobPorts { node, job }: &JobPorts, answer: Result<PortsAnswer, CallError>) {

@@ -28,12 +28,12 @@ pub struct Written {
 /// What was written for one operation.
 #[derive(Debug, Default)]
 pub struct OperationWritten {
-    /// Addresses as they are written, by directory, in order.
-    pub names: BTreeMap<&'static str, Vec<String>>,
-    /// Whether the directory says that this operation is the cluster's own.
-    pub is_cluster: bool,
-    /// Why something could not be read.
-    pub failure: Option<String>,
+    /// Names as they are written, by directory, in order.
+    names: BTreeMap<&'static str, Vec<String>>,
+    /// The directories that could not be listed.
+    failed: Vec<&'static str>,
+    /// Why not.
+    failure: Option<String>,
 }
 
 /// Reads what the parts of SPYT clusters wrote. That something is not there is no failure: not every
@@ -74,10 +74,28 @@ pub async fn read_written(
 }
 
 impl Written {
-    /// What was written for an operation.
+    /// The addresses that were written for an operation, by directory. None unless its directory says that
+    /// it is the cluster's own.
     #[must_use]
-    pub fn of(&self, operation: &str) -> Option<&OperationWritten> {
-        self.operations.get(operation)
+    pub fn of(&self, operation: &str) -> Option<&BTreeMap<&'static str, Vec<String>>> {
+        let names = &self.operations.get(operation)?.names;
+        let is_own = names.get(OPERATION)?.iter().any(|id| id == operation);
+        is_own.then_some(names)
+    }
+
+    /// Why something that was written for an operation could not be read.
+    #[must_use]
+    pub fn failure(&self, operation: &str) -> Option<&str> {
+        self.operations.get(operation)?.failure.as_deref()
+    }
+
+    /// Where something could not be read, what was there before stays.
+    pub fn fall_back(&mut self, before: &Self) {
+        for (operation, now) in &mut self.operations {
+            let Some(before) = before.operations.get(operation) else { continue };
+            let left = now.failed.iter().filter_map(|name| Some((*name, before.names.get(name)?.clone())));
+            now.names.extend(left);
+        }
     }
 
     fn take(
@@ -91,24 +109,22 @@ impl Written {
             Ok(answer) => {
                 let mut names: Vec<String> = answer.value.iter().filter_map(|name| text::decode(name)).collect();
                 names.sort();
-                let of_operation = self.operations.entry(operation.to_owned()).or_default();
-                if name == OPERATION {
-                    of_operation.is_cluster = names.iter().any(|id| id == operation);
-                } else {
-                    of_operation.names.insert(name, names);
-                }
+                self.operations.entry(operation.to_owned()).or_default().names.insert(name, names);
             }
             Err(error) if error.has(code::RESOLVE) => {}
-            Err(error) => self.fail(operation, path, &error),
+            Err(error) => {
+                let of_operation = self.operations.entry(operation.to_owned()).or_default();
+                of_operation.failed.push(name);
+                of_operation.failure.get_or_insert_with(|| failure(path, &error));
+            }
         }
     }
+}
 
-    fn fail(&mut self, operation: &str, path: &str, error: &CallError) {
-        let reason = if error.has(code::AUTHORIZATION) {
-            format!("the robot may not list `{path}`; give it `read` there")
-        } else {
-            format!("`{path}` can't be listed: {error}")
-        };
-        self.operations.entry(operation.to_owned()).or_default().failure.get_or_insert(reason);
+fn failure(path: &str, error: &CallError) -> String {
+    if error.has(code::AUTHORIZATION) {
+        format!("the robot may not list `{path}`; give it `read` there")
+    } else {
+        format!("`{path}` can't be listed: {error}")
     }
 }

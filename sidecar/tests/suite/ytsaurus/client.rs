@@ -16,7 +16,7 @@ use taskgate_emulators::ytsaurus::{ClusterError, Fault, Ytsaurus};
 use tokio::time::Instant;
 
 use crate::kit::serve;
-use crate::ytsaurus::support::{TOKEN, client, client_with, cluster, settings, within, yson};
+use crate::ytsaurus::support::{TOKEN, client, client_with, cluster, settings, within};
 
 fn list() -> List {
     List { path: "//home".into(), limit: 10 }

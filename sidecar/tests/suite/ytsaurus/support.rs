@@ -39,10 +39,11 @@ pub(crate) fn config(cluster: &str, rest: &str) -> String {
 /// The settings of that provider.
 pub(crate) fn settings(cluster: &str, rest: &str) -> YtsaurusSettings {
     let settings = load::read(&config(cluster, rest), Path::new("/")).expect("the configuration holds");
-    match settings.providers.into_iter().next() {
-        Some(ProviderSettings::Ytsaurus(settings)) => Arc::unwrap_or_clone(settings),
-        other => panic!("{other:?}"),
-    }
+    let ours = |provider| match provider {
+        ProviderSettings::Ytsaurus(settings) => Some(Arc::unwrap_or_clone(settings)),
+        ProviderSettings::File(_) => None,
+    };
+    settings.providers.into_iter().find_map(ours).expect("a provider")
 }
 
 /// A client as the robot, whose requests may take half a second.
