@@ -6,3 +6,4 @@ mod poison;
 mod scale;
 mod support;
 mod table;
+mod verdicts;

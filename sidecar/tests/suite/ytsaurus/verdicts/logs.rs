@@ -1,0 +1,103 @@
+//! A whole sign-in, with everything logged that anything logs.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use taskgate::config::logs::{LogFormat, LogsConfig};
+use taskgate::telemetry::logs::Logs;
+use taskgate_core::verdict::{Credential, Scheme, VerdictQuery};
+use taskgate_emulators::ytsaurus::Fault;
+use tokio::net::TcpStream;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::kit::{bearer, credential};
+use crate::ytsaurus::support::TOKEN;
+use crate::ytsaurus::verdicts::stage::{ALICES_COOKIE, Stage};
+
+/// What an open listener is shown all the same.
+const LISTENERS_SECRET: &str = "secret-of-the-listener";
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+}
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// Asks as Envoy does: over HTTP/2, with the listener's secret.
+async fn ask_over_http2(stage: &Stage, credential: &Credential) {
+    let stream = TcpStream::connect(&stage.sidecar.running.addresses.internal).await.expect("connects");
+    let (mut sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("speaks HTTP/2");
+    let connection = tokio::spawn(connection);
+    let body = VerdictQuery { service: stage.id.clone(), credential: credential.clone() }.encode();
+    let request =
+        http::Request::post("http://taskgate/internal/verdict").header("x-taskgate-internal", LISTENERS_SECRET);
+    let request = request.body(Full::<Bytes>::from(body)).expect("a request");
+    assert_eq!(sender.send_request(request).await.expect("an answer").status(), 200);
+    connection.abort();
+}
+
+#[tokio::test]
+async fn no_credential_is_in_any_log_metric_or_debug_form() {
+    let lines = Lines::default();
+    let config = LogsConfig { format: LogFormat::Json, level: "trace".into() };
+    Logs::start(&config, lines.clone()).expect("a level");
+
+    let stage = Stage::start("").await;
+    let cookie = credential(Scheme::Cookie, Some("YTCypressCookie"), ALICES_COOKIE);
+    let oauth = credential(Scheme::Oauth, None, "token-of-bob");
+    let shown = [bearer("token-of-alice"), cookie, oauth, bearer("token-of-mallory"), bearer("token-of-nobody")];
+    for fault in [None, Some(Fault::Close), Some(Fault::Unavailable { retry_after_secs: 1 }), Some(Fault::Truncate)] {
+        for credential in &shown {
+            stage.sidecar.clock.advance(Duration::from_secs(60));
+            if let Some(fault) = &fault {
+                stage.cluster.fail("whoami", 2, fault.clone());
+            }
+            stage.outcome(credential.clone()).await;
+            ask_over_http2(&stage, credential).await;
+            stage.cluster.clear_faults();
+        }
+    }
+    let (_, metrics) = stage.sidecar.get(stage.sidecar.operations("/metrics")).await;
+    let logged = lines.text();
+    // Both what we log and what is below us.
+    for expected in ["\"verdict\":\"allow\"", "\"verdict\":\"unavailable\"", "hyper", "h2::", "TRACE"] {
+        assert!(logged.contains(expected), "{expected}");
+    }
+    let shown_forms = format!("{shown:?} {:?}", stage.sidecar.running);
+    let of_visitors = ["token-of-alice", "token-of-bob", "token-of-mallory", "token-of-nobody", ALICES_COOKIE];
+    let secrets = of_visitors.into_iter().chain([TOKEN, LISTENERS_SECRET]);
+    for text in [&logged, &metrics, &shown_forms] {
+        for secret in secrets.clone() {
+            let found = text.find(secret).map(|at| &text[at.saturating_sub(200)..(at + 50).min(text.len())]);
+            assert_eq!(found, None);
+        }
+    }
+}
