@@ -95,6 +95,13 @@ async fn whoever_uploads_slowly_keeps_others_out() {
     sender.send(Err(std::io::Error::other("on purpose"))).await.unwrap();
     assert!(broken.await.unwrap().is_err());
     wait(|| cluster.transactions().is_empty()).await;
+    let (_sender, body) = slow_body();
+    let cut = tokio::spawn(write(&cluster, &parameters).body(body).send());
+    wait(|| !cluster.transactions().is_empty()).await;
+    cluster.set_reachable(false);
+    assert!(cut.await.unwrap().is_err());
+    wait(|| cluster.transactions().is_empty()).await;
+    cluster.set_reachable(true);
     assert_eq!(send(write(&cluster, &parameters).body("{\"a\":3}")).await.status, 200);
 }
 

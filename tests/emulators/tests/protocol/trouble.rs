@@ -100,7 +100,7 @@ async fn a_cluster_can_be_away_for_a_while() {
 #[tokio::test]
 async fn calls_are_counted_and_so_are_those_at_once() {
     let cluster = cluster().await;
-    cluster.fail("exists", 5, Fault::Delay(Duration::from_millis(100)));
+    cluster.fail("exists", 5, Fault::Delay(Duration::from_millis(500)));
     let all = futures_util::future::join_all((0..5).map(|_| send(exists(&cluster)))).await;
     assert!(all.iter().all(|reply| reply.status == 200));
     assert_eq!((cluster.count("exists"), cluster.peak_concurrency()), (5, 5));

@@ -13,6 +13,7 @@ use crate::ytsaurus::answer::Answer;
 use crate::ytsaurus::auth;
 use crate::ytsaurus::catalogue::{self, COMMANDS, Command, DataType, WRITE_TABLE};
 use crate::ytsaurus::commands::{self, Input, Output, Request};
+use crate::ytsaurus::cypress::Upload;
 use crate::ytsaurus::encoding::Encoding;
 use crate::ytsaurus::error::{ClusterError, codes};
 use crate::ytsaurus::formats::{self, Format};
@@ -29,6 +30,20 @@ struct Prepared {
     input: Encoding,
     output: Encoding,
     is_framed: bool,
+}
+
+/// A write whose rows are on their way. Given up when they don't come, whatever the reason.
+struct Pending<'a> {
+    state: &'a State,
+    upload: Option<Upload>,
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if let Some(upload) = self.upload.take() {
+            self.state.cluster().cypress.cancel_write(upload);
+        }
+    }
 }
 
 /// Answers a request for the API.
@@ -107,7 +122,8 @@ async fn run(
     command: &Command,
     user: &str,
 ) -> Result<Answer, ClusterError> {
-    let mut parameters = from_head(head, prepared, command)?;
+    let input = Format::of_body(&head.headers, &prepared.headers, formats::INPUT, command.input)?;
+    let mut parameters = from_head(head, prepared, command, &input)?;
     let learn = |parameters: &Parameters| {
         let parameters = parameters.clone();
         state.calls().learn(call, |call| call.parameters = parameters);
@@ -119,7 +135,7 @@ async fn run(
         let bytes = read(body).await?;
         let is_input = command.input != DataType::Null;
         if !is_input && head.method == Method::POST && !bytes.is_empty() {
-            from_body(&mut parameters, &bytes, prepared)?;
+            from_body(&mut parameters, &bytes, prepared, &input)?;
         }
         learn(&parameters);
         let bytes = decode(bytes, prepared.input)?;
@@ -139,23 +155,16 @@ async fn write(
     parameters: &Parameters,
 ) -> Result<Output, ClusterError> {
     let request = |input| Request { user, parameters, input, now: Instant::now() };
-    let upload = commands::begin_write(state, &request(Input::None))?;
-    let rows = match read(body).await {
-        Ok(bytes) => decode(bytes, prepared.input),
-        Err(error) => Err(error),
-    };
-    match rows {
-        Ok(bytes) => commands::end_write(state, &request(Input::Bytes(&bytes)), upload),
-        Err(error) => {
-            state.cluster().cypress.cancel_write(upload);
-            Err(error)
-        }
+    let mut pending = Pending { state, upload: Some(commands::begin_write(state, &request(Input::None))?) };
+    let bytes = decode(read(body).await?, prepared.input)?;
+    match pending.upload.take() {
+        Some(upload) => commands::end_write(state, &request(Input::Bytes(&bytes)), upload),
+        None => Err(ClusterError::generic("the write has ended")),
     }
 }
 
 /// Parameters from the formats of headers, the query string and headers; later ones win.
-fn from_head(head: &Parts, prepared: &Prepared, command: &Command) -> Result<Parameters, ClusterError> {
-    let input = Format::of_body(&head.headers, &prepared.headers, formats::INPUT, command.input)?;
+fn from_head(head: &Parts, prepared: &Prepared, command: &Command, input: &Format) -> Result<Parameters, ClusterError> {
     let output = Format::of_body(&head.headers, &prepared.headers, formats::OUTPUT, command.output)?;
     let mut parameters = Parameters::new(
         [("input_format", input.to_yson()), ("output_format", output.to_yson())]
@@ -172,12 +181,16 @@ fn from_head(head: &Parts, prepared: &Prepared, command: &Command) -> Result<Par
     Ok(parameters)
 }
 
-fn from_body(parameters: &mut Parameters, bytes: &[u8], prepared: &Prepared) -> Result<(), ClusterError> {
+/// Parameters from a body are in the format of headers; a parameter that names another comes too late.
+fn from_body(
+    parameters: &mut Parameters,
+    bytes: &[u8],
+    prepared: &Prepared,
+    format: &Format,
+) -> Result<(), ClusterError> {
     if prepared.input != Encoding::Identity {
         return Err(ClusterError::generic("Content-Encoding not supported in POST body"));
     }
-    let format = Format::parse(parameters.required("input_format")?)?;
-    // A body without input is structured, whatever the command takes.
     parameters.patch(map(format.read(bytes)?)?);
     Ok(())
 }
