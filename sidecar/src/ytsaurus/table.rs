@@ -23,7 +23,6 @@ use tokio_util::sync::CancellationToken;
 use crate::registry::Registry;
 use crate::telemetry::metrics::Metrics;
 use crate::ytsaurus::client::{Client, guid, retry};
-use crate::ytsaurus::path;
 use crate::ytsaurus::settings::TableSettings;
 use crate::ytsaurus::table::complaint::Complaint;
 use crate::ytsaurus::table::error::TableError;
@@ -31,8 +30,8 @@ use crate::ytsaurus::table::lease::Lease;
 use crate::ytsaurus::table::pace::Pace;
 use crate::ytsaurus::table::writer::Writer;
 
-/// The node that is locked, in the directory of the main table.
-const LOCK_NAME: &str = "taskgate_writer";
+/// What the name of the node that is locked has after that of the main table.
+const LOCK_SUFFIX: &str = "_writer";
 
 /// The services in Cypress.
 #[derive(Debug)]
@@ -78,8 +77,7 @@ impl ServicesTable {
     /// The tables of a provider's services.
     #[must_use]
     pub fn new(client: Client, settings: TableSettings, provider: &str, pace: Pace, metrics: Arc<Metrics>) -> Self {
-        let directory = path::split(&settings.path).map_or("/", |(directory, _)| directory);
-        let lock = format!("{directory}/{LOCK_NAME}");
+        let lock = format!("{}{LOCK_SUFFIX}", settings.path);
         // Without randomness no request gets as far as to be told apart from others.
         let instance = guid::random().unwrap_or_default();
         let title = format!("Taskgate {instance} writes {}", settings.path);

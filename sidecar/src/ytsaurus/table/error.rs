@@ -73,11 +73,11 @@ mod tests {
     #[test]
     fn a_missing_permission_says_what_to_grant() {
         let refused = || CallError::Refused(YtError::new(code::AUTHORIZATION, "Access denied"));
-        let error = TableError::new("lock", "//sys/task_proxies/taskgate_writer", refused());
+        let error = TableError::new("lock", "//sys/task_proxies/services_writer", refused());
         assert!(error.is_denied());
         assert_eq!(
             error.to_string(),
-            "can't lock `//sys/task_proxies/taskgate_writer`: Access denied (code 901); give the robot `read`, `write`, \
+            "can't lock `//sys/task_proxies/services_writer`: Access denied (code 901); give the robot `read`, `write`, \
              `create` and `remove` on `//sys/task_proxies`, and `use` on its account (`sys` for what is under `//sys`)"
         );
     }

@@ -109,7 +109,7 @@ async fn a_missing_permission_is_said_once_with_what_to_grant() {
     let said = lines.at("ERROR");
     assert_eq!(said.len(), 1, "{said:?}");
     for part in [
-        "//sys/task_proxies/taskgate_writer",
+        "//sys/task_proxies/services_writer",
         "code 901",
         "`write`, `create` and `remove` on `//sys/task_proxies`",
         "`sys`",
