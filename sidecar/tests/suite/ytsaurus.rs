@@ -4,6 +4,7 @@ mod client;
 mod discovery;
 mod poison;
 mod scale;
+mod spark;
 mod support;
 mod table;
 mod verdicts;
