@@ -88,6 +88,9 @@ impl Access {
                 Authorisation::UnknownService
             }
             Err(NoAnswer::Call(error)) if is_unknown(&error, actor.name()) => Authorisation::AccessDenied,
+            Err(NoAnswer::Call(CallError::Credential(error))) => {
+                Authorisation::Unavailable(format!("the cluster rejects the robot's token: {error}"))
+            }
             Err(NoAnswer::Call(error)) => {
                 Authorisation::Unavailable(format!("the cluster can't say who may use the operation: {error}"))
             }

@@ -7,10 +7,9 @@ use taskgate_core::credential::{CredentialNames, Shown, platform};
 use taskgate_core::request::Request;
 use taskgate_core::verdict::Credential;
 use taskgate_emulators::ytsaurus::{Guid, Job, Operation, Ytsaurus};
-use tempfile::TempDir;
 use tokio::time::Instant;
 
-use crate::kit::{SERVICES, Sidecar, outcome};
+use crate::kit::{SERVICES, Sidecar, bearer, outcome};
 use crate::ytsaurus::support::{cluster, config, yson};
 
 /// How long anything may take to come about.
@@ -72,9 +71,7 @@ impl Stage {
     pub(crate) async fn start(provider: &str) -> Self {
         let (cluster, operation) = with_operation().await;
         let config = format!("{}{}", config(&cluster.url(), provider), sources(""));
-        let stage = Self::start_with(cluster, operation, &config).await;
-        stage.settle().await;
-        stage
+        Self::settled(cluster, operation, &config).await
     }
 
     /// The same, beside the services of a file.
@@ -82,18 +79,23 @@ impl Stage {
         let (cluster, operation) = with_operation().await;
         let config = format!("{}{}", config(&cluster.url(), ""), sources(""));
         let config = config.replace("providers: [", "providers: [{file: {path: services.yaml}}, ");
-        let stage = Self::start_with(cluster, operation, &config).await;
-        stage.settle().await;
+        Self::settled(cluster, operation, &config).await
+    }
+
+    /// A sidecar with that configuration, which knows that the cluster asks for credentials.
+    pub(crate) async fn settled(cluster: Ytsaurus, operation: Guid, config: &str) -> Self {
+        let stage = Self::start_with(cluster, operation, config).await;
+        eventually("the cluster is asked whether it asks", async || stage.cluster.count("whoami") > 0).await;
+        // This one waits for the answer.
+        assert_eq!(stage.outcome(bearer("of-nobody")).await, "CredentialRejected");
+        stage.cluster.reset_calls();
         stage
     }
 
+    /// A sidecar with that configuration.
     pub(crate) async fn start_with(cluster: Ytsaurus, operation: Guid, config: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         std::fs::write(directory.path().join("services.yaml"), SERVICES).expect("writes");
-        Self::start_in(directory, cluster, operation, config).await
-    }
-
-    async fn start_in(directory: TempDir, cluster: Ytsaurus, operation: Guid, config: &str) -> Self {
         let sidecar = Sidecar::start_in(directory, config).await;
         sidecar.table().await;
         let (_, services) = sidecar.get(sidecar.internal("/internal/services")).await;
@@ -102,14 +104,6 @@ impl Stage {
         let own = services.iter().find(|service| service["operation"] == operation.to_string().as_str());
         let id = own.expect("the service")["id"].as_str().expect("an id").to_owned();
         Self { cluster, sidecar, operation, id }
-    }
-
-    /// Waits until the source knows that the cluster asks for credentials, and forgets how.
-    async fn settle(&self) {
-        eventually("the cluster is asked whether it asks", async || self.cluster.count("whoami") > 0).await;
-        // This one waits for the answer.
-        assert_eq!(self.outcome(crate::kit::bearer("of-nobody")).await, "CredentialRejected");
-        self.cluster.reset_calls();
     }
 
     pub(crate) async fn outcome(&self, credential: Credential) -> String {
@@ -122,7 +116,8 @@ impl Stage {
     }
 }
 
-/// The section with the cluster as the only source; `rest` is more of the source's.
+/// The section with the cluster as the only source, and more time than a busy machine takes; `rest` is
+/// more of the source's.
 pub(crate) fn sources(rest: &str) -> String {
-    format!("verdicts: {{sources: [{{ytsaurus: {{timeout_ms: 600{rest}}}}}]}}\n")
+    format!("verdicts: {{deadline_ms: 5000, sources: [{{ytsaurus: {{timeout_ms: 2500{rest}}}}}]}}\n")
 }
