@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use taskgate_core::config::GateConfig;
+
 use crate::auth::callout::CalloutSettings;
 use crate::auth::jwt::JwtSettings;
 use crate::auth::tokens::{StoredToken, resolve_tokens};
@@ -48,6 +50,7 @@ pub enum SourceSettings {
 pub fn resolve_sources(
     configs: Vec<SourceConfig>,
     providers: &[ProviderSettings],
+    gate: &GateConfig,
     deadline: Duration,
     files: &mut Files<'_>,
 ) -> Result<(Vec<SourceSettings>, Digest), InvalidSetting> {
@@ -68,7 +71,7 @@ pub fn resolve_sources(
                 &format!("{key}.ytsaurus"),
                 config,
                 providers,
-                deadline,
+                gate,
             )?),
         });
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use taskgate_core::config::GateConfig;
 use taskgate_core::identity::WireIdentity;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +26,9 @@ use crate::ytsaurus::client::Client;
 use crate::ytsaurus::client::credential::Credential;
 use crate::ytsaurus::client::error::{CallError, code};
 use crate::ytsaurus::client::settings::ClusterSettings;
+
+/// The longest that a cluster may take to say whose a credential is.
+const MAX_TIMEOUT_MS: u64 = 10_000;
 
 /// The settings of a cluster that knows credentials.
 #[derive(Clone, Debug)]
@@ -50,7 +54,7 @@ impl YtsaurusSourceSettings {
         key: &str,
         config: YtsaurusSourceConfig,
         providers: &[ProviderSettings],
-        deadline: Duration,
+        gate: &GateConfig,
     ) -> Result<Self, InvalidSetting> {
         let provider = providers.iter().find_map(|provider| match provider {
             ProviderSettings::Ytsaurus(settings) if settings.name == config.provider => Some(settings),
@@ -60,10 +64,14 @@ impl YtsaurusSourceSettings {
             let reason = format!("no ytsaurus provider is named `{}`", config.provider);
             return Err(InvalidSetting::new(format!("{key}.provider"), reason));
         };
-        let timeout = Duration::from_millis(config.timeout_ms);
-        if timeout.is_zero() || timeout >= deadline {
-            let reason = "is not between 1 and `verdicts.deadline_ms`";
+        if !(1..=MAX_TIMEOUT_MS).contains(&config.timeout_ms) {
+            let reason = format!("is not between 1 and {MAX_TIMEOUT_MS}");
             return Err(InvalidSetting::new(format!("{key}.timeout_ms"), reason));
+        }
+        let timeout = Duration::from_millis(config.timeout_ms);
+        if let Some(cookie) = config.cookies.iter().find(|cookie| !gate.platform_cookies.contains(cookie)) {
+            let reason = format!("`{cookie}` is not among `gate.platform_cookies`, so jobs would get it");
+            return Err(InvalidSetting::new(format!("{key}.cookies"), reason));
         }
         Ok(Self {
             provider: config.provider,

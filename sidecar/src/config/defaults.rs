@@ -63,4 +63,4 @@ pub const YTSAURUS_NAMES_PATH: &str = "//sys/task_proxies/services_v2";
 /// `verdicts.sources[].ytsaurus.cookies`.
 pub const YTSAURUS_COOKIE: &str = "YTCypressCookie";
 /// `verdicts.sources[].ytsaurus.timeout_ms`.
-pub const YTSAURUS_WHOAMI_TIMEOUT_MS: u64 = 600;
+pub const YTSAURUS_WHOAMI_TIMEOUT_MS: u64 = 2_000;

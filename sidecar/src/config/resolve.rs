@@ -100,7 +100,7 @@ impl Settings {
             .map_err(|error| InvalidSetting::new("logs.level", error.to_string()))?;
         let gate = config.gate.resolve()?;
         let providers = resolve_providers(config.providers, &gate, &mut files)?;
-        let verdicts = verdict_settings(config.verdicts, &providers, &mut files)?;
+        let verdicts = verdict_settings(config.verdicts, &providers, &gate, &mut files)?;
         let keys = keys(config.keys, &mut files)?;
         Ok(Self {
             gate,
@@ -215,6 +215,7 @@ fn state_directory(path: &Path, directory: &Path) -> Result<PathBuf, InvalidSett
 fn verdict_settings(
     config: crate::config::verdicts::VerdictsConfig,
     providers: &[ProviderSettings],
+    gate: &GateConfig,
     files: &mut Files<'_>,
 ) -> Result<VerdictSettings, InvalidSetting> {
     let longest = MAX_LIFETIME.as_secs();
@@ -227,7 +228,7 @@ fn verdict_settings(
     let allow_lifetime = within("verdicts.allow_lifetime_secs", config.allow_lifetime_secs, 0, longest)?;
     let deny_lifetime = within("verdicts.deny_lifetime_secs", config.deny_lifetime_secs, 0, longest)?;
     let deadline = Duration::from_millis(config.deadline_ms);
-    let (sources, fingerprint) = resolve_sources(config.sources, providers, deadline, files)?;
+    let (sources, fingerprint) = resolve_sources(config.sources, providers, gate, deadline, files)?;
     Ok(VerdictSettings {
         deadline,
         allow_lifetime,

@@ -147,8 +147,8 @@ pub struct YtsaurusSourceConfig {
     pub provider: String,
     /// The cookies that the cluster takes. List them in `gate.platform_cookies` too.
     pub cookies: Vec<String>,
-    /// How long the cluster may take to say whose a credential is, in milliseconds. Keep it below
-    /// `verdicts.deadline_ms`.
+    /// How long the cluster may take to say whose a credential is, in milliseconds. It may be longer than
+    /// `verdicts.deadline_ms`: a question goes on, and the next request finds the answer.
     pub timeout_ms: u64,
     /// Go on although the cluster asks nobody for a credential: then everybody is who the cluster says,
     /// as a rule `root`. For test clusters alone.

@@ -18,6 +18,9 @@ const VERDICT_BUCKETS: [f64; 12] = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 
 /// The upper bounds of the buckets of a request's duration, in seconds.
 const REQUEST_BUCKETS: [f64; 9] = [0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0];
 
+/// The upper bounds of the buckets of a round's duration, in seconds.
+const ROUND_BUCKETS: [f64; 9] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
 /// A provider.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ProviderLabels {
@@ -117,6 +120,8 @@ pub struct Metrics {
     pub ytsaurus_requests: Family<RequestLabels, Counter>,
     /// How long they took.
     pub ytsaurus_request_seconds: Family<CommandLabels, Histogram, fn() -> Histogram>,
+    /// How long rounds of discovery took that had a result.
+    pub ytsaurus_round_seconds: Family<ProviderLabels, Histogram, fn() -> Histogram>,
     /// Whether this sidecar writes the table of services.
     pub ytsaurus_table_leader: Family<ProviderLabels, Gauge>,
     /// How many rows it has.
@@ -200,6 +205,13 @@ impl Metrics {
                 "How long they took.",
                 Family::new_with_constructor(request_seconds as fn() -> Histogram),
             ),
+            ytsaurus_round_seconds: catalogue.add(
+                "ytsaurus_round_duration",
+                Some(Unit::Seconds),
+                &["provider"],
+                "How long rounds of discovery in a YTsaurus cluster took; those that failed are left out.",
+                Family::new_with_constructor(round_seconds as fn() -> Histogram),
+            ),
             ytsaurus_table_leader: catalogue.add(
                 "ytsaurus_table_leader",
                 None,
@@ -281,6 +293,10 @@ impl Metrics {
 
 fn request_seconds() -> Histogram {
     Histogram::new(REQUEST_BUCKETS)
+}
+
+fn round_seconds() -> Histogram {
+    Histogram::new(ROUND_BUCKETS)
 }
 
 impl Default for Metrics {

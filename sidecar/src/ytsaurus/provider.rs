@@ -14,7 +14,7 @@ use crate::discovery::provider::Provider;
 use crate::discovery::publisher::Publisher;
 use crate::http::HttpError;
 use crate::registry::Registry;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, ProviderLabels};
 use crate::ytsaurus::access::{Access, Acls};
 use crate::ytsaurus::client::{Client, retry};
 use crate::ytsaurus::discovery::Discovery;
@@ -35,6 +35,7 @@ pub struct YtsaurusProvider {
     acls: Arc<Acls>,
     access: Access,
     table: Option<ServicesTable>,
+    metrics: Arc<Metrics>,
 }
 
 impl YtsaurusProvider {
@@ -45,15 +46,21 @@ impl YtsaurusProvider {
     pub fn new(settings: Arc<YtsaurusSettings>, metrics: Arc<Metrics>) -> Result<Self, HttpError> {
         let client = Client::new(settings.cluster.clone(), Arc::clone(&metrics))?;
         let table = settings.table.clone();
-        let table =
-            table.map(|table| ServicesTable::new(client.clone(), table, &settings.name, Pace::default(), metrics));
+        let table = table.map(|table| {
+            ServicesTable::new(client.clone(), table, &settings.name, Pace::default(), Arc::clone(&metrics))
+        });
         let acls = Arc::new(Acls::default());
         let access = Access::new(client.clone(), Arc::clone(&acls));
-        Ok(Self { settings, client, acls, access, table })
+        Ok(Self { settings, client, acls, access, table, metrics })
     }
 
     fn discovery(&self) -> Discovery {
         Discovery::new(Arc::clone(&self.settings), self.client.clone())
+    }
+
+    fn count_round(&self, took: Duration) {
+        let labels = ProviderLabels { provider: self.settings.name.clone() };
+        self.metrics.ytsaurus_round_seconds.get_or_create(&labels).observe(took.as_secs_f64());
     }
 }
 
@@ -70,6 +77,7 @@ impl Provider for YtsaurusProvider {
                     let acls = discovery.operations().filter_map(|one| Some((one.id.clone(), one.acl.clone()?)));
                     self.acls.replace(acls.collect());
                     publisher.publish(inventory);
+                    self.count_round(started.elapsed());
                 }
                 Err(error) => {
                     failures += 1;

@@ -277,6 +277,13 @@ async fn a_unix_socket_serves_and_goes_with_its_process() {
     assert!(!socket.exists());
 }
 
+/// A configuration with a YTsaurus provider of those settings, and a source where there are any for it.
+fn ytsaurus(provider: &str, source: &str) -> String {
+    let more =
+        if source.is_empty() { String::new() } else { format!("verdicts: {{sources: [{{ytsaurus: {source}}}]}}") };
+    config(&more).replacen("}}]", &format!("}}}}, {{ytsaurus: {{{provider}}}}}]"), 1)
+}
+
 #[test]
 fn a_configuration_that_would_not_hold_is_refused() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -301,6 +308,20 @@ fn a_configuration_that_would_not_hold_is_refused() {
         (config("state: {directory: \"\"}"), "`state.directory`"),
         (config("").replace("providers: [{", "providers: [{file: {path: a}}, {"), "another provider"),
         ("gate: {base_domains: [a.b]}".to_owned(), "no provider"),
+        (ytsaurus("proxy: yt.test/api", ""), "`providers[1].ytsaurus.proxy`: has a path"),
+        (ytsaurus("proxy: yt.test, token: a, token_file: b", ""), "not both"),
+        (ytsaurus("proxy: yt.test, token: \"a b\"", ""), "`providers[1].ytsaurus.token`"),
+        (ytsaurus("proxy: yt.test, token_file: nowhere", ""), "nowhere"),
+        (ytsaurus("proxy: yt.test, authorities_file: taskgate.yaml", ""), "`providers[1].ytsaurus.authorities_file`"),
+        (ytsaurus("proxy: yt.test, batch_commands: 0", ""), "batch_commands"),
+        (ytsaurus("proxy: yt.test, jobs_secs: 0", ""), "jobs_secs"),
+        (ytsaurus("proxy: yt.test, spark: {lowest_port: 9, highest_port: 8}", ""), "spark"),
+        (ytsaurus("proxy: yt.test, table: {path: \"//sys/@acl\"}", ""), "table.path"),
+        (ytsaurus("proxy: yt.test, table: {names_path: //sys/task_proxies/services}", ""), "table.names_path"),
+        (ytsaurus("proxy: yt.test, table: {base_domain: elsewhere.test}", ""), "table.base_domain"),
+        (ytsaurus("proxy: yt.test", "{provider: other}"), "no ytsaurus provider is named `other`"),
+        (ytsaurus("proxy: yt.test", "{cookies: [Session_id]}"), "not among `gate.platform_cookies`"),
+        (ytsaurus("proxy: yt.test", "{timeout_ms: 0}"), "timeout_ms"),
     ] {
         std::fs::write(directory.path().join("taskgate.yaml"), &config).expect("writes");
         for words in [&["config", "check"][..], &["serve"]] {
