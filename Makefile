@@ -66,6 +66,11 @@ bench: filter envoy ## the request path side by side with other ways; writes tar
 	cargo build --release --package taskgate --package taskgate-jobs --package taskgate-bench
 	target/release/taskgate-bench
 
+.PHONY: bench-discovery
+bench-discovery: filter envoy ## discovery among 10,000 operations; QUICK=1 is a smoke test; writes target/bench/discovery.json
+	cargo build --release --package taskgate --package taskgate-jobs --package taskgate-bench
+	target/release/taskgate-bench discovery $(if $(QUICK),--quick)
+
 .PHONY: filter
 filter: $(FILTER) ## the compiled filter, target/wasm/taskgate_filter.wasm
 

@@ -1,25 +1,35 @@
 //! What Taskgate should reach, and whether it did.
 
 /// One aim.
-struct Aim {
+pub(crate) struct Aim {
     figure: &'static str,
     what: &'static str,
     is_met: fn(f64) -> bool,
 }
 
-const AIMS: [Aim; 4] = [
+/// Aims of the request path.
+pub(crate) const REQUEST_PATH: [Aim; 4] = [
     Aim { figure: "cached_vs_plain", what: "at least 0.88 of a plain route", is_met: |value| value >= 0.88 },
     Aim { figure: "cached_vs_ext_authz_grpc", what: "at least 1.8 times ext_authz gRPC", is_met: |value| value >= 1.8 },
     Aim { figure: "cached_100k_vs_10", what: "flat in the table's size: at least 0.97", is_met: |value| value >= 0.97 },
     Aim { figure: "worker_mib_100k", what: "under 40 MB (38.1 MiB) a worker", is_met: |value| value < 38.1 },
 ];
 
+/// Aims of discovery.
+pub(crate) const DISCOVERY: [Aim; 5] = [
+    Aim { figure: "list_calls", what: "at most 10 list_operations a round", is_met: |value| value <= 10.0 },
+    Aim { figure: "batch_calls", what: "at most one batch for 100 jobs a round: 200", is_met: |value| value <= 200.0 },
+    Aim { figure: "round_seconds", what: "under 5 s a round, the first one", is_met: |value| value < 5.0 },
+    Aim { figure: "steady_listing_round_seconds", what: "under 5 s a round, later", is_met: |value| value < 5.0 },
+    Aim { figure: "peak_mib", what: "under 150 MB (143.0 MiB)", is_met: |value| value < 143.0 },
+];
+
 /// A line for each aim.
-pub(crate) fn lines(figures: &[(&'static str, f64)]) -> Vec<String> {
+pub(crate) fn lines(aims: &[Aim], figures: &[(&'static str, f64)]) -> Vec<String> {
     let line = |aim: &Aim| {
         let (_, value) = figures.iter().find(|(name, _)| *name == aim.figure)?;
         let met = if (aim.is_met)(*value) { "met" } else { "NOT met" };
         Some(format!("{:<28}{value:>8.3}   {met:<8} {}", aim.figure, aim.what))
     };
-    AIMS.iter().filter_map(line).collect()
+    aims.iter().filter_map(line).collect()
 }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Measures the request path: Taskgate beside a plain route, a filter that does nothing, and ext_authz.
+/// Measures the request path: Taskgate beside a plain route, a filter that does nothing, and ext_authz; or,
+/// with `discovery`, discovery in a large cluster.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) options: Options,
-    /// Which part of the bench this process is; none: the bench itself.
+    /// What else to measure, or which part of the bench this process is; none: the request path.
     #[command(subcommand)]
     pub(crate) part: Option<Part>,
 }
@@ -18,6 +19,14 @@ pub(crate) struct Arguments {
 /// The bench starts itself again for the servers it needs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Part {
+    /// Measures discovery in a YTsaurus cluster of 10,000 operations.
+    Discovery(crate::discovery::arguments::Options),
+    /// That cluster.
+    #[command(hide = true)]
+    Cluster {
+        /// How much smaller it is.
+        divisor: usize,
+    },
     /// The server behind Envoy.
     #[command(hide = true)]
     Upstream {

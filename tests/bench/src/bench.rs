@@ -37,7 +37,7 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
         options.concurrency,
         options.services(),
         options.endpoints,
-        placement.describe(),
+        placement.describe("Envoy"),
     ));
     let tokens = stage::tokens(options.services());
     let backends = Backends::start(options.endpoints, tokens).await?;
@@ -57,8 +57,8 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
         screen::title("Figures");
         figures.iter().for_each(|(name, value)| screen::line(&format!("{name:<28}{value:>8.3}")));
         screen::title("Aims");
-        aims::lines(&figures).iter().for_each(|line| screen::line(line));
-        report::write(&figures, options.quick)?;
+        aims::lines(&aims::REQUEST_PATH, &figures).iter().for_each(|line| screen::line(line));
+        report::write("request-path", &figures, options.quick)?;
     }
     for gate in gates {
         gate.stop().await?;

@@ -6,8 +6,10 @@
 //! are ratios within a round: each round runs every way for a moment, and the result is the median of the
 //! rounds' ratios.
 //!
+//! `make bench-discovery`: what discovery takes in a large YTsaurus cluster; see [`discovery`].
+//!
 //! Read in this order: [`mod@bench`] (the whole run), [`stage`] (what is started), [`variant`] (the ways),
-//! [`rounds`] (how they are measured), [`report`].
+//! [`rounds`] (how they are measured), [`report`]; then [`discovery`].
 //!
 //! Never counts an answer other than 200: one of them fails the run. Never leaves anything running:
 //! every process belongs to a value here.
@@ -20,6 +22,7 @@ mod catalogue;
 mod child;
 mod client;
 mod cpu;
+mod discovery;
 mod envoy_config;
 mod experiments;
 mod load;
@@ -49,6 +52,8 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(async {
         match arguments.part {
             None => bench::run(&arguments.options).await,
+            Some(Part::Discovery(options)) => discovery::run(&options).await,
+            Some(Part::Cluster { divisor }) => discovery::cluster::run(divisor).await,
             Some(Part::Upstream { addresses }) => upstream::run(addresses).await,
             Some(Part::Authoriser { tokens }) => authoriser::run(tokens).await,
         }

@@ -1,4 +1,4 @@
-//! Which CPU runs what: Envoy's workers have theirs, all else shares the rest.
+//! Which CPU runs what: what is measured has CPUs of its own, all else shares the rest.
 //!
 //! Where there are not enough CPUs for that, the system decides.
 
@@ -17,17 +17,20 @@ pub(crate) struct Placement {
 
 #[derive(Clone, Debug)]
 struct Shares {
-    envoy: CpuSet,
+    measured: CpuSet,
     rest: CpuSet,
 }
 
 impl Placement {
-    /// Shares out the CPUs that this process may use, and moves this thread to its share.
-    pub(crate) fn apply(workers: u8, pin: bool) -> anyhow::Result<Self> {
+    /// Shares out the CPUs that this process may use, so many of them for what is measured, and moves this
+    /// thread to its share.
+    pub(crate) fn apply(measured: u8, pin: bool) -> anyhow::Result<Self> {
         let all = sched_getaffinity(None).context("which CPUs there are")?;
         let usable: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).collect();
-        let shares = match usable.split_at_checked(workers.into()) {
-            Some((envoy, rest)) if pin && !rest.is_empty() => Some(Shares { envoy: set(envoy), rest: set(rest) }),
+        let shares = match usable.split_at_checked(measured.into()) {
+            Some((measured, rest)) if pin && !rest.is_empty() => {
+                Some(Shares { measured: set(measured), rest: set(rest) })
+            }
             _ => None,
         };
         if let Some(shares) = &shares {
@@ -37,9 +40,18 @@ impl Placement {
         Ok(Self { all, shares })
     }
 
-    /// Moves an Envoy to its CPUs.
-    pub(crate) fn place_envoy(&self, process: u32) -> anyhow::Result<()> {
-        self.shares.as_ref().map_or(Ok(()), |shares| place(process, &shares.envoy))
+    /// Moves a process that is measured to its CPUs.
+    pub(crate) fn place(&self, process: u32) -> anyhow::Result<()> {
+        self.shares.as_ref().map_or(Ok(()), |shares| place(process, &shares.measured))
+    }
+
+    /// Starts something that is measured on its CPUs: programs look how many they have when they start.
+    pub(crate) fn start<T>(&self, start: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let Some(shares) = &self.shares else { return start() };
+        sched_setaffinity(None, &shares.measured)?;
+        let started = start();
+        sched_setaffinity(None, &shares.rest)?;
+        started
     }
 
     /// Lets a process run anywhere.
@@ -48,10 +60,10 @@ impl Placement {
     }
 
     /// In words.
-    pub(crate) fn describe(&self) -> String {
+    pub(crate) fn describe(&self, measured: &str) -> String {
         match &self.shares {
             Some(shares) => {
-                format!("Envoy has {} of {} CPUs to itself", shares.envoy.count(), self.all.count())
+                format!("{measured} has {} of {} CPUs to itself", shares.measured.count(), self.all.count())
             }
             None => format!("nothing is pinned, {} CPUs", self.all.count()),
         }

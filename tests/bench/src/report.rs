@@ -143,19 +143,20 @@ pub(crate) fn print_table(table: &Table, memory: &Memory, push: Push) {
     ));
 }
 
-/// Writes the figures; those of a smoke test never take the place of real ones.
-pub(crate) fn write(figures: &[(&'static str, f64)], is_quick: bool) -> anyhow::Result<()> {
+/// Writes the figures of that name; those of a smoke test never take the place of real ones.
+pub(crate) fn write(name: &str, figures: &[(&'static str, f64)], is_quick: bool) -> anyhow::Result<()> {
     let directory = environment::repository().join("target/bench");
     std::fs::create_dir_all(&directory)?;
     let figures: Map<String, Value> =
         figures.iter().map(|(name, value)| ((*name).to_owned(), ((value * 1e4).round() / 1e4).into())).collect();
-    let path = directory.join(if is_quick { "request-path-quick.json" } else { "request-path.json" });
+    let path = directory.join(format!("{name}{}.json", if is_quick { "-quick" } else { "" }));
     std::fs::write(&path, format!("{:#}\n", Value::Object(figures)))?;
     screen::line(&format!("written: {}", path.display()));
     Ok(())
 }
 
-fn range(spread: Spread, digits: usize) -> String {
+/// A median, and between what it lies.
+pub(crate) fn range(spread: Spread, digits: usize) -> String {
     let Spread { median, least, most } = spread;
     format!("{median:.digits$} [{least:.digits$}-{most:.digits$}]")
 }

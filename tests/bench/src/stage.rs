@@ -136,7 +136,7 @@ impl Gate {
     ) -> anyhow::Result<Self> {
         let config = envoy_config::all(table.sidecar.internal_address(), &backends.places, experiments)?;
         let envoy = envoy(&config, workers).await?;
-        placement.place_envoy(envoy.id())?;
+        placement.place(envoy.id())?;
         table.wait_served(&envoy, workers).await?;
         Ok(Self { table, envoy })
     }
