@@ -11,3 +11,4 @@ mod pass_through;
 mod refusals;
 mod spoofing;
 mod support;
+mod ytsaurus;

@@ -1,6 +1,8 @@
 //! What the tests are written with: gateways, jobs that the test directs, and clients.
 
 pub(crate) mod ask;
+pub(crate) mod cluster;
+pub(crate) mod curl;
 pub(crate) mod false_sidecar;
 pub(crate) mod gateway;
 pub(crate) mod ingress;
@@ -8,8 +10,10 @@ pub(crate) mod jobs;
 pub(crate) mod load;
 pub(crate) mod service;
 pub(crate) mod setup;
+pub(crate) mod site;
 pub(crate) mod stage;
 pub(crate) mod wire;
+pub(crate) mod yt;
 
 use std::time::Duration;
 

@@ -77,6 +77,16 @@ impl Ingress {
         wait_until(PATIENCE, what, everywhere).await
     }
 
+    /// Waits until every worker answers that request so.
+    pub(crate) async fn answers(
+        &self,
+        what: &str,
+        ask: impl Fn() -> Ask,
+        holds: impl Fn(&Answer) -> bool,
+    ) -> anyhow::Result<()> {
+        self.everywhere(what, async || self.send(ask()).await.is_ok_and(|answer| holds(&answer))).await
+    }
+
     /// Waits until every worker knows the whole table.
     pub(crate) async fn wait_for_table(&self) -> anyhow::Result<()> {
         let nowhere = format!("00000000.{BASE_DOMAIN}");

@@ -9,6 +9,11 @@ pub(crate) async fn http(name: &str) -> anyhow::Result<JobHandle> {
     Ok(http::serve(listener().await?, options(name))?)
 }
 
+/// The same on an address of its own, `127.0.0.NODE`, as if on another machine.
+pub(crate) async fn http_on(node: u8, name: &str) -> anyhow::Result<JobHandle> {
+    Ok(http::serve(listen(SocketAddr::from(([127, 0, 0, node], 0))).await?, options(name))?)
+}
+
 pub(crate) async fn grpc(name: &str) -> anyhow::Result<JobHandle> {
     Ok(grpc::serve(listener().await?, options(name))?)
 }

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use taskgate_emulators::ytsaurus::Ytsaurus;
 use taskgate_test_kit::{Envoy, EnvoyOptions, Sidecar, SidecarHome, StaticConfig, environment};
 
+use super::cluster::ROBOT;
 use super::gateway::Gateway;
 use super::ingress::Ingress;
 use super::service::{self, ALICE, BASE_DOMAIN, BOB, MALLORY, Service};
@@ -42,6 +44,25 @@ impl Setup {
             lines: Vec::new(),
             options: EnvoyOptions::default(),
         }
+    }
+
+    /// In front of a YTsaurus cluster, set up as `docs/ytsaurus.md` says, but that it looks every second.
+    pub(crate) fn cluster(cluster: &Ytsaurus) -> Self {
+        let provider = json!({
+            "proxy": cluster.url(), "token": ROBOT, "operations_secs": 1, "jobs_secs": 1, "table": {},
+        });
+        let setup = Self::new([]).configure(|config| {
+            config["providers"] = json!([{ "ytsaurus": provider }]);
+            config["verdicts"] = json!({"deadline_ms": 2000, "sources": [{"ytsaurus": {}}]});
+            config["state"] = json!({"directory": "state"});
+        });
+        setup.line("verdict_timeout_ms = 2500")
+    }
+
+    /// With changes of the cluster's section.
+    pub(crate) fn provider(mut self, change: impl FnOnce(&mut Value)) -> Self {
+        change(&mut self.config["providers"][0]["ytsaurus"]);
+        self
     }
 
     /// With changes of the sidecar's configuration.
