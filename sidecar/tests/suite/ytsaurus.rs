@@ -1,8 +1,10 @@
 //! Against a YTsaurus cluster that is played.
 
 mod client;
+mod discover;
 mod discovery;
 mod poison;
+mod published;
 mod scale;
 mod spark;
 mod support;

@@ -89,14 +89,16 @@ async fn what_does_not_pass_is_asked_once() {
 #[tokio::test]
 async fn a_cluster_that_says_when_is_asked_then() {
     let cluster = with_names().await;
+    let patient = ClusterSettings { timeout: Duration::from_secs(2), ..settings(&cluster.url(), "").cluster };
+    let patient = client_with(patient);
     cluster.fail("list", 1, Fault::Unavailable { retry_after_secs: 1 });
     let started = Instant::now();
-    client(&cluster.url()).read(&list(), within(5_000)).await.expect("an answer");
+    patient.read(&list(), within(5_000)).await.expect("an answer");
     assert!(started.elapsed() >= Duration::from_secs(1), "{:?}", started.elapsed());
     // Later than anyone waits: then it is not worth waiting at all.
     cluster.fail("list", 1, Fault::Unavailable { retry_after_secs: 60 });
     let started = Instant::now();
-    let error = client(&cluster.url()).read(&list(), within(5_000)).await.expect_err("no answer");
+    let error = patient.read(&list(), within(5_000)).await.expect_err("no answer");
     assert!(matches!(error, CallError::Unavailable { status: 503, .. }), "{error:?}");
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     assert_eq!(cluster.count("list"), 3);
@@ -106,12 +108,15 @@ async fn a_cluster_that_says_when_is_asked_then() {
 async fn a_cluster_that_hangs_costs_no_more_than_the_deadline() {
     let cluster = with_names().await;
     cluster.fail_any(u64::MAX, Fault::Hang);
-    let started = Instant::now();
-    // Two attempts of half a second fit, and the beginning of a third.
-    let error = client(&cluster.url()).read(&list(), within(1_300)).await.expect_err("no answer");
-    assert!(error.is_passing(), "{error}");
-    let took = started.elapsed();
-    assert!(took > Duration::from_millis(500) && took < Duration::from_millis(1_800), "{took:?}");
+    let mut started = Instant::now();
+    // Two attempts of a second each, however patient the caller is, or what is left of them.
+    for (patience, least, most) in [(60_000, 1_000, 4_000), (300, 250, 2_000)] {
+        let error = client(&cluster.url()).read(&list(), within(patience)).await.expect_err("no answer");
+        assert!(error.is_passing(), "{error}");
+        let took = started.elapsed().as_millis();
+        assert!((least..most).contains(&took), "{took} ms");
+        started = Instant::now();
+    }
     assert!((2..=3).contains(&cluster.count("list")), "{}", cluster.count("list"));
     // Nobody is there at all.
     cluster.set_reachable(false);

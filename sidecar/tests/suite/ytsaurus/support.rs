@@ -46,9 +46,9 @@ pub(crate) fn settings(cluster: &str, rest: &str) -> YtsaurusSettings {
     settings.providers.into_iter().find_map(ours).expect("a provider")
 }
 
-/// A client as the robot, whose requests may take half a second.
+/// A client as the robot, whose requests may take a second.
 pub(crate) fn client(cluster: &str) -> Client {
-    client_with(ClusterSettings { timeout: Duration::from_millis(500), ..settings(cluster, "").cluster })
+    client_with(ClusterSettings { timeout: Duration::from_secs(1), ..settings(cluster, "").cluster })
 }
 
 pub(crate) fn client_with(settings: ClusterSettings) -> Client {
