@@ -1,7 +1,7 @@
 //! The services in Cypress: tables from which people and programs learn where services are reached.
 //!
 //! Every sidecar of a fleet sees the same services, and one of them writes: the one that holds the
-//! [lock](lease). The others wait to take over. What is written is what the registry has, so it has
+//! lock. The others wait to take over. What is written is what the registry has, so it has
 //! the ids and labels that proxies go by. Readers see whole tables alone, old or new, and never those
 //! of a sidecar that has not looked around yet. While the cluster can't be asked, nothing changes.
 
