@@ -22,6 +22,16 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// The digest of bytes that come piece by piece; where they are cut makes no difference.
+    #[must_use]
+    pub fn of_pieces<P: AsRef<[u8]>>(pieces: impl IntoIterator<Item = P>) -> Self {
+        let mut digest = Sha256::new();
+        for piece in pieces {
+            digest.update(piece);
+        }
+        Self(digest.finalize().into())
+    }
+
     /// The digest of several parts. Each is counted with its length, so that moving a byte from one
     /// to the next gives another digest.
     #[must_use]
@@ -99,5 +109,6 @@ mod tests {
     #[test]
     fn parts_do_not_run_into_each_other() {
         assert_ne!(Digest::of_parts(&[b"ab", b"c"]), Digest::of_parts(&[b"a", b"bc"]));
+        assert_eq!(Digest::of_pieces(["ab", "c"]), Digest::of(b"abc"));
     }
 }

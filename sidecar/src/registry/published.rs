@@ -60,6 +60,20 @@ impl Published {
         self.id.as_str().len() > ID_LENGTHS[0]
     }
 
+    /// Whether another has the same names and owner, whatever else differs.
+    #[must_use]
+    pub fn is_called_like(&self, other: &Self) -> bool {
+        let (one, two) = (&self.entry, &other.entry);
+        self.id == other.id
+            && self.labels == other.labels
+            && self.provider == other.provider
+            && one.key == two.key
+            && one.alternatives == two.alternatives
+            && one.alias == two.alias
+            && one.protocol == two.protocol
+            && one.policy.owner == two.policy.owner
+    }
+
     /// The id and every other label.
     pub fn all_labels(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&self.id).chain(&self.labels).map(Label::as_str)

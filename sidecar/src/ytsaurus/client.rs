@@ -16,10 +16,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
@@ -82,6 +83,17 @@ pub enum Kind {
     Upload(Bytes),
     /// It reads rows, in this format.
     Download(&'static str),
+}
+
+/// Parameters with what tells a repeated write from another one.
+#[derive(Serialize)]
+struct Sent<'a> {
+    #[serde(flatten)]
+    parameters: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mutation_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry: Option<bool>,
 }
 
 impl Client {
@@ -183,12 +195,9 @@ impl Client {
         mutation: Option<&str>,
         again: bool,
     ) -> Result<reqwest::RequestBuilder, CallError> {
-        let mut parameters = text::encode_value(call.parameters.clone());
-        if let (Some(mutation), Value::Object(fields)) = (mutation, &mut parameters) {
-            fields.insert("mutation_id".into(), json!(mutation));
-            fields.insert("retry".into(), json!(again));
-        }
-        let written = text::ascii(&parameters);
+        let sent = Sent { parameters: &call.parameters, mutation_id: mutation, retry: mutation.map(|_| again) };
+        let mut written = Vec::new();
+        text::append(&mut written, &sent);
         let method = match call.kind {
             Kind::Upload(_) => Method::PUT,
             Kind::Write => Method::POST,
@@ -279,7 +288,8 @@ async fn exchange(request: reqwest::RequestBuilder) -> Result<Bytes, CallError> 
     let response = request.send().await.map_err(|error| failed(&error))?;
     let response: http::Response<reqwest::Body> = response.into();
     let (head, mut body) = response.into_parts();
-    let mut bytes = Vec::new();
+    let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let mut bytes = Vec::with_capacity(length.unwrap_or_default().min(MAX_ANSWER));
     let mut trailers = HeaderMap::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| failed(&error))?;

@@ -4,11 +4,18 @@
 //! character from U+0000 to U+00FF for each byte, in both directions: that never fails, whatever
 //! bytes a user put into an annotation.
 
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use serde_json::{Map, Value};
 
 /// The text that JSON from the cluster stands for; none where its bytes are not UTF-8.
 #[must_use]
 pub fn decode(json: &str) -> Option<String> {
+    if json.is_ascii() {
+        return Some(json.to_owned());
+    }
     let bytes: Option<Vec<u8>> = json.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect();
     String::from_utf8(bytes?).ok()
 }
@@ -18,27 +25,6 @@ pub fn decode(json: &str) -> Option<String> {
 #[must_use]
 pub fn decode_key(json: &str) -> Option<String> {
     decode(if json.starts_with("$$") { json.get(1..)? } else { json })
-}
-
-/// Text in the form in which the cluster takes it.
-#[must_use]
-pub fn encode(text: &str) -> String {
-    text.bytes().map(char::from).collect()
-}
-
-/// A value with all its strings in the form in which the cluster takes them. Keys are ours and ASCII.
-#[must_use]
-pub fn encode_value(value: Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(encode(&text)),
-        Value::Array(items) => Value::Array(items.into_iter().map(encode_value).collect()),
-        Value::Object(fields) => {
-            let fields: Map<String, Value> =
-                fields.into_iter().map(|(key, value)| (key, encode_value(value))).collect();
-            Value::Object(fields)
-        }
-        other => other,
-    }
 }
 
 /// A value with all its strings and keys as they are meant. Those that are not UTF-8 become null; keys
@@ -57,21 +43,28 @@ pub fn decode_value(value: Value) -> Value {
     }
 }
 
-/// JSON that can stand in a header: ASCII alone.
-#[must_use]
-pub fn ascii(value: &Value) -> String {
-    let mut text = String::new();
-    for character in value.to_string().chars() {
-        if character.is_ascii() {
-            text.push(character);
-        } else {
-            let mut units = [0; 2];
-            for unit in character.encode_utf16(&mut units) {
-                text.push_str(&format!("\\u{unit:04x}"));
-            }
-        }
+/// Appends JSON in the form in which the cluster takes it. It is ASCII alone, so that it can stand in a
+/// header too. What has no form in JSON appends nothing.
+pub fn append(out: &mut Vec<u8>, value: &impl Serialize) {
+    let length = out.len();
+    if value.serialize(&mut Serializer::with_formatter(&mut *out, BytesAsCharacters)).is_err() {
+        out.truncate(length);
     }
-    text
+}
+
+/// Writes strings with a character for each byte.
+struct BytesAsCharacters;
+
+impl Formatter for BytesAsCharacters {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        if fragment.is_ascii() {
+            return CompactFormatter.write_string_fragment(writer, fragment);
+        }
+        fragment.bytes().try_for_each(|byte| match byte {
+            0..0x80 => writer.write_all(&[byte]),
+            _ => write!(writer, "\\u{byte:04x}"),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -81,27 +74,36 @@ mod tests {
 
     use super::*;
 
+    fn encode(value: &Value) -> String {
+        let mut out = Vec::new();
+        append(&mut out, value);
+        String::from_utf8(out).expect("text")
+    }
+
     #[test]
     fn bytes_travel_as_characters() {
-        assert_eq!(encode("é"), "\u{c3}\u{a9}");
-        assert_eq!(decode("\u{c3}\u{a9}").as_deref(), Some("é"));
+        assert_eq!(encode(&json!("\u{e9}")), r#""\u00c3\u00a9""#);
+        assert_eq!(decode("\u{c3}\u{a9}").as_deref(), Some("\u{e9}"));
         assert_eq!(decode("\u{ff}"), None);
         assert_eq!(decode("\u{100}"), None);
         assert_eq!(decode_key("$$value").as_deref(), Some("$value"));
     }
 
     #[test]
-    fn headers_are_ascii() {
-        let value = encode_value(json!({"path": "//home/é", "list": ["\u{1f600}", 1]}));
-        let text = ascii(&value);
-        assert_eq!(text, r#"{"list":["\u00f0\u009f\u0098\u0080",1],"path":"//home/\u00c3\u00a9"}"#);
-        assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), value);
+    fn what_is_sent_is_ascii() {
+        let value = json!({"path": "//home/\u{e9}\n\"\\", "list": ["\u{1f600}", 1]});
+        let text = encode(&value);
+        assert_eq!(text, r#"{"list":["\u00f0\u009f\u0098\u0080",1],"path":"//home/\u00c3\u00a9\n\"\\"}"#);
+        assert_eq!(decode_value(serde_json::from_str(&text).expect("JSON")), value);
     }
 
     proptest! {
         #[test]
         fn all_text_comes_back(text in any::<String>()) {
-            prop_assert_eq!(decode(&encode(&text)), Some(text));
+            let sent = encode(&json!(text));
+            prop_assert!(sent.is_ascii());
+            let read: String = serde_json::from_str(&sent).expect("JSON");
+            prop_assert_eq!(decode(&read), Some(text));
         }
     }
 }

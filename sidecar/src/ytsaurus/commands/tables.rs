@@ -1,6 +1,7 @@
 //! Rows of static tables: `write_table`, `read_table`.
 
 use bytes::Bytes;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use url::Url;
@@ -13,6 +14,29 @@ use crate::ytsaurus::text;
 /// Rows as lines of JSON, strings as bytes in characters.
 const ROWS: &str = r#"{"$value":"json","$attributes":{"attributes_mode":"never","stringify_nan_and_infinity":true}}"#;
 
+/// Rows as they travel: a few megabytes, which would be a hundred as values.
+#[derive(Clone, Debug, Default)]
+pub struct Lines(Bytes);
+
+impl Lines {
+    /// Rows that are structs or maps.
+    #[must_use]
+    pub fn of<R: Serialize>(rows: impl IntoIterator<Item = R>) -> Self {
+        let mut lines = Vec::new();
+        for row in rows {
+            text::append(&mut lines, &row);
+            lines.push(b'\n');
+        }
+        Self(lines.into())
+    }
+
+    /// The rows one by one, strings decoded; one that can't be read is left out.
+    pub fn values(&self) -> impl Iterator<Item = Value> + '_ {
+        let lines = self.0.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.filter_map(|line| serde_json::from_slice(line).ok()).map(text::decode_value)
+    }
+}
+
 impl Client {
     /// Replaces all rows of a table. Others see them when the transaction is committed.
     ///
@@ -21,32 +45,25 @@ impl Client {
     pub async fn write_table(
         &self,
         path: &str,
-        rows: &[Value],
+        rows: &Lines,
         transaction: &Transaction,
         deadline: Instant,
     ) -> Result<(), CallError> {
-        let mut lines = String::new();
-        for row in rows {
-            lines.push_str(&text::encode_value(row.clone()).to_string());
-            lines.push('\n');
-        }
         let call = Call {
             command: "write_table",
-            kind: Kind::Upload(Bytes::from(lines)),
+            kind: Kind::Upload(rows.0.clone()),
             parameters: json!({"path": path, "transaction_id": transaction.id}),
         };
         self.heavy(&call, deadline).await.map(drop)
     }
 
-    /// All rows of a table, strings decoded; a row that can't be read is left out.
+    /// All rows of a table.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn read_table(&self, path: &str, deadline: Instant) -> Result<Vec<Value>, CallError> {
+    pub async fn read_table(&self, path: &str, deadline: Instant) -> Result<Lines, CallError> {
         let call = Call { command: "read_table", kind: Kind::Download(ROWS), parameters: json!({"path": path}) };
-        let body = self.heavy(&call, deadline).await?;
-        let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).map(text::decode_value).collect())
+        self.heavy(&call, deadline).await.map(Lines)
     }
 
     /// Carries out a command with rows, at another proxy of the cluster where this one only controls.

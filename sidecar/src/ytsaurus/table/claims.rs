@@ -33,7 +33,7 @@ pub async fn read_claims(
 ) -> Result<Vec<Claim>, CallError> {
     for path in [&settings.names_path, &settings.path] {
         match client.read_table(path, deadline).await {
-            Ok(rows) => return Ok(rows.into_iter().filter_map(claim).collect()),
+            Ok(rows) => return Ok(rows.values().filter_map(claim).collect()),
             Err(error) if is_not_for_us(&error) => {}
             Err(error) => return Err(error),
         }

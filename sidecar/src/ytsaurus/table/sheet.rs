@@ -1,6 +1,7 @@
 //! One table: what it should hold, and what it holds.
 
-use serde_json::Value;
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use crate::digest::Digest;
@@ -8,14 +9,14 @@ use crate::ytsaurus::client::Client;
 use crate::ytsaurus::client::error::{CallError, code};
 use crate::ytsaurus::commands::transactions::Transaction;
 use crate::ytsaurus::table::error::TableError;
-use crate::ytsaurus::table::rows;
+use crate::ytsaurus::table::rows::{self, Rows, Table};
 
 /// What a table should hold.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Sheet {
-    rows: Vec<Value>,
+    rows: Arc<Rows>,
+    table: Table,
     digest: Digest,
-    attributes: Value,
 }
 
 /// What a table holds.
@@ -30,14 +31,19 @@ pub(super) enum Held {
 }
 
 impl Sheet {
-    /// A table with these rows, which is made with these attributes.
-    pub(super) fn new(rows: Vec<Value>, attributes: Value) -> Self {
-        Self { digest: rows::digest(&rows), rows, attributes }
+    /// One of the tables with these rows.
+    pub(super) fn new(rows: &Arc<Rows>, table: Table) -> Self {
+        Self { rows: Arc::clone(rows), table, digest: rows.digest(table) }
     }
 
-    /// How many rows it has.
-    pub(super) fn len(&self) -> usize {
-        self.rows.len()
+    /// The same table, made of what makes the same rows.
+    pub(super) fn made_of(self, rows: &Arc<Rows>) -> Self {
+        Self { rows: Arc::clone(rows), ..self }
+    }
+
+    /// What it is made of.
+    pub(super) fn rows(&self) -> &Rows {
+        &self.rows
     }
 
     /// What a table holds that was written.
@@ -56,10 +62,13 @@ impl Sheet {
         deadline: Instant,
     ) -> Result<(), TableError> {
         if held == Held::Missing {
-            let made = client.create("table", path, self.attributes.clone(), Some(&transaction.id), deadline).await;
+            let attributes = self.table.attributes();
+            let made = client.create("table", path, attributes, Some(&transaction.id), deadline).await;
             made.map_err(|error| TableError::new("create", path, error))?;
         }
-        let written = client.write_table(path, &self.rows, transaction, deadline).await;
+        let (rows, table) = (Arc::clone(&self.rows), self.table);
+        let lines = tokio::task::spawn_blocking(move || rows.lines(table)).await.map_err(|_| TableError::Cut)?;
+        let written = client.write_table(path, &lines, transaction, deadline).await;
         written.map_err(|error| TableError::new("write", path, error))
     }
 }
@@ -68,7 +77,7 @@ impl Held {
     /// What the table at `path` holds.
     pub(super) async fn read(client: &Client, path: &str, deadline: Instant) -> Result<Self, TableError> {
         match client.read_table(path, deadline).await {
-            Ok(rows) => Ok(Self::Rows(rows::digest(&rows))),
+            Ok(rows) => Ok(Self::Rows(rows::digest(rows.values()))),
             Err(error) if error.has(code::RESOLVE) => Ok(Self::Missing),
             Err(CallError::TooLarge(_) | CallError::Unreadable(_)) => Ok(Self::Unreadable),
             Err(error) if error.has(code::AUTHORIZATION) => Ok(Self::Unreadable),

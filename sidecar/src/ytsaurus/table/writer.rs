@@ -12,7 +12,7 @@ use crate::ytsaurus::commands::transactions::Transaction;
 use crate::ytsaurus::table::error::TableError;
 use crate::ytsaurus::table::lease::Lease;
 use crate::ytsaurus::table::pace::GOODBYE;
-use crate::ytsaurus::table::rows::{self, Rows};
+use crate::ytsaurus::table::rows::{Rows, Table};
 use crate::ytsaurus::table::sheet::{Held, Sheet};
 use crate::ytsaurus::table::{Outcome, ServicesTable};
 
@@ -24,6 +24,8 @@ const MAX_FAILURES: u32 = 5;
 pub(super) struct Writer<'a> {
     table: &'a ServicesTable,
     lease: &'a Lease<'a>,
+    /// What the tables should hold, as it was made last.
+    sheets: Option<Both<Sheet>>,
     known: Option<Both<Held>>,
     /// Names that the robot may not write.
     refused: Option<Held>,
@@ -39,7 +41,7 @@ struct Both<T> {
 impl<'a> Writer<'a> {
     /// Whoever has this lock.
     pub(super) const fn new(table: &'a ServicesTable, lease: &'a Lease<'a>) -> Self {
-        Self { table, lease, known: None, refused: None }
+        Self { table, lease, sheets: None, known: None, refused: None }
     }
 
     /// Follows the registry until that makes no sense any longer; why.
@@ -100,23 +102,29 @@ impl<'a> Writer<'a> {
         }
         let are_named = due.names && self.refused.is_none();
         self.known = Some(Both { names: if are_named { wanted.names } else { known.names }, ..wanted });
-        table.holds(sheets.services.len());
+        table.holds(sheets.services.rows().len());
         Ok(outcome)
     }
 
     /// What the tables should hold.
-    async fn sheets(&self, registry: &Registry) -> Result<Both<Sheet>, TableError> {
+    async fn sheets(&mut self, registry: &Registry) -> Result<Both<Sheet>, TableError> {
         let services = registry.services();
         let (provider, base_domain) = (Arc::clone(&self.table.provider), self.table.settings.base_domain.clone());
+        let before = self.sheets.take();
         // Tens of thousands of rows take a while; the runtime's threads have other things to do.
         let made = tokio::task::spawn_blocking(move || {
-            let Rows { services, names } = Rows::of(&services, &provider, &base_domain);
-            Both {
-                services: Sheet::new(rows::values(&services), rows::service_attributes()),
-                names: Sheet::new(rows::values(&names), rows::name_attributes()),
+            let rows = Arc::new(Rows::new(services, &provider, &base_domain));
+            match before {
+                // Mostly services only move.
+                Some(before) if before.services.rows().are(&rows) => {
+                    Both { services: before.services.made_of(&rows), names: before.names.made_of(&rows) }
+                }
+                _ => Both { services: Sheet::new(&rows, Table::Services), names: Sheet::new(&rows, Table::Names) },
             }
         });
-        made.await.map_err(|_| TableError::Cut)
+        let sheets = made.await.map_err(|_| TableError::Cut)?;
+        self.sheets = Some(sheets.clone());
+        Ok(sheets)
     }
 
     async fn rewrite(

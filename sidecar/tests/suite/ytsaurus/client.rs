@@ -7,10 +7,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::any;
-use serde_json::json;
+use serde_json::{Value, json};
 use taskgate::ytsaurus::client::error::{CallError, code};
 use taskgate::ytsaurus::client::settings::ClusterSettings;
 use taskgate::ytsaurus::commands::cypress::{Exists, Get, List};
+use taskgate::ytsaurus::commands::tables::Lines;
 use taskgate_emulators::yson::Yson;
 use taskgate_emulators::ytsaurus::{ClusterError, Fault, Ytsaurus};
 use tokio::time::Instant;
@@ -173,9 +174,10 @@ async fn text_of_any_language_comes_back_as_it_went() {
     let transaction =
         client.start_transaction("ключ", Duration::from_secs(30), None, within(5_000)).await.expect("starts");
     let rows = [json!({"domain": "é", "task": "задача 🦀\n\"\\"}), json!({"domain": "", "task": null})];
-    client.write_table(path, &rows, &transaction, within(5_000)).await.expect("is written");
+    client.write_table(path, &Lines::of(&rows), &transaction, within(5_000)).await.expect("is written");
     client.commit_transaction(&transaction, None, within(5_000)).await.expect("is committed");
-    assert_eq!(client.read_table(path, within(5_000)).await.expect("rows"), rows);
+    let read: Vec<Value> = client.read_table(path, within(5_000)).await.expect("rows").values().collect();
+    assert_eq!(read, rows);
     // As everybody else sees them: bytes of UTF-8.
     let stored = cluster.rows(path).expect("a table");
     assert_eq!(stored[0].field("task").and_then(Yson::as_str), Some("задача 🦀\n\"\\"));
@@ -195,10 +197,11 @@ async fn a_proxy_that_only_controls_sends_rows_to_another() {
     let control = "Control proxy may not serve heavy requests with input data";
     cluster.fail("write_table", 1, refuse(503, ClusterError::generic(control)));
     let rows = [json!({"a": 1})];
-    client.write_table(path, &rows, &transaction, within(5_000)).await.expect("is written");
+    client.write_table(path, &Lines::of(&rows), &transaction, within(5_000)).await.expect("is written");
     client.commit_transaction(&transaction, None, within(5_000)).await.expect("is committed");
     cluster.fail("read_table", 1, refuse(307, ClusterError::generic("over there")));
-    assert_eq!(client.read_table(path, within(5_000)).await.expect("rows"), rows);
+    let read: Vec<Value> = client.read_table(path, within(5_000)).await.expect("rows").values().collect();
+    assert_eq!(read, rows);
     assert_eq!((cluster.count("write_table"), cluster.count("read_table"), cluster.count("hosts")), (2, 2, 2));
 }
 

@@ -7,10 +7,11 @@ mod whole;
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use taskgate::discovery::inventory::Inventory;
 use taskgate::discovery::publisher::Report;
 use taskgate::telemetry::metrics::Metrics;
+use taskgate::ytsaurus::commands::tables::Lines;
 use taskgate::ytsaurus::table::claims::{read_claims, revision};
 use taskgate::ytsaurus::table::pace::Pace;
 use tokio::time::Instant;
@@ -100,7 +101,7 @@ async fn a_table_that_is_there_is_left_as_it_is_but_for_its_rows() {
     let lease = Duration::from_secs(60);
     let transaction = client.start_transaction("other", lease, None, deadline()).await.expect("starts");
     let old = [json!({"domain": "old", "operation_id": "old", "task_name": "t", "service": "s", "protocol": "http"})];
-    client.write_table(SERVICES, &old, &transaction, deadline()).await.expect("is written");
+    client.write_table(SERVICES, &Lines::of(&old), &transaction, deadline()).await.expect("is written");
     client.commit_transaction(&transaction, None, deadline()).await.expect("is committed");
     let id = cluster.get(&format!("{SERVICES}/@id"));
 
@@ -125,7 +126,7 @@ async fn what_others_do_to_the_tables_is_found_and_undone() {
     let client = client(&cluster, &Metrics::new().into());
     let lease = Duration::from_secs(60);
     let transaction = client.start_transaction("other", lease, None, deadline()).await.expect("starts");
-    client.write_table(SERVICES, &[], &transaction, deadline()).await.expect("is written");
+    client.write_table(SERVICES, &Lines::default(), &transaction, deadline()).await.expect("is written");
     client.commit_transaction(&transaction, None, deadline()).await.expect("is committed");
     eventually("is whole again", || rows(&cluster, SERVICES).is_some_and(|rows| rows == ["a/t/s"])).await;
 }
@@ -149,6 +150,7 @@ async fn readers_see_whole_tables() {
         loop {
             for path in [SERVICES, NAMES] {
                 let rows = client.read_table(path, deadline()).await.expect("rows");
+                let rows: Vec<Value> = rows.values().collect();
                 assert_eq!(rows.len(), ROWS, "{path}");
                 let version = rows[0]["operation_id"].as_str().expect("text").to_owned();
                 assert!(rows.iter().all(|row| row["operation_id"] == version.as_str()), "{path}");
