@@ -84,12 +84,13 @@ impl Entry {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use taskgate_core::service::AccessLevel;
 
     use super::*;
 
-    fn entry(operation: &str, task: &str, service: &str) -> Entry {
+    /// A service over HTTP that nobody owns and no job serves, for tests to start from.
+    pub(crate) fn entry(operation: &str, task: &str, service: &str) -> Entry {
         let key = ServiceKey { operation: operation.into(), task: task.into(), service: service.into() };
         Entry {
             key: Arc::new(key),

@@ -10,8 +10,9 @@ use taskgate_core::service::{AccessLevel, Endpoint};
 use super::*;
 use crate::clock::ManualClock;
 use crate::digest::Digest;
+use crate::discovery::inventory::tests::entry as example;
 use crate::discovery::inventory::{Claim, Entry, Inventory, ServiceKey};
-use crate::discovery::policy::{Grantee, Level, Policy};
+use crate::discovery::policy::{Grantee, Level};
 use crate::feed::{Ask, ControlState};
 
 fn registry(providers: &[&str]) -> Registry {
@@ -24,16 +25,8 @@ fn registry(providers: &[&str]) -> Registry {
 }
 
 fn entry(operation: &str, service: &str) -> Entry {
-    let key = ServiceKey { operation: operation.into(), task: "web".into(), service: service.into() };
-    Entry {
-        key: Arc::new(key),
-        alternatives: Vec::new(),
-        alias: None,
-        protocol: Protocol::Http,
-        endpoints: vec![Endpoint { address: ([10, 0, 0, 1], 80).into(), weight: 1 }],
-        policy: Policy { access: AccessLevel::CanRead, owner: None, grants: Vec::new(), revision: 0 },
-        forward_credential: false,
-    }
+    let endpoints = vec![Endpoint { address: ([10, 0, 0, 1], 80).into(), weight: 1 }];
+    Entry { endpoints, ..example(operation, "web", service) }
 }
 
 fn publish(registry: &Registry, provider: &str, services: &[Entry]) {

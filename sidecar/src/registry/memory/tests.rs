@@ -3,14 +3,13 @@ use std::collections::BTreeMap;
 use taskgate_core::config::GateConfig;
 use taskgate_core::key::{KeyId, Secret};
 use taskgate_core::naming::ServiceDigest;
-use taskgate_core::service::{AccessLevel, Protocol};
 use taskgate_core::time::UnixTime;
 use tempfile::TempDir;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::discovery::inventory::{Entry, Inventory, ServiceKey};
-use crate::discovery::policy::Policy;
+use crate::discovery::inventory::Inventory;
+use crate::discovery::inventory::tests::entry as example;
 use crate::discovery::publisher::Report;
 use crate::feed::{ControlState, Feed};
 
@@ -49,22 +48,9 @@ impl Life {
 }
 
 fn publish(registry: &Registry, operations: &[&str]) {
-    let services = operations.iter().map(|operation| entry(operation)).collect();
+    let services = operations.iter().map(|operation| example(operation, "web", "ui")).collect();
     let inventory = Inventory { services, ..Inventory::default() };
     registry.apply(BTreeMap::from([(Arc::from("file"), Report::Sees(inventory))]));
-}
-
-fn entry(operation: &str) -> Entry {
-    let key = ServiceKey { operation: operation.into(), task: "web".into(), service: "ui".into() };
-    Entry {
-        key: Arc::new(key),
-        alternatives: Vec::new(),
-        alias: None,
-        protocol: Protocol::Http,
-        endpoints: Vec::new(),
-        policy: Policy { access: AccessLevel::CanRead, owner: None, grants: Vec::new(), revision: 0 },
-        forward_credential: false,
-    }
 }
 
 fn short(operation: &str) -> String {

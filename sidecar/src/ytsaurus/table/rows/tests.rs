@@ -1,22 +1,15 @@
-use taskgate_core::service::{AccessLevel, Endpoint, Protocol};
+use taskgate_core::service::Protocol;
 
 use super::*;
+use crate::discovery::inventory::tests::entry as example;
 use crate::discovery::inventory::{Entry, ServiceKey};
 use crate::discovery::policy::Policy;
 
 const OPERATION: &str = "a6e04b98-bf982394-5103e8-55754a49";
 
 fn entry(operation: &str, task: &str, service: &str) -> Entry {
-    let key = ServiceKey { operation: operation.into(), task: task.into(), service: service.into() };
-    Entry {
-        key: Arc::new(key),
-        alternatives: Vec::new(),
-        alias: None,
-        protocol: Protocol::Http,
-        endpoints: vec![Endpoint { address: ([10, 0, 0, 1], 80).into(), weight: 1 }],
-        policy: Policy { access: AccessLevel::CanRead, owner: Some("alice".into()), grants: Vec::new(), revision: 0 },
-        forward_credential: false,
-    }
+    let plain = example(operation, task, service);
+    Entry { policy: Policy { owner: Some("alice".into()), ..plain.policy }, ..plain }
 }
 
 /// As the registry names it where nothing collides.
