@@ -43,7 +43,8 @@ async fn a_bad_operation_costs_itself_alone() -> Outcome {
     cluster.mark_stale(stale);
     let gateway = Setup::cluster(&cluster).start().await?;
     for _ in 0..10 {
-        assert_eq!(gateway.ingress.send(mixed.get("/", ALICE)).await?.text(), "hello from A\n");
+        let answer = gateway.ingress.send(mixed.get("/", ALICE)).await?;
+        assert_eq!((answer.denial(), answer.text().as_str()), ((200, ""), "hello from A\n"));
     }
     // What comes later arrives.
     let later = Name::new(cluster.add_operation(operation(EVERY_PORT)?), "web", "port0");
