@@ -76,7 +76,7 @@ impl Feed {
                 inner.log.remove(service.id.as_str());
             }
             for upsert in upserts {
-                inner.log.upsert(upsert.now.id.as_str(), upsert.now.row.clone());
+                inner.log.upsert(&upsert.now);
             }
             inner.log.last()
         });

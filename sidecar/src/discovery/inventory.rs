@@ -49,6 +49,14 @@ pub struct Claim {
     pub id: Label,
 }
 
+/// Ids that other sidecars gave. Clones are of the same ones: there are as many as services, and they come
+/// with every inventory.
+///
+/// Invariant: they are in the order in which they count where they contradict each other, whatever the
+/// order that they came in: shorter ids first, then the order of names.
+#[derive(Clone, Debug, Default)]
+pub struct Claims(Arc<[Claim]>);
+
 /// Something that is wrong with one service, or with one name of it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
@@ -61,13 +69,16 @@ pub struct Problem {
 /// Everything that a provider sees, at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
-    /// The services.
-    pub services: Vec<Entry>,
+    /// The services. What did not change may be the very one of the inventory before.
+    pub services: Vec<Arc<Entry>>,
     /// What could not be read.
     pub problems: Vec<Problem>,
     /// Which ids other sidecars gave, where they tell each other. An id that is claimed here wins over
     /// one that this sidecar gave by itself. Services that are not in `services` may be among them.
-    pub claims: Vec<Claim>,
+    pub claims: Claims,
+    /// Why this is not the whole truth, where it is not: then services that are not in it stay as they
+    /// were, and proxies and tables wait for the whole before they believe that a service is not there.
+    pub partial: Option<String>,
 }
 
 impl Entry {
@@ -82,6 +93,31 @@ impl Entry {
         u32::try_from(Digest::of_parts(&parts).prefix() >> 32).unwrap_or_default().max(1)
     }
 }
+
+impl Claims {
+    /// The claims in the order in which they count.
+    pub fn iter(&self) -> std::slice::Iter<'_, Claim> {
+        self.0.iter()
+    }
+}
+
+impl From<Vec<Claim>> for Claims {
+    fn from(mut claims: Vec<Claim>) -> Self {
+        let rank = |claim: &Claim| claim.id.as_str().len();
+        claims.sort_by(|left, right| {
+            rank(left).cmp(&rank(right)).then_with(|| left.id.cmp(&right.id)).then_with(|| left.key.cmp(&right.key))
+        });
+        Self(claims.into())
+    }
+}
+
+impl PartialEq for Claims {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Eq for Claims {}
 
 #[cfg(test)]
 pub(crate) mod tests {

@@ -5,7 +5,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use taskgate_core::feed::{FeedPage, PAGE_ROWS};
-use taskgate_core::service::PackedRow;
+
+use crate::registry::published::Published;
 
 /// How many removals are remembered.
 pub(super) const MAX_TOMBSTONES: usize = 100_000;
@@ -26,8 +27,8 @@ pub(super) struct Log {
 #[derive(Debug)]
 struct Change {
     id: Arc<str>,
-    /// The row as it is now; none where it went.
-    row: Option<PackedRow>,
+    /// The service as it is now; none where it went.
+    service: Option<Arc<Published>>,
 }
 
 impl Log {
@@ -37,13 +38,18 @@ impl Log {
     }
 
     /// Adds or changes a row.
-    pub(super) fn upsert(&mut self, id: &str, row: PackedRow) {
-        self.put(id, Some(row));
+    pub(super) fn upsert(&mut self, service: &Arc<Published>) {
+        self.put(service.id.as_str(), Some(Arc::clone(service)));
     }
 
     /// Removes a row.
     pub(super) fn remove(&mut self, id: &str) {
-        if self.numbers.get(id).and_then(|number| self.changes.get(number)).is_some_and(|change| change.row.is_some()) {
+        if self
+            .numbers
+            .get(id)
+            .and_then(|number| self.changes.get(number))
+            .is_some_and(|change| change.service.is_some())
+        {
             self.put(id, None);
         }
     }
@@ -73,8 +79,8 @@ impl Log {
         let mut changes = self.changes.range((Bound::Excluded(since), Bound::Unbounded));
         for (number, change) in changes.by_ref().take(PAGE_ROWS) {
             page.to = *number;
-            match &change.row {
-                Some(row) => page.upserts.push(row.as_bytes()),
+            match &change.service {
+                Some(service) => page.upserts.push(service.row.as_bytes()),
                 None => page.removals.push(&change.id),
             }
         }
@@ -86,7 +92,7 @@ impl Log {
         page
     }
 
-    fn put(&mut self, id: &str, row: Option<PackedRow>) {
+    fn put(&mut self, id: &str, service: Option<Arc<Published>>) {
         self.last = self.last.saturating_add(1);
         let id = match self.numbers.remove_entry(id) {
             Some((id, before)) => {
@@ -96,11 +102,11 @@ impl Log {
             }
             None => Arc::from(id),
         };
-        if row.is_none() {
+        if service.is_none() {
             self.tombstones.insert(self.last);
         }
         self.numbers.insert(Arc::clone(&id), self.last);
-        self.changes.insert(self.last, Change { id, row });
+        self.changes.insert(self.last, Change { id, service });
         while self.tombstones.len() > MAX_TOMBSTONES {
             let Some(oldest) = self.tombstones.pop_first() else { break };
             self.horizon = oldest;

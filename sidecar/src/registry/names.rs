@@ -18,7 +18,7 @@ use taskgate_core::label::Label;
 use taskgate_core::naming::alias_label;
 use taskgate_core::service::MAX_LABELS;
 
-use crate::discovery::inventory::{Claim, Entry, Problem, ServiceKey};
+use crate::discovery::inventory::{Claim, Claims, Entry, Problem, ServiceKey};
 use crate::registry::names::ids::Ids;
 
 pub use crate::registry::names::ids::NamedId;
@@ -66,7 +66,7 @@ impl Names {
 
     /// Whether all of these ids are in force.
     #[must_use]
-    pub fn agree_with(&self, claims: &[Claim]) -> bool {
+    pub fn agree_with(&self, claims: &Claims) -> bool {
         claims.iter().all(|claim| self.ids.id(&claim.key) == Some(&claim.id))
     }
 

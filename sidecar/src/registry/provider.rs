@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use taskgate_core::time::UnixTime;
 
-use crate::discovery::inventory::{Claim, Entry, Problem};
+use crate::discovery::inventory::{Claims, Entry, Problem};
 
 /// The most problems of one provider that are kept.
 pub(super) const MAX_PROBLEMS: usize = 1_000;
@@ -16,8 +16,8 @@ pub(super) const MAX_PROBLEMS: usize = 1_000;
 pub(super) struct Provider {
     pub(super) name: Arc<str>,
     pub(super) entries: Vec<Arc<Entry>>,
-    /// Which ids others gave, in the order in which they count.
-    pub(super) claims: Vec<Claim>,
+    /// Which ids others gave.
+    pub(super) claims: Claims,
     pub(super) published: bool,
     pub(super) unread: Vec<Problem>,
     pub(super) naming: Vec<Problem>,
@@ -47,7 +47,7 @@ impl Provider {
         Self {
             name: name.into(),
             entries: Vec::new(),
-            claims: Vec::new(),
+            claims: Claims::default(),
             published: false,
             unread: Vec::new(),
             naming: Vec::new(),
@@ -57,13 +57,8 @@ impl Provider {
         }
     }
 
-    /// Takes which ids others gave; whether they differ from those before. Where claims contradict each
-    /// other shorter ids count first, and then the order of names, whatever the order they come in.
-    pub(super) fn take_claims(&mut self, mut claims: Vec<Claim>) -> bool {
-        let rank = |claim: &Claim| claim.id.as_str().len();
-        claims.sort_by(|left, right| {
-            rank(left).cmp(&rank(right)).then_with(|| left.id.cmp(&right.id)).then_with(|| left.key.cmp(&right.key))
-        });
+    /// Takes which ids others gave; whether they differ from those before.
+    pub(super) fn take_claims(&mut self, claims: Claims) -> bool {
         let differ = self.claims != claims;
         self.claims = claims;
         differ
@@ -74,23 +69,27 @@ impl Provider {
     /// about it: None where services came or went or are called otherwise, else the entries to pack.
     pub(super) fn take_inventory(
         &mut self,
-        mut services: Vec<Entry>,
+        mut services: Vec<Arc<Entry>>,
         problems: Vec<Problem>,
+        whole: bool,
     ) -> Option<Vec<Arc<Entry>>> {
         services.sort_by(|left, right| left.key.cmp(&right.key));
         let mut before = std::mem::take(&mut self.entries).into_iter().peekable();
         let mut changed = Some(Vec::new());
         self.entries.reserve(services.len());
         for entry in services {
-            // Whoever is passed over here is gone.
-            while before.next_if(|known| known.key < entry.key).is_some() {
-                changed = None;
+            // Whoever is passed over here is gone, if this is the whole truth.
+            while let Some(absent) = before.next_if(|known| known.key < entry.key) {
+                if whole {
+                    changed = None;
+                } else {
+                    self.entries.push(absent);
+                }
             }
             let known = before.next_if(|known| known.key == entry.key);
             let entry = match known {
-                Some(known) if *known == entry => known,
+                Some(known) if Arc::ptr_eq(&known, &entry) || known == entry => known,
                 Some(known) => {
-                    let entry = Arc::new(entry);
                     match &mut changed {
                         Some(changed) if is_called_the_same(&known, &entry) => changed.push(Arc::clone(&entry)),
                         changed => *changed = None,
@@ -99,13 +98,17 @@ impl Provider {
                 }
                 None => {
                     changed = None;
-                    Arc::new(entry)
+                    entry
                 }
             };
             self.entries.push(entry);
         }
-        if before.next().is_some() || !std::mem::replace(&mut self.published, true) {
-            changed = None;
+        if whole {
+            if before.next().is_some() || !std::mem::replace(&mut self.published, true) {
+                changed = None;
+            }
+        } else {
+            self.entries.extend(before);
         }
         self.unread = problems;
         self.unread.truncate(MAX_PROBLEMS);

@@ -137,11 +137,14 @@ impl State {
             }
             Report::Sees(inventory) => {
                 log_new(provider, &inventory.problems, &known.unread);
-                known.failure = None;
-                known.last_success = Some(now);
+                let whole = inventory.partial.is_none();
+                if whole {
+                    known.last_success = Some(now);
+                }
+                known.failure = inventory.partial;
                 let name = Arc::clone(&known.name);
                 let claimed = known.take_claims(inventory.claims) && !self.names.agree_with(&known.claims);
-                let changed = known.take_inventory(inventory.services, inventory.problems);
+                let changed = known.take_inventory(inventory.services, inventory.problems, whole);
                 self.pending.add(&name, changed.filter(|_| !claimed));
             }
         }
@@ -198,7 +201,7 @@ impl State {
         if self.providers.iter().all(|provider| provider.published) {
             self.names.settle();
         }
-        self.names.adopt(self.providers.iter().flat_map(|provider| &provider.claims), &mut naming);
+        self.names.adopt(self.providers.iter().flat_map(|provider| provider.claims.iter()), &mut naming);
         let assigned = self.names.assign(&entries, &mut naming);
         let mut services = HashMap::with_capacity(chosen.len());
         let mut change = Change::default();

@@ -35,7 +35,8 @@ fn publish(registry: &Registry, provider: &str, services: &[Entry]) {
 
 /// The same, of a provider that knows which ids other sidecars gave.
 fn publish_with(registry: &Registry, provider: &str, services: &[Entry], claims: &[Claim]) {
-    let inventory = Inventory { services: services.to_vec(), claims: claims.to_vec(), ..Inventory::default() };
+    let services = services.iter().cloned().map(Arc::new).collect();
+    let inventory = Inventory { services, claims: claims.to_vec().into(), ..Inventory::default() };
     registry.apply([(Arc::from(provider), Report::Sees(inventory))].into());
 }
 

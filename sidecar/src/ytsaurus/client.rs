@@ -42,6 +42,8 @@ pub const MAX_ANSWER: usize = 64 << 20;
 const MAX_HEADER: usize = 4 << 10;
 /// After which failed attempt of a call that is said in the log.
 const REPORTED_ATTEMPT: u32 = 3;
+/// The longest pause that a cluster can ask for: longer than any caller waits. A proxy writes the number.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 /// How long a call may take with all its attempts, in time-outs of one.
 const MAX_TIMEOUTS: u32 = 2;
 /// How long connecting may take.
@@ -141,7 +143,8 @@ impl Client {
             };
             let wait = retry::wait(attempt).max(asked);
             // A wait beyond the deadline has no attempt after it.
-            if !error.is_passing() || is_heavy_refused(&error) || Instant::now() + wait >= deadline {
+            let is_in_time = Instant::now().checked_add(wait).is_some_and(|next| next < deadline);
+            if !error.is_passing() || is_heavy_refused(&error) || !is_in_time {
                 return Err(error);
             }
             if attempt == REPORTED_ATTEMPT {
@@ -325,14 +328,15 @@ fn refusal(status: StatusCode, headers: &HeaderMap, said: Option<YtError>, body:
         .or_else(|| serde_json::from_slice(body).ok())
         .unwrap_or_else(|| YtError::new(0, format!("answered {}", status.as_u16())));
     let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let retry_after = retry_after.map(|secs| Duration::from_secs(secs).min(MAX_RETRY_AFTER));
     match status {
         // The credential is judged by the status alone: on other ways 900 is the cluster's own trouble.
         StatusCode::UNAUTHORIZED => CallError::Credential(error),
         StatusCode::TOO_MANY_REQUESTS | StatusCode::TEMPORARY_REDIRECT => {
-            CallError::Unavailable { status: status.as_u16(), error, retry_after: retry_after.map(Duration::from_secs) }
+            CallError::Unavailable { status: status.as_u16(), error, retry_after }
         }
         status if status.is_server_error() => {
-            CallError::Unavailable { status: status.as_u16(), error, retry_after: retry_after.map(Duration::from_secs) }
+            CallError::Unavailable { status: status.as_u16(), error, retry_after }
         }
         _ if error.has(code::AUTHENTICATION) && !error.has(code::AUTHORIZATION) => CallError::Credential(error),
         _ => CallError::Refused(error),

@@ -9,6 +9,7 @@ pub mod tables;
 pub mod transactions;
 pub mod users;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -48,6 +49,6 @@ impl Client {
     }
 }
 
-fn parse<O: DeserializeOwned>(answer: &[u8]) -> Result<O, CallError> {
+fn parse<'a, O: Deserialize<'a>>(answer: &'a [u8]) -> Result<O, CallError> {
     serde_json::from_slice(answer).map_err(|error| CallError::Unreadable(error.to_string()))
 }

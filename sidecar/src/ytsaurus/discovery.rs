@@ -21,7 +21,7 @@ pub mod ports;
 pub mod spark;
 pub mod written;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -72,7 +72,7 @@ pub struct Discovery {
     jobs: Jobs,
     written: Written,
     /// The services that each operation had last.
-    entries: HashMap<String, Vec<Entry>>,
+    entries: HashMap<String, Vec<Arc<Entry>>>,
 }
 
 /// The operations as they were listed last.
@@ -171,13 +171,13 @@ impl Discovery {
             owners,
         };
         let mut inventory =
-            Inventory { services: Vec::new(), problems: listed.problems.clone(), claims: claims.claims().to_vec() };
+            Inventory { services: Vec::new(), problems: listed.problems.clone(), claims: claims.claims() };
         for operation in &listed.operations {
             let (found, mut reasons) = found(operation, &jobs, ports, &written);
-            let (mut now, wrong) = services(operation, &found, &rules);
+            let (now, wrong) = services(operation, &found, &rules);
             reasons.extend(wrong);
-            now.extend(absent(operation, &now, entries.remove(&operation.id).unwrap_or_default()));
-            inventory.services.extend(now.iter().cloned());
+            let now = settled(operation, now, entries.remove(&operation.id).unwrap_or_default());
+            inventory.services.extend(now.iter().map(Arc::clone));
             entries.insert(operation.id.clone(), now);
             let subject = format!("operation {}", operation.id);
             let problems = bounded(reasons).into_iter().map(|reason| Problem { subject: subject.clone(), reason });
@@ -221,10 +221,20 @@ fn addresses(operation: &Operation, written: &Written) -> Vec<HostPort> {
     }
 }
 
-/// Services that an operation had and has no jobs for at the moment: their names go on, and requests are told
-/// to come back. What an annotation names is there without jobs too, so nothing is kept beyond it.
-fn absent(operation: &Operation, now: &[Entry], known: Vec<Entry>) -> Vec<Entry> {
-    let present: HashSet<&ServiceKey> = now.iter().map(|entry| &*entry.key).collect();
+/// The services of an operation, those that did not change as they were: the registry has the same ones.
+///
+/// Services that it had and has no jobs for at the moment stay: their names go on, and requests are told to
+/// come back. What an annotation names is there without jobs too, so nothing is kept beyond it.
+fn settled(operation: &Operation, now: Vec<Entry>, known: Vec<Arc<Entry>>) -> Vec<Arc<Entry>> {
+    let mut known: BTreeMap<Arc<ServiceKey>, Arc<Entry>> =
+        known.into_iter().map(|entry| (Arc::clone(&entry.key), entry)).collect();
+    let mut settled: Vec<Arc<Entry>> = now
+        .into_iter()
+        .map(|entry| match known.remove(&entry.key) {
+            Some(known) if *known == entry => known,
+            _ => Arc::new(entry),
+        })
+        .collect();
     let is = |entry: &Entry, (task, service)| entry.key.task == task && entry.key.service == service;
     let may_be = |entry: &Entry| match &operation.offer {
         Offer::Annotated(Annotation { services: Wanted::EveryPort, .. }) => !entry.alternatives.is_empty(),
@@ -232,24 +242,24 @@ fn absent(operation: &Operation, now: &[Entry], known: Vec<Entry>) -> Vec<Entry>
         Offer::Spark(Spark::Driver(_)) => is(entry, DRIVER_SERVICE),
         Offer::Spark(Spark::Cluster(_)) => CLUSTER_SERVICES.iter().any(|known| is(entry, (known.task, known.service))),
     };
-    let absent = known.into_iter().filter(|entry| !present.contains(&*entry.key) && may_be(entry));
-    let empty = |entry| Entry {
-        endpoints: Vec::new(),
-        alias: operation.alias.clone(),
-        policy: operation.policy(),
-        forward_credential: false,
-        ..entry
-    };
-    absent.map(empty).collect()
+    let absent = known.into_values().filter(|entry| may_be(entry));
+    settled.extend(absent.map(|entry| {
+        Arc::new(Entry {
+            endpoints: Vec::new(),
+            alias: operation.alias.clone(),
+            policy: operation.policy(),
+            forward_credential: false,
+            ..(*entry).clone()
+        })
+    }));
+    settled
 }
 
 /// Whether an operation's jobs matter. Those of workers, which are many, do not.
 fn has_jobs(operation: &Operation, written: &Written) -> bool {
     match &operation.offer {
         Offer::Annotated(_) | Offer::Spark(Spark::Driver(Some(_))) => true,
-        Offer::Spark(Spark::Cluster(cluster)) => {
-            !cluster.annotated.is_empty() || written.of(&operation.id).is_some()
-        }
+        Offer::Spark(Spark::Cluster(cluster)) => !cluster.annotated.is_empty() || written.of(&operation.id).is_some(),
         Offer::Spark(Spark::Driver(None)) => false,
     }
 }

@@ -130,7 +130,7 @@ impl<'de> Visitor<'de> for ServicesVisitor {
                     let reason = "has the same operation, task and service as one before it".to_owned();
                     inventory.problems.push(Problem { subject, reason });
                 }
-                Ok(entry) => inventory.services.push(entry),
+                Ok(entry) => inventory.services.push(Arc::new(entry)),
                 Err(reason) => inventory.problems.push(Problem { subject, reason }),
             }
         }

@@ -48,7 +48,7 @@ impl Life {
 }
 
 fn publish(registry: &Registry, operations: &[&str]) {
-    let services = operations.iter().map(|operation| example(operation, "web", "ui")).collect();
+    let services = operations.iter().map(|operation| example(operation, "web", "ui").into()).collect();
     let inventory = Inventory { services, ..Inventory::default() };
     registry.apply(BTreeMap::from([(Arc::from("file"), Report::Sees(inventory))]));
 }

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use futures_util::{Stream, StreamExt as _};
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::ytsaurus::client::error::{CallError, YtError};
@@ -19,8 +19,9 @@ const CONCURRENT: usize = 4;
 pub type BatchResult<O> = Result<Vec<Result<O, CallError>>, CallError>;
 
 #[derive(Deserialize)]
-struct Answer {
-    results: Vec<Box<RawValue>>,
+struct Answer<'a> {
+    #[serde(borrow)]
+    results: Vec<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -78,18 +79,23 @@ impl Client {
     }
 
     async fn batch_once<R: Read>(&self, commands: &[R], deadline: Instant) -> BatchResult<R::Output> {
-        let requests: Vec<Value> =
-            commands.iter().map(|command| json!({"command": R::COMMAND, "parameters": command.parameters()})).collect();
+        let requests: Value = commands.iter().map(request).collect();
+        let parameters = Value::Object([("requests".to_owned(), requests)].into_iter().collect());
         // It reads: the batch is `Write` only in how it travels, with parameters in the body.
-        let call = Call { command: "execute_batch", kind: Kind::Write, parameters: json!({"requests": requests}) };
+        let call = Call { command: "execute_batch", kind: Kind::Write, parameters };
         let body = self.call(&call, deadline).await?;
-        let answer: Answer = parse(&body)?;
+        let answer: Answer<'_> = parse(&body)?;
         if answer.results.len() != commands.len() {
             let reason = format!("{} results for {} commands", answer.results.len(), commands.len());
             return Err(CallError::Unreadable(reason));
         }
         Ok(answer.results.iter().map(|raw| item(raw)).collect())
     }
+}
+
+fn request<R: Read>(command: &R) -> Value {
+    let fields = [("command".to_owned(), R::COMMAND.into()), ("parameters".to_owned(), command.parameters())];
+    Value::Object(fields.into_iter().collect())
 }
 
 fn item<O: serde::de::DeserializeOwned>(raw: &RawValue) -> Result<O, CallError> {

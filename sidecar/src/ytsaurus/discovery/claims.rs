@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use crate::discovery::inventory::Claim;
+use crate::discovery::inventory;
 use crate::ytsaurus::client::Client;
 use crate::ytsaurus::client::error::CallError;
 use crate::ytsaurus::settings::TableSettings;
@@ -15,7 +15,7 @@ const PATIENCE: u32 = 3;
 /// The ids that the tables said last.
 #[derive(Debug, Default)]
 pub struct Claims {
-    claims: Vec<Claim>,
+    claims: inventory::Claims,
     /// Of the tables when they were read; none: never.
     revision: Option<Option<String>>,
     failures: u32,
@@ -47,14 +47,14 @@ impl Claims {
 
     /// What was read last.
     #[must_use]
-    pub fn claims(&self) -> &[Claim] {
-        &self.claims
+    pub fn claims(&self) -> inventory::Claims {
+        self.claims.clone()
     }
 
     async fn read(&mut self, client: &Client, table: &TableSettings, deadline: Instant) -> Result<(), CallError> {
         let now = Some(revision(client, table, deadline).await?);
         if self.revision != now {
-            self.claims = read_claims(client, table, deadline).await?;
+            self.claims = read_claims(client, table, deadline).await?.into();
             self.revision = now;
         }
         Ok(())

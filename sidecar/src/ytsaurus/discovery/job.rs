@@ -1,5 +1,6 @@
 //! A running job.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -25,48 +26,63 @@ pub struct Job {
     pub cookie: Option<u64>,
 }
 
+/// Borrowed: there are tens of thousands in every round.
 #[derive(Deserialize)]
-struct WireJob {
-    id: String,
-    state: Option<String>,
-    task_name: Option<String>,
-    address: Option<String>,
-    addresses: Option<BTreeMap<String, String>>,
+struct WireJob<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+    #[serde(borrow)]
+    state: Option<Text<'a>>,
+    #[serde(borrow)]
+    task_name: Option<Text<'a>>,
+    #[serde(borrow)]
+    address: Option<Text<'a>>,
+    #[serde(borrow)]
+    addresses: Option<&'a RawValue>,
     job_cookie: Option<u64>,
     #[serde(default)]
     is_stale: Option<bool>,
 }
+
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Reads a job out of a page; none where it does not run. `network` picks one of its addresses.
 ///
 /// # Errors
 /// Why the job can't be used: its id, or what there is of it, and the reason.
 pub fn read(raw: &RawValue, network: Option<&str>) -> Result<Option<Job>, (String, String)> {
-    let wire: WireJob = serde_json::from_str(raw.get())
+    let wire: WireJob<'_> = serde_json::from_str(raw.get())
         .map_err(|error| ("of an unknown id".to_owned(), format!("can't be read: {error}")))?;
-    if !guid::is_guid(&wire.id) {
+    let Text(id) = wire.id;
+    if !guid::is_guid(&id) {
         return Err(("of an unknown id".into(), "its id is none".into()));
     }
-    if wire.state.is_some_and(|state| state != "running") {
+    if wire.state.is_some_and(|Text(state)| state != "running") {
         return Ok(None);
     }
-    let fail = |reason: &str| (wire.id.clone(), reason.to_owned());
+    let fail = |reason: &str| (id.clone().into_owned(), reason.to_owned());
     if wire.is_stale == Some(true) {
         return Err(fail("is stale: the cluster lists it as running, but its node has not spoken of it for long"));
     }
-    let Some(task) = wire.task_name.as_deref().and_then(text::decode).filter(|task| !task.is_empty()) else {
+    let Some(task) = wire.task_name.and_then(|Text(task)| text::decode(&task)).filter(|task| !task.is_empty()) else {
         return Err(fail("has no task name"));
     };
-    let Some(node) = wire.address else { return Err(fail("has no address yet")) };
-    let written = match network {
-        None => node.as_str(),
-        Some(network) => match wire.addresses.as_ref().and_then(|addresses| addresses.get(network)) {
-            Some(address) => address,
+    let Some(Text(node)) = wire.address else { return Err(fail("has no address yet")) };
+    let address = match network {
+        None => HostPort::parse(&node),
+        Some(network) => match wire.addresses.and_then(|addresses| in_network(addresses, network)) {
+            Some(address) => HostPort::parse(&address),
             None => return Err(fail("has no address in the configured `network`")),
         },
     };
-    let Some(address) = HostPort::parse(written) else { return Err(fail("its address is no `host:port`")) };
-    Ok(Some(Job { id: wire.id, task: task.into(), node, address, cookie: wire.job_cookie }))
+    let Some(address) = address else { return Err(fail("its address is no `host:port`")) };
+    Ok(Some(Job { id: id.into_owned(), task: task.into(), node: node.into_owned(), address, cookie: wire.job_cookie }))
+}
+
+fn in_network(addresses: &RawValue, network: &str) -> Option<String> {
+    let mut addresses: BTreeMap<String, String> = serde_json::from_str(addresses.get()).ok()?;
+    addresses.remove(network)
 }
 
 #[cfg(test)]

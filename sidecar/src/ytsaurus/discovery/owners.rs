@@ -21,7 +21,9 @@ type Port = (IpAddr, u16);
 /// Who has which port of which machine.
 #[derive(Debug, Default)]
 pub struct Owners {
+    /// Of the machines on which someone wrote an address.
     nodes: HashSet<Port>,
+    /// To whom addresses were given that someone wrote.
     given: HashMap<Port, String>,
     /// Who wrote an address first, and writes it still.
     first: HashMap<Port, String>,
@@ -36,29 +38,40 @@ impl Owners {
         hosts: &Hosts,
         written: impl Iterator<Item = (&'a str, Vec<HostPort>)>,
     ) {
-        self.nodes.clear();
-        self.given.clear();
-        for (operation, job) in jobs.with_operations() {
-            let given = ports.of(&job.id).ok();
-            for ip in hosts.of(&job.address.host) {
-                self.nodes.insert((*ip, job.address.port));
-                for port in given.iter().flat_map(|ports| ports.iter().flatten()) {
-                    self.given.insert((*ip, *port), operation.to_owned());
-                }
-            }
-        }
-        let mut first: HashMap<Port, String> = HashMap::new();
+        let mut places: Vec<(&str, Port)> = Vec::new();
         for (operation, addresses) in written {
-            for address in addresses {
-                let Some(ip) = on_node(&address, jobs.of(operation).iter(), hosts) else { continue };
-                let port = (ip, address.port);
-                let was_first = self.first.get(&port).is_some_and(|first| first == operation);
-                if was_first || !first.contains_key(&port) {
-                    first.insert(port, operation.to_owned());
-                }
+            let on_node = |address: HostPort| {
+                Some((operation, (on_node(&address, jobs.of(operation).iter(), hosts)?, address.port)))
+            };
+            places.extend(addresses.into_iter().filter_map(on_node));
+        }
+        self.learn_given(jobs, ports, hosts, &places.iter().map(|(_, port)| *port).collect());
+        let mut first: HashMap<Port, String> = HashMap::new();
+        for (operation, port) in places {
+            let was_first = self.first.get(&port).is_some_and(|first| first == operation);
+            if was_first || !first.contains_key(&port) {
+                first.insert(port, operation.to_owned());
             }
         }
         self.first = first;
+    }
+
+    /// Learns who was given these ports. Others are nobody's question, and there are many.
+    fn learn_given(&mut self, jobs: &Jobs, ports: &KnownPorts, hosts: &Hosts, asked: &HashSet<Port>) {
+        self.nodes.clear();
+        self.given.clear();
+        let machines: HashSet<IpAddr> = asked.iter().map(|(ip, _)| *ip).collect();
+        for (operation, job) in jobs.with_operations() {
+            for ip in hosts.of(&job.address.host).iter().filter(|ip| machines.contains(ip)) {
+                self.nodes.insert((*ip, job.address.port));
+                let given = ports.of(&job.id).ok();
+                for port in given.iter().flat_map(|ports| ports.iter().flatten()) {
+                    if asked.contains(&(*ip, *port)) {
+                        self.given.insert((*ip, *port), operation.to_owned());
+                    }
+                }
+            }
+        }
     }
 
     /// The IP address of an address that an operation wrote, where it may be its own.
@@ -74,14 +87,14 @@ impl Owners {
     ) -> Result<IpAddr, &'static str> {
         let ip = on_node(address, jobs, hosts).ok_or("is on no node of its running jobs")?;
         let port = (ip, address.port);
-        let is_anothers = |owners: &HashMap<Port, String>| owners.get(&port).is_some_and(|owner| owner != operation);
         if self.nodes.contains(&port) {
             return Err("is a node itself");
         }
-        if is_anothers(&self.given) {
+        if self.given.get(&port).is_some_and(|owner| owner != operation) {
             return Err("is a port of another operation's job");
         }
-        if is_anothers(&self.first) {
+        // Nobody's: not learned, so nobody knows whose it is.
+        if self.first.get(&port).is_none_or(|first| first != operation) {
             return Err("is what another operation wrote before");
         }
         Ok(ip)

@@ -86,7 +86,7 @@ pub(crate) fn services(inventory: &Inventory, operation: Guid) -> Vec<String> {
 /// What an inventory has of an operation.
 pub(crate) fn entries(inventory: &Inventory, operation: Guid) -> impl Iterator<Item = &Entry> {
     let operation = operation.to_string();
-    inventory.services.iter().filter(move |entry| entry.key.operation == operation)
+    inventory.services.iter().map(Arc::as_ref).filter(move |entry| entry.key.operation == operation)
 }
 
 fn line(entry: &Entry) -> String {

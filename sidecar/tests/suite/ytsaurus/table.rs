@@ -85,7 +85,7 @@ async fn changes_of_other_providers_are_none() {
     let peer = Peer::start(&cluster, pace()).await;
     peer.sees(&["a/t/s"]);
     eventually("is written", || peer.outcomes("ok") == 1).await;
-    let services = vec![entry("local/t/s")];
+    let services = vec![entry("local/t/s").into()];
     peer.report("file", Report::Sees(Inventory { services, ..Inventory::default() }));
     eventually("looks", || peer.outcomes("unchanged") == 1).await;
     assert_eq!((cluster.writes(SERVICES), cluster.writes(NAMES)), (1, 1));

@@ -104,7 +104,7 @@ impl Peer {
 
     /// Its provider sees these services, `operation/task/service` each.
     pub(super) fn sees(&self, services: &[&str]) {
-        let services = services.iter().map(|text| entry(text)).collect();
+        let services = services.iter().map(|text| entry(text).into()).collect();
         self.report("yt", Report::Sees(Inventory { services, ..Inventory::default() }));
     }
 
