@@ -134,10 +134,13 @@ impl Judge {
         let stop = tasks.stop().child_token();
         for source in &sources {
             let (source, stop) = (Arc::clone(source), stop.clone());
-            tasks.spawn("verdict source", async move {
-                tokio::select! {
-                    () = source.run(stop.clone()) => {}
-                    () = stop.cancelled() => {}
+            tasks.keep("verdict source", stop.clone(), move |_| {
+                let (source, stop) = (Arc::clone(&source), stop.clone());
+                async move {
+                    tokio::select! {
+                        () = source.run(stop.clone()) => {}
+                        () = stop.cancelled() => {}
+                    }
                 }
             });
         }

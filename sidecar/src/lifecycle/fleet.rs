@@ -79,16 +79,25 @@ impl Fleet {
         let Some(running) = self.running.get(name) else { return };
         let publisher = Publisher::new(name, Arc::clone(&self.mailbox));
         let (provider, stop) = (Arc::clone(&running.provider), running.stop.clone());
-        self.tasks.spawn("provider", async move {
-            tokio::select! {
-                () = provider.run(publisher, stop.clone()) => {}
-                () = stop.cancelled() => {}
+        self.tasks.keep("provider", running.stop.clone(), move |broke| {
+            let (provider, publisher, stop) = (Arc::clone(&provider), publisher.clone(), stop.clone());
+            async move {
+                if broke {
+                    publisher.fail("the provider broke and was started again; please report this");
+                }
+                tokio::select! {
+                    () = provider.run(publisher, stop.clone()) => {}
+                    () = stop.cancelled() => {}
+                }
             }
         });
         let (provider, registry, stop) =
             (Arc::clone(&running.provider), Arc::clone(&app.registry), running.stop.clone());
         // It may have something to give back at the end, so it is told and not cut off.
-        self.tasks.spawn("provider's follower", async move { provider.follow(registry, stop).await });
+        self.tasks.keep("provider's follower", running.stop.clone(), move |_| {
+            let (provider, registry, stop) = (Arc::clone(&provider), Arc::clone(&registry), stop.clone());
+            async move { provider.follow(registry, stop).await }
+        });
     }
 
     fn providers(&self) -> Providers {
