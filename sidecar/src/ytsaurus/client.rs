@@ -243,7 +243,7 @@ impl Client {
         let timeout = self.settings.timeout.min(left);
         let result = match tokio::time::timeout(timeout, exchange(request)).await {
             Ok(result) => result,
-            Err(_) => Err(CallError::Exchange(format!("no answer within {} ms", timeout.as_millis()))),
+            Err(_) => Err(CallError::TimedOut(timeout)),
         };
         let outcome = match &result {
             Ok(_) => "ok",

@@ -23,6 +23,7 @@ pub mod written;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::time::Instant;
@@ -31,7 +32,7 @@ use crate::discovery::inventory::{Entry, Inventory, Problem, ServiceKey};
 use crate::ytsaurus::client::Client;
 use crate::ytsaurus::client::error::CallError;
 use crate::ytsaurus::discovery::address::HostPort;
-use crate::ytsaurus::discovery::annotation::{Annotation, Wanted};
+use crate::ytsaurus::discovery::annotation::{Annotation, MAX_SERVICES, Wanted};
 use crate::ytsaurus::discovery::claims::Claims;
 use crate::ytsaurus::discovery::compose::{Found, Rules, services};
 use crate::ytsaurus::discovery::hosts::Hosts;
@@ -43,6 +44,10 @@ use crate::ytsaurus::discovery::ports::KnownPorts;
 use crate::ytsaurus::discovery::spark::{CLUSTER_SERVICES, DRIVER_SERVICE, Spark};
 use crate::ytsaurus::discovery::written::{Written, read_written};
 use crate::ytsaurus::settings::YtsaurusSettings;
+
+/// How long after the first round operations that could not be looked at are waited for before what is
+/// seen counts as all there is. It is shorter than `discovery.startup_secs`.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Why a round came to nothing.
 #[derive(Debug, Error)]
@@ -73,6 +78,8 @@ pub struct Discovery {
     written: Written,
     /// The services that each operation had last.
     entries: HashMap<String, Vec<Arc<Entry>>>,
+    /// When the first round began.
+    first: Option<Instant>,
 }
 
 /// The operations as they were listed last.
@@ -98,6 +105,7 @@ impl Discovery {
             jobs: Jobs::default(),
             written: Written::default(),
             entries: HashMap::new(),
+            first: None,
         }
     }
 
@@ -112,6 +120,7 @@ impl Discovery {
     /// [`RoundError`].
     pub async fn round(&mut self) -> Result<Inventory, RoundError> {
         let started = Instant::now();
+        self.first.get_or_insert(started);
         let deadline = started + self.settings.round;
         self.list_operations(started, deadline).await?;
         let Some(mut listed) = self.listed.take() else { return Ok(Inventory::default()) };
@@ -170,18 +179,41 @@ impl Discovery {
             hosts,
             owners,
         };
-        let mut inventory =
-            Inventory { services: Vec::new(), problems: listed.problems.clone(), claims: claims.claims() };
+        let is_young = self.first.is_some_and(|first| Instant::now() < first + PATIENCE);
+        let mut unseen = 0_usize;
+        let mut inventory = Inventory {
+            services: Vec::new(),
+            problems: listed.problems.clone(),
+            claims: claims.claims(),
+            partial: None,
+        };
         for operation in &listed.operations {
             let (found, mut reasons) = found(operation, &jobs, ports, &written);
             let (now, wrong) = services(operation, &found, &rules);
             reasons.extend(wrong);
-            let now = settled(operation, now, entries.remove(&operation.id).unwrap_or_default());
+            let known = entries.remove(&operation.id).unwrap_or_default();
+            let is_unanswered = jobs.is_unanswered(&operation.id)
+                || written.is_unanswered(&operation.id)
+                || found.jobs.iter().any(|(job, _)| ports.is_unanswered(&job.id));
+            // Nothing at all is known of where it is: whoever knew more goes on with that.
+            let nowhere = now.iter().all(|entry| entry.endpoints.is_empty());
+            let is_unseen = is_young && is_unanswered && nowhere && known.is_empty();
+            unseen += usize::from(is_unseen);
+            let now = if is_unseen { Vec::new() } else { now };
+            let mut now = settled(operation, now, known);
+            if now.len() > MAX_SERVICES {
+                now.truncate(MAX_SERVICES);
+                reasons.push(format!("has had more than {MAX_SERVICES} services; the rest are left out"));
+            }
             inventory.services.extend(now.iter().map(Arc::clone));
             entries.insert(operation.id.clone(), now);
             let subject = format!("operation {}", operation.id);
             let problems = bounded(reasons).into_iter().map(|reason| Problem { subject: subject.clone(), reason });
             inventory.problems.extend(problems);
+        }
+        if unseen > 0 {
+            inventory.partial =
+                Some(format!("{unseen} operations could not be looked at yet; the cluster is asked again"));
         }
         (self.jobs, self.written) = (jobs, written);
         Ok(inventory)

@@ -84,6 +84,9 @@ pub enum CallError {
     /// The cluster says no.
     #[error("{0}")]
     Refused(YtError),
+    /// There was no answer in time.
+    #[error("no answer within {} ms", .0.as_millis())]
+    TimedOut(Duration),
     /// The answer is larger than anyone should send.
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
@@ -155,7 +158,7 @@ impl CallError {
     pub fn error(&self) -> Option<&YtError> {
         match self {
             Self::Credential(error) | Self::Refused(error) | Self::Unavailable { error, .. } => Some(error),
-            Self::Exchange(_) | Self::TooLarge(_) | Self::Unreadable(_) => None,
+            Self::Exchange(_) | Self::TimedOut(_) | Self::TooLarge(_) | Self::Unreadable(_) => None,
         }
     }
 
@@ -176,7 +179,7 @@ impl CallError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Credential(_) | Self::TooLarge(_) | Self::Unreadable(_) => false,
-            Self::Exchange(_) | Self::Unavailable { .. } => true,
+            Self::Exchange(_) | Self::TimedOut(_) | Self::Unavailable { .. } => true,
             Self::Refused(error) => error.is_passing(),
         }
     }

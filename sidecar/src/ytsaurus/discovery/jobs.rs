@@ -34,6 +34,8 @@ struct OperationJobs {
     jobs: Vec<Job>,
     reasons: Vec<String>,
     failure: Option<String>,
+    /// Whether that may have been otherwise a moment later.
+    is_unanswered: bool,
 }
 
 /// Lists the running jobs of operations.
@@ -125,6 +127,12 @@ impl Jobs {
         self.operations.get(operation).and_then(|of_operation| of_operation.failure.as_deref())
     }
 
+    /// Whether that is a matter of the moment.
+    #[must_use]
+    pub fn is_unanswered(&self, operation: &str) -> bool {
+        self.operations.get(operation).is_some_and(|of_operation| of_operation.is_unanswered)
+    }
+
     /// What is wrong with an operation's jobs.
     #[must_use]
     pub fn reasons(&self, operation: &str) -> &[String] {
@@ -205,6 +213,7 @@ impl Jobs {
     fn fail(&mut self, operation: &str, error: &CallError) {
         let of_operation = self.operations.entry(operation.to_owned()).or_default();
         of_operation.failure = Some(format!("its jobs can't be listed: {error}"));
+        of_operation.is_unanswered = error.is_passing();
     }
 }
 

@@ -23,6 +23,8 @@ pub struct KnownPorts {
     /// By job, with the node that it was asked at.
     known: HashMap<String, (String, Ports)>,
     failed: HashMap<String, String>,
+    /// Those of them of which it may be otherwise a moment later.
+    unanswered: HashSet<String>,
 }
 
 impl KnownPorts {
@@ -38,6 +40,7 @@ impl KnownPorts {
         let running: HashSet<(&str, &str)> = jobs.iter().map(|job| (job.id.as_str(), job.node.as_str())).collect();
         self.known.retain(|job, (node, _)| running.contains(&(job.as_str(), node.as_str())));
         self.failed.clear();
+        self.unanswered.clear();
         let unknown = jobs.iter().filter(|job| !self.known.contains_key(&job.id));
         let asked: Vec<JobPorts> =
             unknown.map(|job| JobPorts { node: job.node.clone(), job: job.id.clone() }).collect();
@@ -52,6 +55,7 @@ impl KnownPorts {
                 }
                 Err(error) => {
                     for command in batch {
+                        self.unanswered.insert(command.job.clone());
                         self.failed.insert(command.job.clone(), format!("its ports can't be looked up: {error}"));
                     }
                 }
@@ -67,6 +71,12 @@ impl KnownPorts {
         self.known.get(job).map(|(_, ports)| Arc::clone(ports)).ok_or_else(|| self.failed.get(job).map(String::as_str))
     }
 
+    /// Whether it is a matter of the moment that they are not known.
+    #[must_use]
+    pub fn is_unanswered(&self, job: &str) -> bool {
+        self.unanswered.contains(job)
+    }
+
     fn take(&mut self, JobPorts { node, job }: &JobPorts, answer: Result<PortsAnswer, CallError>) {
         match answer {
             Ok(PortsAnswer { value }) => {
@@ -74,6 +84,9 @@ impl KnownPorts {
                 self.known.insert(job.clone(), (node.clone(), ports));
             }
             Err(error) => {
+                if error.is_passing() && !error.has(code::RESOLVE) {
+                    self.unanswered.insert(job.clone());
+                }
                 let reason = if error.has(code::RESOLVE) {
                     "its node does not know it: it has just ended, or the node is away".to_owned()
                 } else {

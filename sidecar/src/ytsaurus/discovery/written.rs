@@ -34,6 +34,8 @@ pub struct OperationWritten {
     failed: Vec<&'static str>,
     /// Why not.
     failure: Option<String>,
+    /// Whether that may have been otherwise a moment later.
+    is_unanswered: bool,
 }
 
 /// Reads what the parts of SPYT clusters wrote. That something is not there is no failure: not every
@@ -89,6 +91,12 @@ impl Written {
         self.operations.get(operation)?.failure.as_deref()
     }
 
+    /// Whether that is a matter of the moment.
+    #[must_use]
+    pub fn is_unanswered(&self, operation: &str) -> bool {
+        self.operations.get(operation).is_some_and(|of_operation| of_operation.is_unanswered)
+    }
+
     /// Where something could not be read, what was there before stays.
     pub fn fall_back(&mut self, before: &Self) {
         for (operation, now) in &mut self.operations {
@@ -115,6 +123,7 @@ impl Written {
             Err(error) => {
                 let of_operation = self.operations.entry(operation.to_owned()).or_default();
                 of_operation.failed.push(name);
+                of_operation.is_unanswered |= error.is_passing();
                 of_operation.failure.get_or_insert_with(|| failure(path, &error));
             }
         }
