@@ -50,12 +50,8 @@ impl Tasks {
 
     /// Runs a task in the background until `stop`. Where it breaks it is made and started again after a pause:
     /// what it follows would stand still for good otherwise. It is told whether it broke before.
-    pub fn keep<F>(
-        &self,
-        name: &'static str,
-        stop: CancellationToken,
-        mut task: impl FnMut(bool) -> F + Send + 'static,
-    ) where
+    pub fn keep<F>(&self, name: &'static str, stop: CancellationToken, mut task: impl FnMut(bool) -> F + Send + 'static)
+    where
         F: Future<Output = ()> + Send + 'static,
     {
         self.spawn(name, async move {
