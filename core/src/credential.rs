@@ -114,40 +114,52 @@ pub struct CredentialEdits {
     pub path: Option<Vec<u8>>,
 }
 
-/// Takes every credential out. `used` is what was asked about; with `forward`, it alone stays.
+/// Takes every credential out. `used` is what was asked about, and where it was found; with `forward`, it
+/// alone stays.
 ///
 /// # Errors
 /// [`Denial::MalformedCredential`] where `Authorization` comes twice: nobody could say whose it is.
 pub fn strip(
     request: &Request<'_>,
     names: &CredentialNames,
-    used: Option<Source>,
+    used: Option<(&Credential, Source)>,
     forward: bool,
 ) -> Result<CredentialEdits, Denial> {
-    let forwards = |source| forward && used == Some(source);
+    let source = used.map(|(_, source)| source);
     let authorization = match request.authorization {
         Field::Absent => FieldEdit::Keep,
         Field::Repeated => return Err(Denial::MalformedCredential),
         Field::One(value) => match parse(value) {
             Some((Scheme::Bearer, text)) if is_sealed(text) => FieldEdit::Remove,
-            Some(_) if forwards(Source::Authorization) => FieldEdit::Keep,
-            Some(_) if used == Some(Source::Authorization) => FieldEdit::Remove,
+            Some(_) if source == Some(Source::Authorization) => {
+                if forward {
+                    FieldEdit::Keep
+                } else {
+                    FieldEdit::Remove
+                }
+            }
             // No job has a use for this scheme: it is the platform's, whoever was asked.
             Some((Scheme::Oauth, _)) => FieldEdit::Remove,
             _ => FieldEdit::Keep,
         },
     };
-    let keep_platform = forwards(Source::Cookie);
-    let is_ours = |cookie: &Cookie<'_>| {
-        (cookie.name == names.session_cookie.as_bytes() && !cookie.is_spaced)
-            || (!keep_platform && names.platform_cookies.iter().any(|ours| ours.as_bytes() == cookie.name))
+    // What stays, of cookies or of parameters: another one may be of another platform, or of somebody else.
+    let kept = |from| match used {
+        Some((Credential { name: Some(name), value, .. }, source)) if forward && source == from => {
+            Some((name.as_bytes(), value.as_bytes()))
+        }
+        _ => None,
     };
-    let path = if forwards(Source::Query) {
-        None
-    } else {
-        let is_ours = |name: &[u8]| names.query_parameters.iter().any(|ours| ours.as_bytes() == name);
-        request.path.one().and_then(|path| query::strip(path, is_ours))
+    let is_among = |names: &[String], name: &[u8]| names.iter().any(|ours| ours.as_bytes() == name);
+    let cookie = kept(Source::Cookie);
+    let is_ours = |found: &Cookie<'_>| {
+        (found.name == names.session_cookie.as_bytes() && !found.is_spaced)
+            || (is_among(&names.platform_cookies, found.name) && cookie != Some((found.name, found.value)))
     };
+    let parameter = kept(Source::Query);
+    let path = request.path.one().and_then(|path| {
+        query::strip(path, |name, value| is_among(&names.query_parameters, name) && parameter != Some((name, value)))
+    });
     Ok(CredentialEdits { authorization, cookie: cookie::strip(&request.cookies, is_ours), path })
 }
 

@@ -27,7 +27,7 @@ use crate::service::{AccessLevel, Protocol, Service};
 use crate::session::SessionError;
 use crate::table::{Applied, StalePage, Table};
 use crate::time::{Moment, UnixTime};
-use crate::verdict::{Verdict, VerdictAnswer, VerdictQuery};
+use crate::verdict::{Credential, Verdict, VerdictAnswer, VerdictQuery};
 
 /// How long after the sidecar gave no verdict on a question a stale one is used without asking again.
 const PAUSE_AFTER_UNAVAILABLE: Duration = Duration::from_secs(1);
@@ -255,7 +255,7 @@ impl Gate {
             _ => {}
         }
         self.turn = self.turn.wrapping_add(1);
-        let plan = |used: Option<Source>| -> Result<Plan, Denial> {
+        let plan = |used: Option<(&Credential, Source)>| -> Result<Plan, Denial> {
             let is_demoted = |address: &core::net::SocketAddr| self.demotions.has(address, now);
             let plan = Plan {
                 upstream: upstream(&service, self.turn, is_demoted),
@@ -278,7 +278,7 @@ impl Gate {
             Shown::Nothing => return Err(Denial::CredentialMissing),
             Shown::Sealed => return Err(Denial::CredentialRejected),
         };
-        let plan = plan(Some(source))?;
+        let plan = plan(Some((&credential, source)))?;
         let key = rules.keyer.key(service.id, service.epoch, &credential);
         let stale = match self.verdicts.find(&key, now) {
             Cached::Fresh(verdict) => return Ok(Step::Done(finish(plan, Permit::verdict(&verdict), client))),

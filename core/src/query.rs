@@ -13,11 +13,15 @@ pub fn value(path: &[u8], name: &str) -> Option<Vec<u8>> {
     })
 }
 
-/// The path without the parameters that `unwanted` names; none where there are none of them.
+/// The path without the parameters that are `unwanted` by name and value, both percent-decoded; none where
+/// there are none of them.
 #[must_use]
-pub fn strip(path: &[u8], unwanted: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+pub fn strip(path: &[u8], unwanted: impl Fn(&[u8], &[u8]) -> bool) -> Option<Vec<u8>> {
     let (before, query) = split(path)?;
-    let is_unwanted = |parameter: &[u8]| unwanted(&decode(parse(parameter).0));
+    let is_unwanted = |parameter: &[u8]| {
+        let (name, value) = parse(parameter);
+        unwanted(&decode(name), &decode(value))
+    };
     if !query.split(|byte| *byte == b'&').any(is_unwanted) {
         return None;
     }
@@ -78,7 +82,7 @@ mod tests {
     use super::*;
 
     fn stripped(path: &str) -> Option<String> {
-        strip(path.as_bytes(), |name| name == b"t").map(|path| String::from_utf8_lossy(&path).into_owned())
+        strip(path.as_bytes(), |name, _| name == b"t").map(|path| String::from_utf8_lossy(&path).into_owned())
     }
 
     #[test]
