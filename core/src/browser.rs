@@ -15,10 +15,12 @@ pub fn service_ids(operation: &str, task: &str, service: &str) -> Vec<String> {
     ServiceDigest::of(operation, task, service).ids().map(|id| id.to_string()).collect()
 }
 
-/// The host label of a service whose operation has an alias; none where there can't be one.
+/// The host label of a service whose operation has an alias, with or without its leading `*`; none where there
+/// can't be one.
 #[wasm_bindgen(js_name = aliasLabel)]
 #[must_use]
 pub fn alias_label_of(alias: &str, task: &str, service: &str) -> Option<String> {
+    let alias = alias.strip_prefix('*').unwrap_or(alias);
     alias_label(alias, task, service).map(|label| label.to_string())
 }
 

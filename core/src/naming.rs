@@ -49,12 +49,13 @@ impl ServiceDigest {
 /// The host label of a name triple whose operation has an alias: `<alias>-<task>-<service>`.
 ///
 /// None where the parts make no label, or where task or service has a `-` (the label is read from
-/// the right, so only the alias may have one). A leading `*`, as YTsaurus writes aliases, is not part
-/// of the label.
+/// the right, so only the alias may have one). `alias` is without the `*` that YTsaurus writes before
+/// aliases. Different names never make the same label: nothing is stripped or folded here, so upper
+/// case and another `*` make none.
 #[must_use]
 pub fn alias_label(alias: &str, task: &str, service: &str) -> Option<Label> {
-    let alias = alias.strip_prefix('*').unwrap_or(alias);
-    if alias.is_empty() || task.is_empty() || service.is_empty() || task.contains('-') || service.contains('-') {
+    let folds = |name: &str| name.is_empty() || name.bytes().any(|byte| byte.is_ascii_uppercase());
+    if [alias, task, service].into_iter().any(folds) || task.contains('-') || service.contains('-') {
         return None;
     }
     Label::parse(format!("{alias}-{task}-{service}").as_bytes()).ok()
@@ -87,10 +88,19 @@ mod tests {
     #[test]
     fn alias_labels_are_unambiguous() {
         let text = |alias, task, service| alias_label(alias, task, service).map(|label| label.to_string());
-        assert_eq!(text("*my-app", "web", "port_0"), Some("my-app-web-port_0".into()));
+        assert_eq!(text("my-app", "web", "port_0"), Some("my-app-web-port_0".into()));
         assert_eq!(text("app", "we-b", "ui"), None);
         assert_eq!(text("app", "web", "u-i"), None);
-        assert_eq!(text("*", "web", "ui"), None);
+        assert_eq!(text("", "web", "ui"), None);
         assert_eq!(text(&"a".repeat(60), "web", "ui"), None);
+    }
+
+    #[test]
+    fn names_that_differ_make_labels_that_differ() {
+        for (alias, task, service) in
+            [("*app", "web", "ui"), ("App", "web", "ui"), ("app", "Web", "ui"), ("app", "web", "UI")]
+        {
+            assert_eq!(alias_label(alias, task, service), None, "{alias} {task} {service}");
+        }
     }
 }

@@ -28,11 +28,11 @@ impl Id {
             output::line(id.as_str())?;
         }
         let Some(alias) = &self.alias else { return Ok(()) };
-        match alias_label(alias, &self.task, &self.service) {
+        match alias_label(alias.strip_prefix('*').unwrap_or(alias), &self.task, &self.service) {
             Some(label) => output::line(label.as_str()),
             None => anyhow::bail!(
                 "alias, task and service make no host label: it has at most 63 characters of a-z, 0-9, `_` and `-`, \
-                 and task and service have no `-`"
+                 no upper case, and task and service have no `-`"
             ),
         }
     }

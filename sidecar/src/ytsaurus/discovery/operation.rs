@@ -23,7 +23,8 @@ const MAX_REASONS: usize = 20;
 pub struct Operation {
     /// Its id.
     pub id: String,
-    /// Its alias, without the leading `*`.
+    /// Its alias, without the leading `*`. Only one that nothing is folded or stripped of to make a label: in the
+    /// cluster `*app`, `*App` and `**app` are three, which must not want one label.
     pub alias: Option<String>,
     /// Who started it.
     pub owner: Option<String>,
@@ -135,17 +136,24 @@ fn offered(id: &str, body: Body<'_>, reasons: &mut Vec<String>) -> Option<Operat
             Offer::Annotated(read.annotation?)
         }
     };
-    let alias = spec.get("alias").and_then(Value::as_str).and_then(text::decode);
-    let alias = alias.map(|alias| alias.strip_prefix('*').map(ToOwned::to_owned).unwrap_or(alias)).filter(|alias| {
-        let usable = is_name(alias);
-        if !usable && !alias.is_empty() {
-            reasons.push("its alias is too long or has control characters; it is left out".into());
+    let alias = spec.get("alias").and_then(Value::as_str).filter(|alias| !alias.is_empty()).and_then(|alias| {
+        let plain = plain_alias(alias).map(ToOwned::to_owned);
+        if plain.is_none() {
+            let reason = "its alias is left out: after a `*` it may have a-z, 0-9, `_` and `-`, and no upper case";
+            reasons.push(reason.into());
         }
-        usable
+        plain
     });
     let owner = body.authenticated_user.as_deref().and_then(text::decode).filter(|owner| is_name(owner));
     let acl = runtime.acl.map(|acl| Arc::from(acl.to_owned()));
     Some(Operation { id: id.to_owned(), alias, owner, acl, offer })
+}
+
+/// An alias without its `*`; none where it has anything that a label can't have as it is.
+fn plain_alias(alias: &str) -> Option<&str> {
+    let plain = alias.strip_prefix('*').unwrap_or(alias);
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
+    (is_name(plain) && plain.bytes().all(is_plain)).then_some(plain)
 }
 
 fn is_name(name: &str) -> bool {
@@ -214,12 +222,20 @@ mod tests {
         let alias = |alias: Value| {
             let mut value = operation(&json!({"task_proxy": {"enabled": true}}));
             value["brief_spec"]["alias"] = alias;
-            read(&raw(&value)).and_then(|read| read.operation).and_then(|operation| operation.alias)
+            let read = read(&raw(&value)).expect("an operation");
+            (read.operation.and_then(|operation| operation.alias), read.reasons.len())
         };
-        assert_eq!(alias(json!("*my-app")).as_deref(), Some("my-app"));
-        assert_eq!(alias(json!("plain")).as_deref(), Some("plain"));
-        for none in [json!(""), json!("*"), json!(7), json!("*a\nb"), json!("*".repeat(999)), json!("*\u{ff}")] {
-            assert_eq!(alias(none.clone()), None, "{none}");
+        assert_eq!(alias(json!("*my-app")), (Some("my-app".into()), 0));
+        assert_eq!(alias(json!("plain_1")), (Some("plain_1".into()), 0));
+        for absent in [json!(""), json!(7), json!(null)] {
+            assert_eq!(alias(absent.clone()), (None, 0), "{absent}");
+        }
+        // In the cluster these are other aliases than `*app`, and whoever likes can have them.
+        for taken in ["**app", "*App", "*a*pp", "app*"] {
+            assert_eq!(alias(json!(taken)), (None, 1), "{taken}");
+        }
+        for strange in ["*", "*a\nb", "*a.b", "*\u{ff}", "*\u{c3}\u{a4}", &"*".repeat(999), &"a".repeat(999)] {
+            assert_eq!(alias(json!(strange)), (None, 1), "{strange}");
         }
     }
 }

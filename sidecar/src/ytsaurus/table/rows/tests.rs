@@ -83,7 +83,7 @@ fn rows_are_in_order_and_of_one_provider() {
 fn other_names_are_in_the_table_of_names_alone() {
     let service = Entry {
         alternatives: vec!["port0".into()],
-        alias: Some("*greeter".into()),
+        alias: Some("greeter".into()),
         ..entry("a8ef7695-3de07913-5103e8-e29a6707", "web", "port_0")
     };
     let rows = rows(&[published("yt", service)]);
@@ -103,7 +103,7 @@ fn other_names_are_in_the_table_of_names_alone() {
     assert_eq!(
         sent[1],
         json!({"domain": format!("{other}.t.test"), "operation_id": "a8ef7695-3de07913-5103e8-e29a6707",
-            "operation_alias": "*greeter", "task_name": "web", "service": "port0", "protocol": "http", "id": id,
+            "operation_alias": "greeter", "task_name": "web", "service": "port0", "protocol": "http", "id": id,
             "kind": "alternative", "owner": "alice", "provider": "yt"})
     );
 }
@@ -113,7 +113,7 @@ fn other_names_are_in_the_table_of_names_alone() {
 fn a_spark_cluster_has_the_three_rows_that_its_client_takes() {
     let services: Vec<_> = [("master", "rest"), ("master", "ui"), ("history", "ui")]
         .map(|(task, service)| {
-            let service = Entry { alias: Some("*spark".into()), ..entry(OPERATION, task, service) };
+            let service = Entry { alias: Some("spark".into()), ..entry(OPERATION, task, service) };
             published("yt", service)
         })
         .into();
@@ -166,7 +166,7 @@ fn tables_are_made_with_these_columns() {
         columns(Table::Services.attributes()),
         ["domain string", "operation_id string", "task_name string", "service string", "protocol string"]
     );
-    let rows = rows(&[published("yt", Entry { alias: Some("*a".into()), ..entry("a", "t", "s") })]);
+    let rows = rows(&[published("yt", Entry { alias: Some("a".into()), ..entry("a", "t", "s") })]);
     let columns: Vec<String> =
         columns(Table::Names.attributes()).iter().map(|one| one.trim_end_matches(" string").to_owned()).collect();
     let sent = values(&rows.lines(Table::Names));
@@ -188,7 +188,7 @@ fn who_only_moved_has_the_same_rows() {
     assert!(before.are(&rows(&[published("yt", moved)])));
     let others = [
         Entry { protocol: Protocol::Grpc, ..entry("a", "t", "s") },
-        Entry { alias: Some("*a".into()), ..entry("a", "t", "s") },
+        Entry { alias: Some("a".into()), ..entry("a", "t", "s") },
         Entry { alternatives: vec!["x".into()], ..entry("a", "t", "s") },
         Entry { policy: Policy { owner: None, ..entry("a", "t", "s").policy }, ..entry("a", "t", "s") },
         entry("a", "t", "z"),
