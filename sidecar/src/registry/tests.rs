@@ -186,6 +186,27 @@ fn a_service_that_can_not_be_published_costs_itself_alone() {
 }
 
 #[test]
+fn a_partial_inventory_takes_nothing_away_and_settles_nothing() {
+    let registry = registry(&["file"]);
+    let partial = |services: &[Entry]| {
+        let services = services.iter().cloned().map(Arc::new).collect();
+        let inventory = Inventory { services, partial: Some("blind".into()), ..Inventory::default() };
+        registry.apply([(Arc::from("file"), Report::Sees(inventory))].into());
+    };
+    let names = || -> Vec<String> { registry.services().iter().map(|one| one.entry.key.operation.clone()).collect() };
+    partial(&[entry("b", "ui")]);
+    assert_eq!(names(), ["b"]);
+    assert_eq!(registry.waits_for().into_values().collect::<Vec<_>>(), ["blind"]);
+    assert_eq!(registry.providers()[0].last_success, None);
+    publish(&registry, "file", &[entry("a", "ui"), entry("b", "ui"), entry("c", "ui")]);
+    assert_eq!((names().len(), registry.waits_for().len()), (3, 0));
+    partial(&[entry("b", "ui"), entry("d", "ui")]);
+    assert_eq!(names(), ["a", "b", "c", "d"]);
+    publish(&registry, "file", &[entry("d", "ui")]);
+    assert_eq!(names(), ["d"]);
+}
+
+#[test]
 fn unchanged_rows_get_no_number_and_a_changed_policy_is_another_epoch() {
     let registry = registry(&["file"]);
     publish(&registry, "file", &[entry("a", "ui"), entry("b", "ui")]);

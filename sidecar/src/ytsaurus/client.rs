@@ -335,9 +335,7 @@ fn refusal(status: StatusCode, headers: &HeaderMap, said: Option<YtError>, body:
         StatusCode::TOO_MANY_REQUESTS | StatusCode::TEMPORARY_REDIRECT => {
             CallError::Unavailable { status: status.as_u16(), error, retry_after }
         }
-        status if status.is_server_error() => {
-            CallError::Unavailable { status: status.as_u16(), error, retry_after }
-        }
+        status if status.is_server_error() => CallError::Unavailable { status: status.as_u16(), error, retry_after },
         _ if error.has(code::AUTHENTICATION) && !error.has(code::AUTHORIZATION) => CallError::Credential(error),
         _ => CallError::Refused(error),
     }

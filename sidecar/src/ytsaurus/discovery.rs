@@ -132,7 +132,8 @@ impl Discovery {
     async fn list_operations(&mut self, now: Instant, deadline: Instant) -> Result<(), RoundError> {
         let is_due = self.listed.as_ref().is_none_or(|listed| now >= listed.at + self.settings.operations_period);
         if is_due {
-            let mut listing = list(&self.client, &self.settings, deadline).await?;
+            let before = self.listed.as_ref().map_or(&[][..], |listed| &listed.operations);
+            let mut listing = list(&self.client, &self.settings, before, deadline).await?;
             if !self.settings.spark.enabled {
                 listing.operations.retain(|operation| !matches!(operation.offer, Offer::Spark(_)));
             }

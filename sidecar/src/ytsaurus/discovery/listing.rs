@@ -23,7 +23,7 @@ use crate::ytsaurus::settings::YtsaurusSettings;
 /// The most pages of one listing.
 const MAX_PAGES: usize = 1_000;
 /// How many batches that can't be had are divided while looking for what spoils a page.
-const MAX_DIVISIONS: usize = 1_000;
+const MAX_DIVISIONS: usize = 100;
 
 /// Why there is no list of operations.
 #[derive(Debug, Error)]
@@ -57,11 +57,16 @@ struct Walk {
     listing: Listing,
 }
 
-/// Lists all running operations.
+/// Lists all running operations. Those that can't be had at the moment are as `before`.
 ///
 /// # Errors
 /// [`ListingError`].
-pub async fn list(client: &Client, settings: &YtsaurusSettings, deadline: Instant) -> Result<Listing, ListingError> {
+pub async fn list(
+    client: &Client,
+    settings: &YtsaurusSettings,
+    before: &[Operation],
+    deadline: Instant,
+) -> Result<Listing, ListingError> {
     let mut walk = Walk::default();
     for _ in 0..MAX_PAGES {
         let cursor = walk.cursor.map(|time| format!("{time:.6}"));
@@ -79,7 +84,7 @@ pub async fn list(client: &Client, settings: &YtsaurusSettings, deadline: Instan
                 let page = client.read(&page, deadline).await?;
                 let ids = walk.take(&page)?.into_iter().map(|read| read.id);
                 let asked: Vec<_> = ids.map(|operation| GetOperation { operation }).collect();
-                walk.listing.get(client, &asked, settings.batch_commands, deadline).await?;
+                walk.listing.get(client, &asked, settings.batch_commands, before, deadline).await?;
                 page.incomplete
             }
             Err(error) => return Err(error.into()),
@@ -92,10 +97,14 @@ pub async fn list(client: &Client, settings: &YtsaurusSettings, deadline: Instan
     Err(ListingError::Endless("more pages than any cluster has"))
 }
 
-/// Whether an answer can't be had because of what is in it.
+/// Whether an answer may be had with less in it.
 fn is_spoiled(error: &CallError) -> bool {
-    let is_refusal = matches!(error, CallError::Refused(_)) && !error.has(code::AUTHORIZATION);
-    !error.is_passing() && (is_refusal || matches!(error, CallError::TooLarge(_) | CallError::Unreadable(_)))
+    match error {
+        CallError::Refused(_) => !error.is_passing() && !error.has(code::AUTHORIZATION),
+        // Much of what users wrote takes the cluster long.
+        CallError::TimedOut(_) | CallError::TooLarge(_) | CallError::Unreadable(_) => true,
+        CallError::Credential(_) | CallError::Exchange(_) | CallError::Unavailable { .. } => false,
+    }
 }
 
 impl Walk {
@@ -142,6 +151,7 @@ impl Listing {
         client: &Client,
         operations: &[GetOperation],
         batch: usize,
+        before: &[Operation],
         deadline: Instant,
     ) -> Result<(), ListingError> {
         let mut divisions = 0;
@@ -154,14 +164,19 @@ impl Listing {
                             Ok(raw) => operation::read(&raw).into_iter().for_each(|read| self.keep(read)),
                             // It has just ended.
                             Err(error) if error.has(code::NO_SUCH_OPERATION) => {}
-                            Err(error) if is_spoiled(&error) => self.leave_out(operation, &error),
-                            Err(error) => return Err(error.into()),
+                            Err(error) if error.is_passing() => self.leave_as_before(operation, before, &error),
+                            Err(error) => self.leave_out(operation, &error),
                         }
                     }
                 }
-                Err(error) if !is_spoiled(&error) || divisions == MAX_DIVISIONS => return Err(error.into()),
+                Err(error) if !is_spoiled(&error) => return Err(error.into()),
                 Err(error) => match asked {
-                    [GetOperation { operation }] => self.leave_out(operation, &error),
+                    [GetOperation { operation }] if !error.is_passing() => self.leave_out(operation, &error),
+                    _ if asked.len() == 1 || divisions == MAX_DIVISIONS || Instant::now() >= deadline => {
+                        for GetOperation { operation } in asked {
+                            self.leave_as_before(operation, before, &error);
+                        }
+                    }
                     _ => {
                         let (left, right) = asked.split_at(asked.len() / 2);
                         waiting.push_front(right);
@@ -174,8 +189,14 @@ impl Listing {
         Ok(())
     }
 
+    fn leave_as_before(&mut self, operation: &str, before: &[Operation], error: &CallError) {
+        let reason = format!("can't be read at the moment; what was known of it stays: {error}");
+        self.problems.push(Problem { subject: format!("operation {operation}"), reason });
+        self.operations.extend(before.iter().find(|known| known.id == operation).cloned());
+    }
+
     fn leave_out(&mut self, operation: &str, error: &CallError) {
-        let reason = format!("can't be read, most likely because its annotations are too large or too deep: {error}");
+        let reason = format!("can't be read; it may be that its annotations are too large or too deep: {error}");
         self.problems.push(Problem { subject: format!("operation {operation}"), reason });
     }
 }

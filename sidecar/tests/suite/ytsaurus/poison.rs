@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use taskgate::discovery::inventory::Inventory;
 use taskgate_emulators::yson::{Yson, YsonMap};
-use taskgate_emulators::ytsaurus::{Guid, Job, Operation, Ytsaurus};
+use taskgate_emulators::ytsaurus::{ClusterError, Fault, Guid, Job, Operation, Ytsaurus, codes};
 
 use crate::ytsaurus::support::{cluster, discovery, guid, reasons, services, yson};
 
@@ -166,6 +166,27 @@ async fn what_is_too_large_is_left_out_and_all_beside_it_stays() {
     assert!(reasons(&inventory, spoiled).contains("too large"), "{:?}", inventory.problems);
     // The page that is spoiled, and what the cluster itself says of its operations.
     assert_eq!(cluster.count("list_operations"), 2);
+}
+
+#[tokio::test]
+async fn one_that_can_t_be_had_alone_costs_no_other_and_what_passes_costs_nothing() {
+    let cluster = cluster().await;
+    let others: Vec<Guid> = (1..4).map(|number| run(&cluster, numbered(number).annotations(yson(SHORT)))).collect();
+    let mut discovery = discovery(&cluster, ", operations_secs: 1");
+    discovery.round().await.expect("a round");
+    run(&cluster, numbered(9).annotations(beside(large(65))));
+    for (code, expected) in [(codes::UNAVAILABLE, 3), (codes::ACCESS_DENIED, 2)] {
+        let refused = Fault::Refuse { status: 400, error: ClusterError::new(code, "no") };
+        cluster.fail("execute_batch/get_operation", 1, refused);
+        let listed = cluster.count("list_operations");
+        let mut inventory = discovery.round().await.expect("a round");
+        while cluster.count("list_operations") == listed {
+            inventory = discovery.round().await.expect("a round");
+        }
+        let seen = others.iter().filter(|id| services(&inventory, **id) == [SERVICE]).count();
+        assert_eq!(seen, expected, "{code}: {:?}", inventory.problems);
+        cluster.clear_faults();
+    }
 }
 
 #[tokio::test]

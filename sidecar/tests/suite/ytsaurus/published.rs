@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use taskgate_emulators::ytsaurus::{ClusterError, Fault, Guid, Job, Operation, Ytsaurus};
+use taskgate_emulators::ytsaurus::{ClusterError, Fault, Guid, Job, Operation, Ytsaurus, codes};
 use tokio::time::Instant;
 
 use crate::kit::{Reader, Sidecar};
@@ -124,6 +124,35 @@ async fn a_sidecar_that_starts_in_trouble_waits() {
 }
 
 #[tokio::test]
+async fn a_restart_that_is_partly_blind_takes_nothing_away() {
+    const TABLE: &str = "//sys/task_proxies/services";
+    let cluster = cluster().await;
+    let operation = Operation::new("alice").annotations(yson("{task_proxy={enabled=%true}}"));
+    let operation = cluster.add_operation(operation);
+    cluster.add_job(operation, Job::new("web").address("10.0.0.1:9012").ports([27001]));
+    let rows = || cluster.rows(TABLE).map_or(0, |rows| rows.len());
+    let before = sidecar(&cluster, ", table: {}").await;
+    let written = async {
+        while rows() == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), written).await.expect("is written");
+    drop(before);
+    let away = || Fault::Refuse { status: 400, error: ClusterError::new(codes::UNAVAILABLE, "away") };
+    cluster.fail("execute_batch/get", u64::MAX, away());
+    let after = sidecar(&cluster, ", table: {}").await;
+    let reported = failure(&after).await;
+    assert!(reported.contains("could not be looked at"), "{reported}");
+    let (status, text) = after.get(after.operations("/readyz")).await;
+    assert!(status == 503 && text.contains("could not be looked at"), "{text}");
+    assert_eq!(rows(), 1);
+    cluster.clear_faults();
+    let reader = after.table().await;
+    assert_eq!((reader.table.len(), reader.table.is_complete(), rows()), (1, true, 1));
+}
+
+#[tokio::test]
 async fn a_name_that_was_searched_for_takes_nobodys_place() {
     let cluster = cluster().await;
     let forger = run(&cluster, FORGED.0, "harmless", 9);
@@ -172,4 +201,24 @@ async fn other_names_and_aliases_lead_to_the_same_service() {
     cluster.set_acl(operation, yson("[{action=allow; subjects=[bob]; permissions=[read]}]"));
     sidecar.next_page(&mut reader).await;
     assert_ne!(reader.table.service(&id).expect("a service").epoch, epoch);
+}
+
+#[tokio::test]
+async fn an_alias_that_only_looks_like_anothers_takes_no_label() {
+    let cluster = cluster().await;
+    let run = |id: &str, alias: &str, node: u8| {
+        let annotations = yson("{task_proxy={enabled=%true}}");
+        let operation = Operation::new("someone").id(guid(id)).alias(alias).annotations(annotations);
+        let id = cluster.add_operation(operation);
+        cluster.add_job(id, Job::new("web").address(&format!("10.0.0.{node}:9012")).ports([27001]));
+    };
+    // Their ids come first, so on a fresh start they would be asked first.
+    run("1-1-3e8-1", "**demo", 7);
+    run("1-1-3e8-2", "*Demo", 8);
+    run("2-1-3e8-1", "*demo", 1);
+    let sidecar = sidecar(&cluster, "").await;
+    let reader = sidecar.table().await;
+    assert_eq!((reader.table.len(), endpoints(&reader, "demo-web-port_0")), (3, at(1)));
+    let problems = provider(&sidecar).await["problems"].to_string();
+    assert_eq!(problems.matches("its alias is left out").count(), 2, "{problems}");
 }

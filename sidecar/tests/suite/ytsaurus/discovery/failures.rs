@@ -1,7 +1,7 @@
 //! What can't be looked at costs itself alone, and what was known of it stays.
 
 use taskgate_core::service::Protocol;
-use taskgate_emulators::ytsaurus::{ClusterError, Fault, Guid, NodeOutage, Operation, codes};
+use taskgate_emulators::ytsaurus::{ClusterError, Fault, Guid, Job, NodeOutage, Operation, codes};
 
 use super::{SHORT, Stage, job, tasks_info};
 use crate::ytsaurus::support::{entries, reasons, services, within, yson};
@@ -163,4 +163,49 @@ async fn a_round_takes_no_longer_than_it_may() {
         assert!(tokio::time::Instant::now() < deadline);
         stage.cluster.clear_faults();
     }
+}
+
+#[tokio::test]
+async fn a_first_look_without_ports_is_not_the_whole_truth() {
+    let mut stage = Stage::new(SHORT).await;
+    stage.job(1, [27001]);
+    stage.cluster.fail("execute_batch/get", 1, refusal(codes::UNAVAILABLE));
+    let blind = stage.round().await;
+    assert_eq!(services(&blind, stage.operation), [] as [String; 0]);
+    assert!(blind.partial.is_some_and(|reason| reason.contains("1 operations could not be looked at")));
+    let whole = stage.round().await;
+    assert_eq!((services(&whole, stage.operation).len(), whole.partial), (1, None));
+}
+
+#[tokio::test]
+async fn what_a_user_can_spoil_does_not_make_a_look_partial() {
+    let mut stage = Stage::new(SHORT).await;
+    let gone = stage.job(1, [27001]);
+    stage.cluster.set_job_active(gone, false);
+    let denied = stage.cluster.add_operation(Operation::new("bob").annotations(yson(SHORT)));
+    stage.cluster.add_job(denied, job(2).ports([27002]));
+    stage.cluster.fail("execute_batch/list_jobs", 1, refusal(codes::ACCESS_DENIED));
+    assert_eq!(stage.round().await.partial, None);
+}
+
+#[tokio::test]
+async fn services_of_one_operation_are_bounded_however_many_it_had() {
+    let mut stage = Stage::new(SHORT).await;
+    let mut last = Vec::new();
+    for task in 0..12 {
+        let jobs: Vec<Guid> = (0..20)
+            .map(|number| {
+                let job = Job::new(&format!("t{task}_{number}")).address("10.0.0.1:9012").ports([27001]);
+                stage.cluster.add_job(stage.operation, job)
+            })
+            .collect();
+        last = stage.seen().await;
+        for job in jobs {
+            stage.cluster.remove_job(job);
+        }
+    }
+    assert_eq!(last.len(), 200);
+    // Those that have jobs come first.
+    assert_eq!(last.iter().filter(|line| line.contains("10.0.0.1:27001")).count(), 20, "{last:?}");
+    assert!(stage.reasons().await.contains("more than 200 services"));
 }
