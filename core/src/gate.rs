@@ -285,7 +285,7 @@ impl Gate {
             Cached::Stale(verdict) => Some(verdict),
             Cached::Nothing => None,
         };
-        let query = VerdictQuery { service: service.id.to_owned(), credential };
+        let query = VerdictQuery { service: service.id.to_owned(), epoch: service.epoch, credential };
         let pending = Pending { plan, client, stale, verdict_epoch: rules.control.verdict_epoch };
         Ok(Step::Ask(Box::new(Question { key, query, pending })))
     }

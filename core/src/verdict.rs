@@ -12,8 +12,10 @@ use crate::identity::{Identity, WireIdentity};
 
 /// The value of [`crate::feed::ANSWER_HEADER`] on a verdict.
 pub const VERDICT_ANSWER: &str = "verdict-v1";
-/// The version of the wire forms; neither side believes any other.
+/// The version of the answer's wire form; the filter believes no other.
 const FORMAT: u8 = 1;
+/// The version of the question's; the sidecar believes no other.
+const QUERY_FORMAT: u8 = 2;
 /// The longest a verdict may be kept, whatever the sidecar says.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(3600);
 /// The longest credential that is asked about, in bytes.
@@ -55,6 +57,9 @@ impl fmt::Debug for Credential {
 pub struct VerdictQuery {
     /// The service's canonical id.
     pub service: String,
+    /// The service's epoch in the table of whoever asks. Under another one the sidecar knows another service
+    /// by that id, or another policy, and says nothing about this one.
+    pub epoch: u32,
     /// The credential.
     pub credential: Credential,
 }
@@ -64,15 +69,15 @@ impl VerdictQuery {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let Credential { scheme, name, value } = &self.credential;
-        postcard::to_allocvec(&(FORMAT, &self.service, scheme, name, value)).unwrap_or_default()
+        postcard::to_allocvec(&(QUERY_FORMAT, &self.service, self.epoch, scheme, name, value)).unwrap_or_default()
     }
 
     /// Reads the wire form. None where the bytes are no question, or one of another release.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        match postcard::take_from_bytes::<(u8, String, Scheme, Option<String>, String)>(bytes) {
-            Ok(((FORMAT, service, scheme, name, value), [])) => {
-                Some(Self { service, credential: Credential { scheme, name, value } })
+        match postcard::take_from_bytes::<(u8, String, u32, Scheme, Option<String>, String)>(bytes) {
+            Ok(((QUERY_FORMAT, service, epoch, scheme, name, value), [])) => {
+                Some(Self { service, epoch, credential: Credential { scheme, name, value } })
             }
             _ => None,
         }
@@ -215,6 +220,7 @@ mod tests {
     fn questions_read_back() {
         let query = VerdictQuery {
             service: "ae5cf6f5".into(),
+            epoch: u32::MAX,
             credential: Credential { scheme: Scheme::Cookie, name: Some("c".into()), value: "v".into() },
         };
         let bytes = query.encode();
@@ -222,12 +228,15 @@ mod tests {
         for end in 0..bytes.len() {
             assert_eq!(VerdictQuery::decode(&bytes[..end]), None, "cut at {end}");
         }
+        let of_another_release = [&[1], &bytes[1..]].concat();
+        assert_eq!(VerdictQuery::decode(&of_another_release), None);
     }
 
     #[test]
     fn debug_shows_no_credential() {
         let query = VerdictQuery {
             service: "ae5cf6f5".into(),
+            epoch: u32::MAX,
             credential: Credential { scheme: Scheme::Bearer, name: None, value: "s3cret".into() },
         };
         assert!(!format!("{query:?}").contains("s3cret"));

@@ -25,6 +25,9 @@ pub(super) async fn decide(State(app): State<Arc<App>>, body: Body) -> Result<Re
     let judge = app.judge.load_full();
     let verdict = match app.registry.service(&query.service) {
         // Another label would do, but an id in the question is what the contract says.
+        Some(service) if service.id.as_str() == query.service && service.epoch != query.epoch => {
+            judge.another_epoch(&query.service)
+        }
         Some(service) if service.id.as_str() == query.service => {
             let provider = {
                 let providers = app.providers.read().unwrap_or_else(PoisonError::into_inner);

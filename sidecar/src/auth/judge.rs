@@ -179,6 +179,18 @@ impl Judge {
         } else {
             Err(Undecided { source: "none", reason: "not every provider has published yet".into() })
         };
+        self.without_asking(id, outcome)
+    }
+
+    /// What is answered where the table of whoever asks has another service by that id, or another policy
+    /// of it: nothing. They agree again within a moment.
+    #[must_use]
+    pub fn another_epoch(&self, id: &str) -> WireVerdict {
+        let reason = "the question is about another epoch of the service".into();
+        self.without_asking(id, Err(Undecided { source: "none", reason }))
+    }
+
+    fn without_asking(&self, id: &str, outcome: Result<Decision, Undecided>) -> WireVerdict {
         // It should be an id, but whoever asks wrote it.
         let id: String = id.chars().take(MAX_LABEL).collect();
         self.record(&id, &outcome, false, Duration::ZERO);

@@ -3,7 +3,7 @@
 use taskgate_core::key::{KeyRing, Purpose, Secret};
 use taskgate_core::session;
 use taskgate_core::time::UnixTime;
-use taskgate_core::verdict::MAX_CREDENTIAL;
+use taskgate_core::verdict::{MAX_CREDENTIAL, VerdictAnswer};
 
 use crate::kit::{GREETER, START, Sidecar, bearer, config, outcome, tokens};
 
@@ -39,10 +39,25 @@ async fn tokens_decide_by_the_service_s_policy() {
 }
 
 #[tokio::test]
+async fn a_service_of_another_epoch_is_not_the_one_that_was_asked_about() {
+    let sidecar = Sidecar::start(&tokens(&[("alice", ""), ("mallory", "")])).await;
+    sidecar.table().await;
+    let epoch = sidecar.running.app.registry.service(GREETER).expect("a service").epoch;
+    for name in ["alice", "mallory"] {
+        let asked = |epoch| sidecar.verdict_at(GREETER, epoch, bearer(&format!("token-of-{name}")));
+        for other in [0, 1, epoch.wrapping_add(1)] {
+            assert_eq!(asked(other).await, VerdictAnswer::Unavailable, "{name} {other}");
+        }
+        assert_ne!(asked(epoch).await, VerdictAnswer::Unavailable, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_question_is_answered_400_and_never_allows() {
     let sidecar = Sidecar::start(&tokens(&[("alice", "")])).await;
     let long = taskgate_core::verdict::VerdictQuery {
         service: GREETER.into(),
+        epoch: 1,
         credential: bearer(&"x".repeat(MAX_CREDENTIAL + 1)),
     };
     for (body, status) in

@@ -157,7 +157,13 @@ impl Sidecar {
 
     /// Asks whether the holder of a credential may use a service.
     pub(crate) async fn verdict(&self, service: &str, credential: Credential) -> VerdictAnswer {
-        let body = VerdictQuery { service: service.into(), credential }.encode();
+        let known = self.running.app.registry.service(service);
+        self.verdict_at(service, known.map_or(0, |service| service.epoch), credential).await
+    }
+
+    /// The same, where the one who asks knows the service in that epoch.
+    pub(crate) async fn verdict_at(&self, service: &str, epoch: u32, credential: Credential) -> VerdictAnswer {
+        let body = VerdictQuery { service: service.into(), epoch, credential }.encode();
         let response = self.client.post(self.internal("/internal/verdict")).body(body).send().await.expect("an answer");
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["x-taskgate-answer"], "verdict-v1");

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use taskgate_core::feed::FeedPage;
+use taskgate_core::table::Table;
 use taskgate_core::verdict::VerdictQuery;
 
-use crate::kit::{COLLIDING, COLLIDING_ID, GREETER, SERVICES, bearer, config, path_text, services, tokens};
+use crate::kit::{COLLIDING, COLLIDING_ID, GREETER, SERVICES, START, bearer, config, path_text, services, tokens};
 
 const SECRETS: [&str; 3] = ["token-of-alice", "token-of-nobody", "hunter2"];
 
@@ -143,6 +144,13 @@ async fn ending_answers_who_waits_and_leaves_with_0() {
     assert!(asked.elapsed() < Duration::from_secs(5), "took {:?}", asked.elapsed());
 }
 
+/// 0 while the page does not have it.
+fn epoch_of_greeter(page: &[u8]) -> u32 {
+    let mut table = Table::new(1);
+    table.apply(&FeedPage::decode(page).expect("a page"), START).expect("continues");
+    table.service(GREETER).map_or(0, |service| service.epoch)
+}
+
 #[tokio::test]
 async fn nothing_secret_is_logged() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -153,10 +161,13 @@ async fn nothing_secret_is_logged() {
     let url = format!("http://{}/internal/verdict", program.internal);
     let mut verdicts = Vec::new();
     for token in ["token-of-alice", "token-of-nobody"] {
-        let body = VerdictQuery { service: GREETER.into(), credential: bearer(token) }.encode();
         let decided = async {
             loop {
-                let request = client.post(&url).header("x-taskgate-internal", "hunter2").body(body.clone());
+                let table = format!("http://{}/internal/table?epoch=0&since=0&control=0&wait_ms=0", program.internal);
+                let page = client.get(&table).header("x-taskgate-internal", "hunter2").send().await.expect("an answer");
+                let epoch = epoch_of_greeter(&page.bytes().await.expect("a body"));
+                let body = VerdictQuery { service: GREETER.into(), epoch, credential: bearer(token) }.encode();
+                let request = client.post(&url).header("x-taskgate-internal", "hunter2").body(body);
                 let answer = request.send().await.expect("an answer").bytes().await.expect("a body");
                 match taskgate_core::verdict::VerdictAnswer::read(&answer) {
                     // Services are not known at once.

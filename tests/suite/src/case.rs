@@ -115,10 +115,18 @@ struct AskedCredential {
     value: String,
 }
 
-impl From<Asked> for VerdictQuery {
-    fn from(asked: Asked) -> Self {
-        let AskedCredential { scheme, name, value } = asked.credential;
-        Self { service: asked.service, credential: Credential { scheme, name, value } }
+impl Asked {
+    /// The service's id.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// The question about a service of that epoch.
+    #[must_use]
+    pub fn query(self, epoch: u32) -> VerdictQuery {
+        let AskedCredential { scheme, name, value } = self.credential;
+        VerdictQuery { service: self.service, epoch, credential: Credential { scheme, name, value } }
     }
 }
 

@@ -45,8 +45,8 @@ impl Differences {
     }
 
     fn asked(&mut self, expected: Option<&VerdictQuery>, actual: &[VerdictQuery]) {
-        let text = |VerdictQuery { service, credential }: &VerdictQuery| {
-            format!("{service} {:?} {:?} {}", credential.scheme, credential.name, credential.value)
+        let text = |VerdictQuery { service, epoch, credential }: &VerdictQuery| {
+            format!("{service} of epoch {epoch} {:?} {:?} {}", credential.scheme, credential.name, credential.value)
         };
         let expected: Vec<String> = expected.iter().map(|query| text(query)).collect();
         let actual: Vec<String> = actual.iter().map(text).collect();

@@ -103,7 +103,7 @@ impl Script {
             events: Vec::new(),
         };
         let gate = case.gate.clone();
-        let mut world = World { fixtures, gate, sequence: (0, 0), endpoints: BTreeMap::new() };
+        let mut world = World { fixtures, gate, sequence: (0, 0), endpoints: BTreeMap::new(), epochs: BTreeMap::new() };
         if case.table != "none" {
             let table = fixtures.tables.get(&case.table).ok_or_else(|| format!("no table {:?}", case.table))?;
             let feed = Feed {
@@ -138,6 +138,8 @@ struct World<'f> {
     /// The sidecar's life and the number of its last change.
     sequence: (u64, u64),
     endpoints: BTreeMap<String, Vec<SocketAddr>>,
+    /// Epochs by id, also of services that are gone.
+    epochs: BTreeMap<String, u32>,
 }
 
 impl World<'_> {
@@ -173,6 +175,7 @@ impl World<'_> {
                     rows.push(packed.as_bytes().to_vec());
                     let addresses = service.endpoints.iter().map(|endpoint| endpoint.address).collect();
                     self.endpoints.insert(service.id.into(), addresses);
+                    self.epochs.insert(service.id.into(), service.epoch);
                 }
             }
         }
@@ -226,7 +229,8 @@ impl World<'_> {
         }
         let asked = match step.asked.clone() {
             Some(asked) => {
-                let mut query = VerdictQuery::from(asked);
+                let epoch = self.epochs.get(asked.service()).copied();
+                let mut query = asked.query(epoch.ok_or("asks about a service that the table never had")?);
                 query.credential.value = text::expand(&query.credential.value, self.fixtures)?;
                 Some(query)
             }

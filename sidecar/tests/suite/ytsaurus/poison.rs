@@ -177,7 +177,8 @@ async fn one_that_can_t_be_had_alone_costs_no_other_and_what_passes_costs_nothin
     run(&cluster, numbered(9).annotations(beside(large(65))));
     for (code, expected) in [(codes::UNAVAILABLE, 3), (codes::ACCESS_DENIED, 2)] {
         let refused = Fault::Refuse { status: 400, error: ClusterError::new(code, "no") };
-        cluster.fail("execute_batch/get_operation", 1, refused);
+        // That of the large one, and of the one after it.
+        cluster.fail("execute_batch/get_operation", 2, refused);
         let listed = cluster.count("list_operations");
         let mut inventory = discovery.round().await.expect("a round");
         while cluster.count("list_operations") == listed {

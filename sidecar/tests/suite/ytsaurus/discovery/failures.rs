@@ -1,5 +1,6 @@
 //! What can't be looked at costs itself alone, and what was known of it stays.
 
+use taskgate::discovery::inventory::Inventory;
 use taskgate_core::service::Protocol;
 use taskgate_emulators::ytsaurus::{ClusterError, Fault, Guid, Job, NodeOutage, Operation, codes};
 
@@ -191,7 +192,7 @@ async fn what_a_user_can_spoil_does_not_make_a_look_partial() {
 #[tokio::test]
 async fn services_of_one_operation_are_bounded_however_many_it_had() {
     let mut stage = Stage::new(SHORT).await;
-    let mut last = Vec::new();
+    let mut last = Inventory::default();
     for task in 0..12 {
         let jobs: Vec<Guid> = (0..20)
             .map(|number| {
@@ -199,13 +200,15 @@ async fn services_of_one_operation_are_bounded_however_many_it_had() {
                 stage.cluster.add_job(stage.operation, job)
             })
             .collect();
-        last = stage.seen().await;
+        last = stage.round().await;
         for job in jobs {
             stage.cluster.remove_job(job);
         }
     }
-    assert_eq!(last.len(), 200);
+    let seen = services(&last, stage.operation);
+    assert_eq!(seen.len(), 200);
     // Those that have jobs come first.
-    assert_eq!(last.iter().filter(|line| line.contains("10.0.0.1:27001")).count(), 20, "{last:?}");
-    assert!(stage.reasons().await.contains("more than 200 services"));
+    assert_eq!(seen.iter().filter(|line| line.contains("10.0.0.1:27001")).count(), 20, "{seen:?}");
+    let reasons = reasons(&last, stage.operation);
+    assert!(reasons.contains("more than 200 services"), "{reasons}");
 }

@@ -56,7 +56,8 @@ async fn ask_over_http2(stage: &Stage, credential: &Credential) {
     let (mut sender, connection) =
         http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("speaks HTTP/2");
     let connection = tokio::spawn(connection);
-    let body = VerdictQuery { service: stage.id.clone(), credential: credential.clone() }.encode();
+    let epoch = stage.sidecar.running.app.registry.service(&stage.id).expect("a service").epoch;
+    let body = VerdictQuery { service: stage.id.clone(), epoch, credential: credential.clone() }.encode();
     let request =
         http::Request::post("http://taskgate/internal/verdict").header("x-taskgate-internal", LISTENERS_SECRET);
     let request = request.body(Full::<Bytes>::from(body)).expect("a request");
