@@ -158,7 +158,7 @@ impl Client {
 
     /// Whose a credential is: the body of `/auth/whoami`. Of the headers that tell who asks, the
     /// request has the credential's alone. Where the exchange fails it is repeated once, at once:
-    /// someone waits.
+    /// someone waits. Nothing that the cluster writes about a credential is in the error: only numbers.
     ///
     /// # Errors
     /// [`CallError`].
@@ -170,11 +170,20 @@ impl Client {
                 None => request,
             }
         };
-        match self.attempt("whoami", request(&self.http), deadline).await {
+        let result = match self.attempt("whoami", request(&self.http), deadline).await {
             Err(CallError::Exchange(_)) if Instant::now() < deadline => {
                 self.attempt("whoami", request(&self.fresh), deadline).await
             }
             result => result,
+        };
+        result.map_err(|error| if credential.is_some() { error.without_text() } else { error })
+    }
+
+    /// An error of the cluster's that quotes the robot's token, without it.
+    pub(crate) fn without_token(&self, error: CallError) -> CallError {
+        match &self.settings.token {
+            Some(token) => error.without(token.expose()),
+            None => error,
         }
     }
 
@@ -184,8 +193,7 @@ impl Client {
     /// [`CallError`].
     pub async fn heavy_proxies(&self, deadline: Instant) -> Result<Vec<Url>, CallError> {
         let body = self.attempt("hosts", self.http.get(at(&self.settings.proxy, "/hosts")), deadline).await?;
-        let hosts: Vec<String> =
-            serde_json::from_slice(&body).map_err(|error| CallError::Unreadable(error.to_string()))?;
+        let hosts: Vec<String> = serde_json::from_slice(&body).map_err(|error| CallError::unreadable(&error))?;
         let scheme = self.settings.proxy.scheme();
         let urls = hosts.iter().filter_map(|host| crate::http::parse_url(&format!("{scheme}://{host}")).ok());
         Ok(urls.collect())
@@ -245,6 +253,7 @@ impl Client {
             Ok(result) => result,
             Err(_) => Err(CallError::TimedOut(timeout)),
         };
+        let result = result.map_err(|error| self.without_token(error));
         let outcome = match &result {
             Ok(_) => "ok",
             Err(error) if error.is_passing() => "unavailable",

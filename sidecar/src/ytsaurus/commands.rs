@@ -50,5 +50,5 @@ impl Client {
 }
 
 fn parse<'a, O: Deserialize<'a>>(answer: &'a [u8]) -> Result<O, CallError> {
-    serde_json::from_slice(answer).map_err(|error| CallError::Unreadable(error.to_string()))
+    serde_json::from_slice(answer).map_err(|error| CallError::unreadable(&error))
 }

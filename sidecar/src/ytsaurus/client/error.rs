@@ -1,8 +1,12 @@
 //! What can go wrong with a call, and which of it may go right a moment later.
+//!
+//! The cluster writes most of the text, and may quote what it was shown. So what a call was made with is
+//! taken out of the whole error before anything else has it, and before anything is cut.
 
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::error::Category;
 use thiserror::Error;
 
 use crate::ytsaurus::text;
@@ -57,7 +61,9 @@ const RETRIED: [i64; 7] = [
 const FINAL: [i64; 2] = [code::AUTHENTICATION, code::AUTHORIZATION];
 /// How deep errors are looked at. The cluster nests them a few levels.
 const MAX_DEPTH: usize = 16;
-/// The most characters of an error's text that are kept.
+/// What stands where a secret stood.
+const REMOVED: &str = "****";
+/// The most characters of an error's text that are shown.
 const MAX_TEXT: usize = 500;
 
 /// An error as YTsaurus reports it: a tree, in which the cause is at the bottom.
@@ -124,6 +130,13 @@ impl YtError {
         self.any(&|error| error.message.contains(text), MAX_DEPTH)
     }
 
+    /// The same with other texts.
+    fn with_texts(self, change: &dyn Fn(String) -> String, depth: usize) -> Self {
+        let inner = self.inner_errors.into_iter().filter(|_| depth > 0);
+        let inner_errors = inner.map(|inner| inner.with_texts(change, depth.saturating_sub(1))).collect();
+        Self { code: self.code, message: change(self.message), inner_errors }
+    }
+
     /// Whether the same call may have another answer a moment later.
     #[must_use]
     pub fn is_passing(&self) -> bool {
@@ -136,16 +149,20 @@ impl YtError {
 }
 
 impl std::fmt::Display for YtError {
-    /// The texts from the outside in, along the first cause of each.
+    /// The texts from the outside in, along the first cause of each; the codes, where there is no text.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut texts = Vec::new();
+        let (mut texts, mut codes) = (Vec::new(), Vec::new());
         let mut error = Some(self);
-        while let Some(current) = error.filter(|_| texts.len() < MAX_DEPTH) {
+        while let Some(current) = error.filter(|_| codes.len() < MAX_DEPTH) {
+            codes.push(current.code.to_string());
             if !current.message.is_empty() {
                 // Bytes as characters, as everywhere in the cluster's JSON; proxies on the way write text.
                 texts.push(text::decode(&current.message).unwrap_or_else(|| current.message.clone()));
             }
             error = current.inner_errors.first();
+        }
+        if texts.is_empty() {
+            return write!(formatter, "code {}", codes.join(": "));
         }
         let text: String = texts.join(": ").chars().filter(|one| !one.is_control()).take(MAX_TEXT).collect();
         write!(formatter, "{text} (code {})", self.code)
@@ -153,6 +170,42 @@ impl std::fmt::Display for YtError {
 }
 
 impl CallError {
+    /// An answer that is not what it should be. Only where is said, for what is there could be anything.
+    #[must_use]
+    pub fn unreadable(error: &serde_json::Error) -> Self {
+        let what = match error.classify() {
+            Category::Data => "other values than expected",
+            Category::Eof => "it breaks off",
+            Category::Io | Category::Syntax => "no JSON",
+        };
+        Self::Unreadable(format!("{what}, line {}, column {}", error.line(), error.column()))
+    }
+
+    /// The same without a secret that the call was made with.
+    #[must_use]
+    pub fn without(self, secret: &str) -> Self {
+        if secret.is_empty() { self } else { self.with_texts(&|text| text.replace(secret, REMOVED)) }
+    }
+
+    /// The same without anything that the cluster wrote: status and codes are left.
+    #[must_use]
+    pub fn without_text(self) -> Self {
+        self.with_texts(&|_| String::new())
+    }
+
+    fn with_texts(self, change: &dyn Fn(String) -> String) -> Self {
+        let changed = |error: YtError| error.with_texts(change, MAX_DEPTH);
+        match self {
+            Self::Credential(error) => Self::Credential(changed(error)),
+            Self::Refused(error) => Self::Refused(changed(error)),
+            Self::Unavailable { status, error, retry_after } => {
+                Self::Unavailable { status, error: changed(error), retry_after }
+            }
+            // These texts are our own.
+            other @ (Self::Exchange(_) | Self::TimedOut(_) | Self::TooLarge(_) | Self::Unreadable(_)) => other,
+        }
+    }
+
     /// What the cluster said, where it said something.
     #[must_use]
     pub fn error(&self) -> Option<&YtError> {
@@ -208,6 +261,35 @@ mod tests {
         assert!(nested(&[1, code::REQUEST_RATE_LIMIT]).is_passing());
         assert!(!nested(&[code::TRANSPORT, code::AUTHORIZATION]).is_passing());
         assert!(!nested(&[code::RESOLVE]).is_passing());
+    }
+
+    #[test]
+    fn what_was_shown_to_the_cluster_is_in_no_error() {
+        let token = "t0k3n".repeat(100);
+        let quotes = YtError::new(code::GENERIC, format!("{} {token} and {token}", "x".repeat(MAX_TEXT - 10)));
+        let error = YtError { inner_errors: vec![quotes.clone()], ..YtError::new(code::TIMEOUT, token.clone()) };
+        let unavailable = CallError::Unavailable { status: 503, error: error.clone(), retry_after: None };
+        for error in [CallError::Credential(error.clone()), CallError::Refused(error), unavailable] {
+            let (without, silent) = (error.clone().without(&token), error.clone().without_text());
+            let shown = format!("{without} {without:?} {silent} {silent:?}");
+            assert!(!shown.contains("t0k3n") && shown.contains(REMOVED), "{shown}");
+            assert!(!silent.to_string().contains('x') && silent.to_string().contains("code 3: 1"), "{silent}");
+            assert!(without.has(code::TIMEOUT) && silent.has(code::GENERIC));
+            assert_eq!(error.clone().without("").to_string(), error.to_string());
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_not_quoted() {
+        for (text, expected) in [
+            (r#"["t0k3n"]"#, "other values than expected, line 1, column 8"),
+            (r#"["t0k3n""#, "other values than expected, line 1, column 8"),
+            ("[1, ", "it breaks off, line 1, column 4"),
+            ("<html>", "no JSON, line 1, column 1"),
+        ] {
+            let error = serde_json::from_str::<Vec<u8>>(text).expect_err("not a list of numbers");
+            assert_eq!(CallError::unreadable(&error).to_string(), format!("the answer can't be read: {expected}"));
+        }
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl Client {
             let reason = format!("{} results for {} commands", answer.results.len(), commands.len());
             return Err(CallError::Unreadable(reason));
         }
-        Ok(answer.results.iter().map(|raw| item(raw)).collect())
+        Ok(answer.results.iter().map(|raw| item(raw).map_err(|error| self.without_token(error))).collect())
     }
 }
 
@@ -99,7 +99,7 @@ fn request<R: Read>(command: &R) -> Value {
 }
 
 fn item<O: serde::de::DeserializeOwned>(raw: &RawValue) -> Result<O, CallError> {
-    let item: Item<O> = serde_json::from_str(raw.get()).map_err(|error| CallError::Unreadable(error.to_string()))?;
+    let item: Item<O> = serde_json::from_str(raw.get()).map_err(|error| CallError::unreadable(&error))?;
     match (item.output, item.error) {
         (_, Some(error)) => Err(CallError::Refused(error)),
         (Some(output), None) => Ok(output),
