@@ -105,14 +105,14 @@ impl Access {
     async fn check(&self, operation: &str, user: &str, permission: &'static str) -> Result<Permission, NoAnswer> {
         let deadline = Instant::now() + TIME;
         if !self.is_old() {
-            match self.client.read(&CheckOperationPermission { operation, user, permission }, deadline).await {
+            match self.client.inquire(&CheckOperationPermission { operation, user, permission }, deadline).await {
                 Err(error) if error.is_unknown_command() => self.is_found_old(),
                 result => return result.map_err(NoAnswer::Call),
             }
         }
         let acl = self.acls.of(operation).ok_or(NoAnswer::NoAcl)?;
         let command = CheckPermissionByAcl { user, permission, acl: &acl };
-        self.client.read(&command, deadline).await.map_err(NoAnswer::Call)
+        self.client.inquire(&command, deadline).await.map_err(NoAnswer::Call)
     }
 
     fn is_old(&self) -> bool {

@@ -2,8 +2,9 @@
 //!
 //! Every structured answer is asked for in a form of JSON that no user's data can break (see
 //! [`SAFE_FORMAT`]). What may go right a moment later is repeated, with growing random waits, until
-//! the caller's deadline; what may not is returned at once. A write carries an id, so that the
-//! cluster carries out a repeated one once.
+//! the caller's deadline; what may not is returned at once. Where someone waits for the answer, only an
+//! exchange that failed is repeated, once. A write carries an id, so that the cluster carries out a
+//! repeated one once.
 
 pub mod credential;
 pub mod error;
@@ -156,26 +157,31 @@ impl Client {
         }
     }
 
+    /// The answer of a call that reads, for someone who waits: a visitor's question must not become many of the
+    /// cluster's. Where the exchange fails it is repeated once, at once; whatever the cluster says is the answer.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn ask(&self, call: &Call, deadline: Instant) -> Result<Bytes, CallError> {
+        let request = |again| self.request(&self.settings.proxy, call, None, again);
+        self.attempt_twice(call.command, request, deadline).await
+    }
+
     /// Whose a credential is: the body of `/auth/whoami`. Of the headers that tell who asks, the
-    /// request has the credential's alone. Where the exchange fails it is repeated once, at once:
-    /// someone waits. Nothing that the cluster writes about a credential is in the error: only numbers.
+    /// request has the credential's alone. It is repeated as in [`Self::ask`]. Nothing that the cluster writes
+    /// about a credential is in the error: only numbers.
     ///
     /// # Errors
     /// [`CallError`].
     pub async fn whoami(&self, credential: Option<&Credential>, deadline: Instant) -> Result<Bytes, CallError> {
-        let request = |http: &reqwest::Client| {
-            let request = http.get(at(&self.settings.proxy, "/auth/whoami"));
-            match credential.map(Credential::header) {
+        let request = |again| {
+            let request = self.http(again).get(at(&self.settings.proxy, "/auth/whoami"));
+            Ok(match credential.map(Credential::header) {
                 Some((name, value)) => request.header(name, value),
                 None => request,
-            }
+            })
         };
-        let result = match self.attempt("whoami", request(&self.http), deadline).await {
-            Err(CallError::Exchange(_)) if Instant::now() < deadline => {
-                self.attempt("whoami", request(&self.fresh), deadline).await
-            }
-            result => result,
-        };
+        let result = self.attempt_twice("whoami", request, deadline).await;
         result.map_err(|error| if credential.is_some() { error.without_text() } else { error })
     }
 
@@ -216,8 +222,8 @@ impl Client {
             Kind::Download(_) | Kind::Read => Method::GET,
         };
         let is_body = method == Method::POST;
-        let http = if again { &self.fresh } else { &self.http };
-        let mut request = http
+        let mut request = self
+            .http(again)
             .request(method, at(proxy, &format!("/api/v4/{}", call.command)))
             .header("X-YT-Header-Format", "json")
             .header("X-YT-Correlation-Id", guid::random().map_err(|NoRandomness| no_randomness())?)
@@ -238,6 +244,26 @@ impl Client {
         } else {
             request.header("X-YT-Parameters", written)
         })
+    }
+
+    /// What carries a request, the first or a repeated one.
+    const fn http(&self, again: bool) -> &reqwest::Client {
+        if again { &self.fresh } else { &self.http }
+    }
+
+    /// One attempt, and another where the exchange fails.
+    async fn attempt_twice(
+        &self,
+        command: &'static str,
+        request: impl Fn(bool) -> Result<reqwest::RequestBuilder, CallError>,
+        deadline: Instant,
+    ) -> Result<Bytes, CallError> {
+        match self.attempt(command, request(false)?, deadline).await {
+            Err(CallError::Exchange(_)) if Instant::now() < deadline => {
+                self.attempt(command, request(true)?, deadline).await
+            }
+            result => result,
+        }
     }
 
     async fn attempt(

@@ -38,6 +38,15 @@ impl Client {
         parse(&self.call(&call, deadline).await?)
     }
 
+    /// Carries out a command that reads, for someone who waits: see [`Self::ask`].
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn inquire<R: Read>(&self, command: &R, deadline: Instant) -> Result<R::Output, CallError> {
+        let call = Call { command: R::COMMAND, kind: Kind::Read, parameters: command.parameters() };
+        parse(&self.ask(&call, deadline).await?)
+    }
+
     /// Carries out a command that changes something.
     async fn write<O: DeserializeOwned>(
         &self,

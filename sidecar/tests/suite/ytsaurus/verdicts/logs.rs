@@ -117,6 +117,8 @@ async fn no_credential_is_in_any_log_metric_or_debug_form() {
     for expected in ["\"verdict\":\"allow\"", "\"verdict\":\"unavailable\"", "hyper", "h2::", "TRACE"] {
         assert!(logged.contains(expected), "{expected}");
     }
+    // That visitors wait is said in their lines.
+    assert!(!logged.contains("is asked again"));
     let shown_forms = format!("{shown:?} {:?}", stage.sidecar.running);
     let of_visitors = ["token-of-alice", "token-of-bob", "token-of-mallory", "token-of-nobody", ALICES_COOKIE];
     // Of long ones, not a part either.

@@ -71,6 +71,35 @@ async fn what_is_no_answer_of_the_check_is_no_verdict() {
 }
 
 #[tokio::test]
+async fn a_cluster_in_trouble_is_asked_once_a_question() {
+    let stage = Stage::start("").await;
+    for fault in [
+        Fault::Unavailable { retry_after_secs: 0 },
+        refuse(503, code::UNAVAILABLE),
+        refuse(500, 1),
+        refuse(429, 1),
+        refuse(400, code::QUEUE_SIZE_LIMIT),
+        refuse(400, code::REQUEST_RATE_LIMIT),
+    ] {
+        stage.cluster.fail("check_operation_permission", u64::MAX, fault.clone());
+        for name in ["alice", "bob", "carol", "mallory"] {
+            assert_eq!(stage.outcome(bearer(&format!("token-of-{name}"))).await, "unavailable", "{fault:?}");
+        }
+        stage.cluster.clear_faults();
+        stage.cluster.fail("whoami", u64::MAX, fault.clone());
+        assert_eq!(stage.outcome(bearer("token-of-alice")).await, "unavailable", "{fault:?}");
+        stage.cluster.clear_faults();
+        assert_eq!(stage.calls(), (5, 4), "{fault:?}");
+        stage.cluster.reset_calls();
+    }
+    // Old clusters too.
+    stage.cluster.set_command("check_operation_permission", false);
+    stage.cluster.fail("check_permission_by_acl", u64::MAX, refuse(503, code::UNAVAILABLE));
+    assert_eq!(stage.outcome(bearer("token-of-alice")).await, "unavailable");
+    assert_eq!((stage.calls(), stage.cluster.count("check_permission_by_acl")), ((1, 1), 1));
+}
+
+#[tokio::test]
 async fn a_connection_that_was_closed_is_tried_anew_at_once() {
     let stage = Stage::start("").await;
     assert_eq!(stage.outcome(bearer("token-of-bob")).await, "bob");
