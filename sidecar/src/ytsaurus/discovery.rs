@@ -168,7 +168,8 @@ impl Discovery {
         let nodes: HashSet<&str> = jobs.all().map(|job| job.address.host.as_str()).collect();
         hosts.look_up(&nodes).await;
 
-        if listed.operations.iter().any(|operation| matches!(operation.offer, Offer::Spark(_))) {
+        let is_spark = |operation: &Operation| matches!(operation.offer, Offer::Spark(_));
+        if listed.operations.iter().any(is_spark) || jobs.all().any(|job| job.remembered_until.is_some()) {
             let oldest_first = listed.operations.iter().rev();
             let addresses = oldest_first.map(|one| (one.id.as_str(), addresses(one, &written)));
             owners.learn(&jobs, ports, hosts, addresses);
@@ -228,8 +229,8 @@ fn found<'a>(
     ports: &KnownPorts,
     written: &'a Written,
 ) -> (Found<'a>, Vec<String>) {
-    let failures = jobs.failure(&operation.id).into_iter().chain(written.failure(&operation.id));
-    let mut reasons: Vec<String> = failures.map(|reason| format!("{reason}; what was known of it stays")).collect();
+    let mut reasons: Vec<String> = jobs.failure(&operation.id).into_iter().map(ToOwned::to_owned).collect();
+    reasons.extend(written.failure(&operation.id).map(|reason| format!("{reason}; what was known of it stays")));
     reasons.extend(jobs.reasons(&operation.id).iter().cloned());
     let mut found = Found { jobs: Vec::new(), written: written.of(&operation.id) };
     for job in jobs.of(&operation.id) {

@@ -135,13 +135,14 @@ impl Composing<'_> {
     /// The endpoints of a service at one of its jobs' ports.
     fn at_port(&mut self, task: &str, service: &str, index: usize) -> Vec<Endpoint> {
         let mut endpoints = Vec::new();
-        let (mut missing, mut invalid, mut homeless) = (0_usize, 0_usize, 0_usize);
+        let (mut missing, mut invalid, mut homeless, mut taken) = (0_usize, 0_usize, 0_usize, 0_usize);
         for (job, ports) in self.found.jobs.iter().filter(|(job, _)| &*job.task == task) {
             let Some(ports) = ports else { continue };
             match (ports.get(index), self.rules.hosts.of(&job.address.host).first()) {
                 (None, _) => missing += 1,
                 (Some(None), _) => invalid += 1,
                 (Some(Some(_)), None) => homeless += 1,
+                (Some(Some(port)), Some(ip)) if self.is_taken(job, *ip, *port) => taken += 1,
                 (Some(Some(port)), Some(ip)) => endpoints.push(endpoint(*ip, *port)),
             }
         }
@@ -149,12 +150,18 @@ impl Composing<'_> {
             (missing, format!("have no port {index}; raise `port_count` or lower `port_index`")),
             (invalid, format!("have a port {index} that is none")),
             (homeless, "are on nodes whose names have no address".to_owned()),
+            (taken, "are not listed, and other operations' jobs have their ports by now".to_owned()),
         ] {
             if count > 0 {
                 self.reasons.push(format!("task {task}, service {service}: {count} jobs {what}"));
             }
         }
         self.bounded(task, service, endpoints)
+    }
+
+    /// Whether a job may be over and its port someone else's.
+    fn is_taken(&self, job: &Job, ip: IpAddr, port: u16) -> bool {
+        job.remembered_until.is_some() && self.rules.owners.is_others(ip, port, &self.operation.id)
     }
 
     /// The endpoints of a service whose addresses a user wrote: those that are of the operation's own jobs.

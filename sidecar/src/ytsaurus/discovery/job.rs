@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 use crate::ytsaurus::client::guid;
 use crate::ytsaurus::discovery::address::HostPort;
@@ -24,6 +25,8 @@ pub struct Job {
     pub address: HostPort,
     /// Which of its task's jobs it is. A job that replaces another has its number.
     pub cookie: Option<u64>,
+    /// Until when it counts without being listed again; none where it has just been listed.
+    pub remembered_until: Option<Instant>,
 }
 
 /// Borrowed: there are tens of thousands in every round.
@@ -77,7 +80,14 @@ pub fn read(raw: &RawValue, network: Option<&str>) -> Result<Option<Job>, (Strin
         },
     };
     let Some(address) = address else { return Err(fail("its address is no `host:port`")) };
-    Ok(Some(Job { id: id.into_owned(), task: task.into(), node: node.into_owned(), address, cookie: wire.job_cookie }))
+    Ok(Some(Job {
+        id: id.into_owned(),
+        task: task.into(),
+        node: node.into_owned(),
+        address,
+        cookie: wire.job_cookie,
+        remembered_until: None,
+    }))
 }
 
 fn in_network(addresses: &RawValue, network: &str) -> Option<String> {

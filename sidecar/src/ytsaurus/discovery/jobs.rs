@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use taskgate_core::service::MAX_ENDPOINTS;
@@ -20,10 +21,15 @@ use crate::ytsaurus::settings::YtsaurusSettings;
 const MAX_PAGES: usize = 20;
 /// The most reasons of one operation.
 const MAX_REASONS: usize = 20;
+/// How long a job counts after it was listed last. Its user can make it end and its listing fail, and from
+/// then on its node may give its ports to anybody.
+const MAX_REMEMBERED: Duration = Duration::from_secs(300);
 
 /// The running jobs of operations.
 #[derive(Debug, Default)]
 pub struct Jobs {
+    /// When they were listed.
+    listed: Option<Instant>,
     operations: HashMap<String, OperationJobs>,
     /// Operations that are over.
     pub gone: HashSet<String>,
@@ -36,6 +42,8 @@ struct OperationJobs {
     failure: Option<String>,
     /// Whether that may have been otherwise a moment later.
     is_unanswered: bool,
+    /// Whether it is the operation that can't be listed, not the cluster that can't list.
+    is_closed: bool,
 }
 
 /// Lists the running jobs of operations.
@@ -48,7 +56,7 @@ pub async fn list_jobs(
     settings: &YtsaurusSettings,
     deadline: Instant,
 ) -> Result<Jobs, RoundError> {
-    let mut jobs = Jobs::default();
+    let mut jobs = Jobs { listed: Some(Instant::now()), ..Jobs::default() };
     let mut asked: Vec<ListJobs> =
         operations.iter().map(|operation| ListJobs { operation: (*operation).to_owned(), offset: 0 }).collect();
     for page in 0..MAX_PAGES {
@@ -139,17 +147,23 @@ impl Jobs {
         self.operations.get(operation).map_or(&[], |of_operation| of_operation.reasons.as_slice())
     }
 
-    /// Where not all jobs of an operation could be listed, those that it had before stay, unless another
-    /// job took their place.
+    /// Where not all jobs of an operation could be listed, those that it had before stay for a while, unless
+    /// another job took their place. Where it is the operation's own doing, none stays.
     pub fn fall_back(&mut self, before: &Self) {
-        for (operation, now) in self.operations.iter_mut().filter(|(_, now)| now.failure.is_some()) {
+        let (Some(listed_now), Some(listed_before)) = (self.listed, before.listed) else { return };
+        let may_stay = |now: &OperationJobs| now.failure.is_some() && !now.is_closed;
+        for (operation, now) in self.operations.iter_mut().filter(|(_, now)| may_stay(now)) {
             let Some(before) = before.operations.get(operation) else { continue };
             let listed: HashSet<&str> = now.jobs.iter().map(|job| job.id.as_str()).collect();
             let places: HashSet<(&str, u64)> = now.jobs.iter().filter_map(place).collect();
             let is_left = |job: &&Job| {
                 !listed.contains(job.id.as_str()) && place(job).is_none_or(|place| !places.contains(&place))
             };
-            let left: Vec<Job> = before.jobs.iter().filter(is_left).cloned().collect();
+            let remembered = |job: &Job| {
+                let until = job.remembered_until.unwrap_or(listed_before + MAX_REMEMBERED);
+                (listed_now < until).then(|| Job { remembered_until: Some(until), ..job.clone() })
+            };
+            let left: Vec<Job> = before.jobs.iter().filter(is_left).filter_map(remembered).collect();
             now.jobs.extend(left);
             now.sort();
         }
@@ -198,7 +212,9 @@ impl Jobs {
         };
         let of_operation = self.operations.entry(command.operation.clone()).or_default();
         if !page.errors.is_empty() {
-            of_operation.failure = Some("its jobs could be listed in part alone".into());
+            let minutes = MAX_REMEMBERED.as_secs() / 60;
+            of_operation.failure =
+                Some(format!("its jobs could be listed in part alone; the others stay for {minutes} minutes"));
         }
         for raw in &page.jobs {
             match job::read(raw, network) {
@@ -212,8 +228,14 @@ impl Jobs {
 
     fn fail(&mut self, operation: &str, error: &CallError) {
         let of_operation = self.operations.entry(operation.to_owned()).or_default();
-        of_operation.failure = Some(format!("its jobs can't be listed: {error}"));
         of_operation.is_unanswered = error.is_passing();
+        of_operation.is_closed = error.has(code::AUTHORIZATION) || matches!(error, CallError::TooLarge(_));
+        of_operation.failure = Some(if of_operation.is_closed {
+            format!("its jobs can't be listed, so none is used: {error}")
+        } else {
+            let minutes = MAX_REMEMBERED.as_secs() / 60;
+            format!("its jobs can't be listed; those that were known stay for {minutes} minutes: {error}")
+        });
     }
 }
 
@@ -231,6 +253,71 @@ impl OperationJobs {
     fn reason(&mut self, reason: String) {
         if self.reasons.len() < MAX_REASONS {
             self.reasons.push(reason);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ytsaurus::client::error::YtError;
+    use crate::ytsaurus::discovery::address::HostPort;
+
+    const OPERATION: &str = "1-1-1-1";
+
+    fn listed(at: Instant) -> Jobs {
+        Jobs { listed: Some(at), ..Jobs::default() }
+    }
+
+    fn with_job(at: Instant) -> Jobs {
+        let node = "10.0.0.1:9012";
+        let job = Job {
+            id: "2-2-2-2".into(),
+            task: "web".into(),
+            node: node.into(),
+            address: HostPort::parse(node).expect("an address"),
+            cookie: Some(0),
+            remembered_until: None,
+        };
+        let mut jobs = listed(at);
+        jobs.operations.insert(OPERATION.into(), OperationJobs { jobs: vec![job], ..OperationJobs::default() });
+        jobs
+    }
+
+    fn refused(code: i64) -> CallError {
+        CallError::Refused(YtError::new(code, "no"))
+    }
+
+    #[test]
+    fn jobs_that_are_not_listed_any_more_count_for_five_minutes() {
+        let start = Instant::now();
+        let mut before = with_job(start);
+        // Whatever went wrong in between: it counts when they were listed last.
+        for (secs, expected) in [(5, 1), (100, 1), (299, 1), (300, 0), (301, 0)] {
+            let mut now = listed(start + Duration::from_secs(secs));
+            now.fail(OPERATION, &refused(code::UNAVAILABLE));
+            now.fall_back(&before);
+            assert_eq!(now.of(OPERATION).len(), expected, "{secs}");
+            assert!(now.of(OPERATION).iter().all(|job| job.remembered_until.is_some()), "{secs}");
+            before = now;
+        }
+    }
+
+    #[test]
+    fn an_operation_that_can_t_be_listed_by_its_own_doing_keeps_no_job() {
+        let start = Instant::now();
+        let before = with_job(start);
+        for (error, expected) in [
+            (refused(code::AUTHORIZATION), 0),
+            (CallError::TooLarge(7), 0),
+            (refused(1), 1),
+            (CallError::TimedOut(Duration::ZERO), 1),
+        ] {
+            let mut now = listed(start + Duration::from_secs(5));
+            now.fail(OPERATION, &error);
+            now.fall_back(&before);
+            assert_eq!(now.of(OPERATION).len(), expected, "{error}");
+            assert_eq!(now.failure(OPERATION).is_some_and(|reason| reason.contains("stay")), expected == 1);
         }
     }
 }

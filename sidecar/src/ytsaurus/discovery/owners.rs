@@ -5,6 +5,8 @@
 //! given to a job of another operation, a node itself, and what another operation wrote before. Machines
 //! are told by their IP addresses, for several nodes may be on one. A port that was given to nobody can't
 //! be told: SPYT's drivers pick their own.
+//!
+//! Jobs that are remembered and not listed may be over, and their ports someone else's by now.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -45,7 +47,9 @@ impl Owners {
             };
             places.extend(addresses.into_iter().filter_map(on_node));
         }
-        self.learn_given(jobs, ports, hosts, &places.iter().map(|(_, port)| *port).collect());
+        let remembered = jobs.all().filter(|job| job.remembered_until.is_some());
+        let asked = places.iter().map(|(_, port)| *port).chain(remembered.flat_map(|job| given(job, ports, hosts)));
+        self.learn_given(jobs, ports, hosts, &asked.collect());
         let mut first: HashMap<Port, String> = HashMap::new();
         for (operation, port) in places {
             let was_first = self.first.get(&port).is_some_and(|first| first == operation);
@@ -62,16 +66,23 @@ impl Owners {
         self.given.clear();
         let machines: HashSet<IpAddr> = asked.iter().map(|(ip, _)| *ip).collect();
         for (operation, job) in jobs.with_operations() {
-            for ip in hosts.of(&job.address.host).iter().filter(|ip| machines.contains(ip)) {
-                self.nodes.insert((*ip, job.address.port));
-                let given = ports.of(&job.id).ok();
-                for port in given.iter().flat_map(|ports| ports.iter().flatten()) {
-                    if asked.contains(&(*ip, *port)) {
-                        self.given.insert((*ip, *port), operation.to_owned());
-                    }
+            let ips = hosts.of(&job.address.host).iter().filter(|ip| machines.contains(ip));
+            self.nodes.extend(ips.map(|ip| (*ip, job.address.port)));
+            for port in given(job, ports, hosts).filter(|port| asked.contains(port)) {
+                // Of those that were listed: one that is remembered has it while nobody else does.
+                if job.remembered_until.is_none() {
+                    self.given.insert(port, operation.to_owned());
+                } else {
+                    self.given.entry(port).or_insert_with(|| operation.to_owned());
                 }
             }
         }
+    }
+
+    /// Whether a port was given to a job of another operation.
+    #[must_use]
+    pub fn is_others(&self, ip: IpAddr, port: u16, operation: &str) -> bool {
+        self.given.get(&(ip, port)).is_some_and(|owner| owner != operation)
     }
 
     /// The IP address of an address that an operation wrote, where it may be its own.
@@ -90,7 +101,7 @@ impl Owners {
         if self.nodes.contains(&port) {
             return Err("is a node itself");
         }
-        if self.given.get(&port).is_some_and(|owner| owner != operation) {
+        if self.is_others(ip, address.port, operation) {
             return Err("is a port of another operation's job");
         }
         // Nobody's: not learned, so nobody knows whose it is.
@@ -99,6 +110,16 @@ impl Owners {
         }
         Ok(ip)
     }
+}
+
+/// The ports that a job was given, on each address of its machine.
+fn given<'a>(job: &Job, ports: &KnownPorts, hosts: &'a Hosts) -> impl Iterator<Item = Port> + use<'a> {
+    let ports = ports.of(&job.id).ok();
+    hosts.of(&job.address.host).iter().flat_map(move |ip| {
+        let ports = ports.clone();
+        let ports: Vec<u16> = ports.iter().flat_map(|ports| ports.iter().flatten().copied()).collect();
+        ports.into_iter().map(|port| (*ip, port))
+    })
 }
 
 /// The IP address of an address, where it is on a node of one of these jobs.

@@ -1,4 +1,5 @@
-//! The ports of jobs. A job's ports never change, so each job is asked about once.
+//! The ports of jobs. A job's ports never change, so each job is asked about once. Jobs that are remembered
+//! and not listed are asked about again: where their node does not know them any more, they are over.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -41,7 +42,7 @@ impl KnownPorts {
         self.known.retain(|job, (node, _)| running.contains(&(job.as_str(), node.as_str())));
         self.failed.clear();
         self.unanswered.clear();
-        let unknown = jobs.iter().filter(|job| !self.known.contains_key(&job.id));
+        let unknown = jobs.iter().filter(|job| job.remembered_until.is_some() || !self.known.contains_key(&job.id));
         let asked: Vec<JobPorts> =
             unknown.map(|job| JobPorts { node: job.node.clone(), job: job.id.clone() }).collect();
         let answers = client.batches(&asked, settings.batch_commands, deadline);
@@ -74,7 +75,7 @@ impl KnownPorts {
     /// Whether it is a matter of the moment that they are not known.
     #[must_use]
     pub fn is_unanswered(&self, job: &str) -> bool {
-        self.unanswered.contains(job)
+        self.unanswered.contains(job) && !self.known.contains_key(job)
     }
 
     fn take(&mut self, JobPorts { node, job }: &JobPorts, answer: Result<PortsAnswer, CallError>) {
@@ -84,12 +85,13 @@ impl KnownPorts {
                 self.known.insert(job.clone(), (node.clone(), ports));
             }
             Err(error) => {
-                if error.is_passing() && !error.has(code::RESOLVE) {
-                    self.unanswered.insert(job.clone());
-                }
                 let reason = if error.has(code::RESOLVE) {
+                    self.known.remove(job);
                     "its node does not know it: it has just ended, or the node is away".to_owned()
                 } else {
+                    if error.is_passing() {
+                        self.unanswered.insert(job.clone());
+                    }
                     format!("its ports can't be looked up: {error}")
                 };
                 self.failed.insert(job.clone(), reason);

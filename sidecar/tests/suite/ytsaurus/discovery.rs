@@ -2,6 +2,7 @@
 
 mod changes;
 mod failures;
+mod remembered;
 
 use taskgate::discovery::inventory::Inventory;
 use taskgate::ytsaurus::discovery::Discovery;
