@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use taskgate_core::service::MAX_NAME;
+use thiserror::Error;
 use tokio::time::Instant;
 
 use crate::ytsaurus::client::guid;
@@ -27,6 +29,23 @@ pub struct Job {
     pub cookie: Option<u64>,
     /// Until when it counts without being listed again; none where it has just been listed.
     pub remembered_until: Option<Instant>,
+}
+
+/// Why a job can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum JobError {
+    /// Something about that one job.
+    #[error("job {id}: {reason}")]
+    Job {
+        /// Its id, or what there is of it.
+        id: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Its task has a name that no service can have. It is not told: names may be as long as their users like,
+    /// and a task may have thousands of jobs.
+    #[error("tasks whose names are longer than {MAX_NAME} bytes, no UTF-8, or have control characters are left out")]
+    TaskName,
 }
 
 /// Borrowed: there are tens of thousands in every round.
@@ -53,24 +72,26 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 /// Reads a job out of a page; none where it does not run. `network` picks one of its addresses.
 ///
 /// # Errors
-/// Why the job can't be used: its id, or what there is of it, and the reason.
-pub fn read(raw: &RawValue, network: Option<&str>) -> Result<Option<Job>, (String, String)> {
-    let wire: WireJob<'_> = serde_json::from_str(raw.get())
-        .map_err(|error| ("of an unknown id".to_owned(), format!("can't be read: {error}")))?;
+/// [`JobError`].
+pub fn read(raw: &RawValue, network: Option<&str>) -> Result<Option<Job>, JobError> {
+    let unknown = |reason: String| JobError::Job { id: "of an unknown id".into(), reason };
+    let wire: WireJob<'_> =
+        serde_json::from_str(raw.get()).map_err(|error| unknown(format!("can't be read: {error}")))?;
     let Text(id) = wire.id;
     if !guid::is_guid(&id) {
-        return Err(("of an unknown id".into(), "its id is none".into()));
+        return Err(unknown("its id is none".into()));
     }
     if wire.state.is_some_and(|Text(state)| state != "running") {
         return Ok(None);
     }
-    let fail = |reason: &str| (id.clone().into_owned(), reason.to_owned());
+    let fail = |reason: &str| JobError::Job { id: id.clone().into_owned(), reason: reason.to_owned() };
     if wire.is_stale == Some(true) {
         return Err(fail("is stale: the cluster lists it as running, but its node has not spoken of it for long"));
     }
-    let Some(task) = wire.task_name.and_then(|Text(task)| text::decode(&task)).filter(|task| !task.is_empty()) else {
+    let Some(Text(task)) = wire.task_name.filter(|Text(task)| !task.is_empty()) else {
         return Err(fail("has no task name"));
     };
+    let task = text::decode(&task).filter(|task| is_name(task)).ok_or(JobError::TaskName)?;
     let Some(Text(node)) = wire.address else { return Err(fail("has no address yet")) };
     let address = match network {
         None => HostPort::parse(&node),
@@ -90,6 +111,10 @@ pub fn read(raw: &RawValue, network: Option<&str>) -> Result<Option<Job>, (Strin
     }))
 }
 
+fn is_name(task: &str) -> bool {
+    task.len() <= MAX_NAME && !task.chars().any(char::is_control)
+}
+
 fn in_network(addresses: &RawValue, network: &str) -> Option<String> {
     let mut addresses: BTreeMap<String, String> = serde_json::from_str(addresses.get()).ok()?;
     addresses.remove(network)
@@ -101,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    fn read_json(value: &Value, network: Option<&str>) -> Result<Option<Job>, (String, String)> {
+    fn read_json(value: &Value, network: Option<&str>) -> Result<Option<Job>, JobError> {
         read(&serde_json::value::to_raw_value(value).expect("JSON"), network)
     }
 
@@ -133,7 +158,7 @@ mod tests {
         for (key, value) in [
             ("is_stale", json!(true)),
             ("task_name", json!(null)),
-            ("task_name", json!("\u{ff}")),
+            ("task_name", json!("")),
             ("address", json!(null)),
             ("address", json!("nowhere")),
             ("address", json!("a:99999")),
@@ -143,5 +168,18 @@ mod tests {
             assert!(read_json(&with(key, value.clone()), None).is_err(), "{key} {value}");
         }
         assert!(read_json(&job(), Some("slow")).is_err());
+    }
+
+    #[test]
+    fn a_task_name_is_one_that_services_can_have() {
+        let read = |name: &str| {
+            let mut job = job();
+            job["task_name"] = json!(name);
+            read_json(&job, None)
+        };
+        assert!(read(&"a".repeat(MAX_NAME)).is_ok_and(|job| job.is_some()));
+        for name in [&"a".repeat(MAX_NAME + 1), "\u{ff}", "a\nb", "a\u{1b}[2Jb", "a\u{c2}\u{85}"] {
+            assert_eq!(read(name), Err(JobError::TaskName), "{name:?}");
+        }
     }
 }

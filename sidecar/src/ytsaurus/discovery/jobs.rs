@@ -219,7 +219,7 @@ impl Jobs {
         for raw in &page.jobs {
             match job::read(raw, network) {
                 Ok(job) => of_operation.jobs.extend(job),
-                Err((id, reason)) => of_operation.reason(format!("job {id}: {reason}")),
+                Err(error) => of_operation.reason(error.to_string()),
             }
         }
         let is_full = page.jobs.len() >= PAGE;
@@ -251,7 +251,7 @@ impl OperationJobs {
     }
 
     fn reason(&mut self, reason: String) {
-        if self.reasons.len() < MAX_REASONS {
+        if self.reasons.len() < MAX_REASONS && !self.reasons.contains(&reason) {
             self.reasons.push(reason);
         }
     }

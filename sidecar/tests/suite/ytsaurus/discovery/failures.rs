@@ -191,6 +191,21 @@ async fn what_a_user_can_spoil_does_not_make_a_look_partial() {
 }
 
 #[tokio::test]
+async fn tasks_with_names_that_no_service_can_have_are_left_out_and_not_quoted() {
+    let mut stage = Stage::new(SHORT).await;
+    for name in [&*"x".repeat(100_000), "x\u{1b}[2Jx", "x\nx"] {
+        for _ in 0..30 {
+            stage.cluster.add_job(stage.operation, Job::new(name).address("10.0.0.1:9012").ports([27001]));
+        }
+    }
+    stage.job(2, [27002]);
+    let inventory = stage.round().await;
+    assert_eq!(services(&inventory, stage.operation), ["web/port_0: 10.0.0.2:27002"]);
+    let reasons = reasons(&inventory, stage.operation);
+    assert!(reasons.lines().count() == 1 && reasons.contains("left out") && !reasons.contains("xx"), "{reasons}");
+}
+
+#[tokio::test]
 async fn services_of_one_operation_are_bounded_however_many_it_had() {
     let mut stage = Stage::new(SHORT).await;
     let mut last = Inventory::default();
