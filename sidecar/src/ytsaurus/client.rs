@@ -110,6 +110,12 @@ impl Client {
         Ok(Self { http, fresh, settings: Arc::new(settings), metrics })
     }
 
+    /// How long one request may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.settings.timeout
+    }
+
     /// A call's answer. What passes is waited for until `deadline`, or until one call has taken twice the time
     /// that a request may take.
     ///

@@ -1,6 +1,6 @@
 //! `execute_batch`: many commands in one request.
 
-use std::collections::VecDeque;
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _};
 use serde::Deserialize;
@@ -12,8 +12,10 @@ use crate::ytsaurus::client::error::{CallError, YtError};
 use crate::ytsaurus::client::{Call, Client, Kind};
 use crate::ytsaurus::commands::{Read, parse};
 
-/// How many batches are under way at once.
+/// How many batches are under way at once, and how many parts of one that was divided.
 const CONCURRENT: usize = 4;
+/// How many parts a batch is divided into that was not answered in time.
+const PARTS: usize = 8;
 
 /// What became of the commands of one batch.
 pub type BatchResult<O> = Result<Vec<Result<O, CallError>>, CallError>;
@@ -28,6 +30,27 @@ struct Answer<'a> {
 struct Item<O> {
     output: Option<O>,
     error: Option<YtError>,
+}
+
+/// A part of a batch.
+struct Part<'a, R> {
+    /// The place of its first command in the batch.
+    first: usize,
+    commands: &'a [R],
+    /// How long it may take.
+    timeout: Duration,
+}
+
+impl<'a, R> Part<'a, R> {
+    /// So many smaller parts, each with so much time; none where it is one command.
+    fn divided(&self, count: usize, timeout: Duration) -> Vec<Self> {
+        if self.commands.len() < 2 {
+            return Vec::new();
+        }
+        let size = self.commands.len().div_ceil(count);
+        let firsts = (self.first..).step_by(size);
+        firsts.zip(self.commands.chunks(size)).map(|(first, commands)| Part { first, commands, timeout }).collect()
+    }
 }
 
 impl Client {
@@ -52,30 +75,64 @@ impl Client {
     }
 
     /// Carries out commands of one kind together; the results are in their order. One that fails, or
-    /// whose answer can't be read, fails alone. Commands whose answers are too large together are
-    /// carried out in smaller batches.
+    /// whose answer can't be read, fails alone. Where the answers are too large together, or one is waited for
+    /// in vain, the commands are carried out in smaller batches, until the one that spoils them is alone. That
+    /// takes at most half of the time there is: what comes next needs some too.
     ///
     /// # Errors
-    /// [`CallError`], where the batch as a whole failed.
+    /// [`CallError`], where no command at all was answered.
     pub async fn batch<R: Read>(&self, commands: &[R], deadline: Instant) -> BatchResult<R::Output> {
-        let mut results = Vec::with_capacity(commands.len());
-        let mut waiting = VecDeque::from([commands]);
-        while let Some(commands) = waiting.pop_front() {
-            if commands.is_empty() {
-                continue;
-            }
-            match self.batch_once(commands, deadline).await {
-                Ok(answers) => results.extend(answers),
-                Err(CallError::TooLarge(_)) if commands.len() > 1 => {
-                    let (left, right) = commands.split_at(commands.len() / 2);
-                    waiting.push_front(right);
-                    waiting.push_front(left);
+        let left = deadline.saturating_duration_since(Instant::now());
+        let last_division = Instant::now() + left / 2;
+        let timeout = if commands.len() > 1 { self.timeout().min(left / 4) } else { left };
+        let mut waiting = vec![Part { first: 0, commands, timeout }];
+        let mut done: Vec<(usize, Vec<_>)> = Vec::new();
+        let (mut failure, mut is_answered, mut concurrent) = (None, commands.is_empty(), CONCURRENT);
+        while !waiting.is_empty() {
+            let asked: Vec<_> = waiting.drain(..).map(|part| self.carry_out(part, deadline)).collect();
+            let answers = futures_util::stream::iter(asked).buffer_unordered(concurrent);
+            futures_util::pin_mut!(answers);
+            while let Some((part, answer)) = answers.next().await {
+                let parts = match &answer {
+                    Err(CallError::TooLarge(_)) => {
+                        // One by one: each may be as large as an answer can be.
+                        concurrent = 1;
+                        part.divided(2, part.timeout)
+                    }
+                    Err(CallError::TimedOut(_)) if Instant::now() < last_division => {
+                        part.divided(PARTS, part.timeout / 2)
+                    }
+                    _ => Vec::new(),
+                };
+                if !parts.is_empty() {
+                    waiting.extend(parts);
+                    continue;
                 }
-                Err(error @ CallError::TooLarge(_)) => results.push(Err(error)),
-                Err(error) => return Err(error),
+                is_answered |= matches!(answer, Ok(_) | Err(CallError::TooLarge(_)));
+                let answers = answer.unwrap_or_else(|error| {
+                    failure = Some(error.clone());
+                    part.commands.iter().map(|_| Err(error.clone())).collect()
+                });
+                done.push((part.first, answers));
             }
         }
-        Ok(results)
+        if let (false, Some(error)) = (is_answered, failure) {
+            return Err(error);
+        }
+        done.sort_by_key(|(first, _)| *first);
+        Ok(done.into_iter().flat_map(|(_, answers)| answers).collect())
+    }
+
+    async fn carry_out<'a, R: Read>(
+        &self,
+        part: Part<'a, R>,
+        deadline: Instant,
+    ) -> (Part<'a, R>, BatchResult<R::Output>) {
+        if part.commands.is_empty() {
+            return (part, Ok(Vec::new()));
+        }
+        let answer = self.batch_once(part.commands, deadline.min(Instant::now() + part.timeout)).await;
+        (part, answer)
     }
 
     async fn batch_once<R: Read>(&self, commands: &[R], deadline: Instant) -> BatchResult<R::Output> {

@@ -40,12 +40,22 @@ impl KnownPorts {
         let jobs: Vec<&Job> = jobs.collect();
         let running: HashSet<(&str, &str)> = jobs.iter().map(|job| (job.id.as_str(), job.node.as_str())).collect();
         self.known.retain(|job, (node, _)| running.contains(&(job.as_str(), node.as_str())));
-        self.failed.clear();
+        let failed = std::mem::take(&mut self.failed);
         self.unanswered.clear();
         let unknown = jobs.iter().filter(|job| job.remembered_until.is_some() || !self.known.contains_key(&job.id));
-        let asked: Vec<JobPorts> =
+        // Jobs of one node beside each other: one that does not answer spoils few parts of a batch.
+        let mut asked: Vec<JobPorts> =
             unknown.map(|job| JobPorts { node: job.node.clone(), job: job.id.clone() }).collect();
-        let answers = client.batches(&asked, settings.batch_commands, deadline);
+        asked.sort_by(|left, right| (&left.node, &left.job).cmp(&(&right.node, &right.job)));
+        // Those that failed before apart from the others, and after them: they may take long again.
+        let (again, new): (Vec<_>, Vec<_>) = asked.into_iter().partition(|ports| failed.contains_key(&ports.job));
+        self.ask(client, &new, settings, deadline).await;
+        let brief = deadline.min(Instant::now() + client.timeout() * 2);
+        self.ask(client, &again, settings, brief).await;
+    }
+
+    async fn ask(&mut self, client: &Client, asked: &[JobPorts], settings: &YtsaurusSettings, deadline: Instant) {
+        let answers = client.batches(asked, settings.batch_commands, deadline);
         futures_util::pin_mut!(answers);
         while let Some((batch, answer)) = answers.next().await {
             match answer {
@@ -56,8 +66,7 @@ impl KnownPorts {
                 }
                 Err(error) => {
                     for command in batch {
-                        self.unanswered.insert(command.job.clone());
-                        self.failed.insert(command.job.clone(), format!("its ports can't be looked up: {error}"));
+                        self.take(command, Err(error.clone()));
                     }
                 }
             }

@@ -2,6 +2,7 @@
 
 mod changes;
 mod failures;
+mod hanging;
 mod remembered;
 
 use taskgate::discovery::inventory::Inventory;

@@ -8,7 +8,8 @@ use super::error::ClusterError;
 use super::guid::Guids;
 use super::jobs::Jobs;
 use super::operations::Operations;
-use crate::yson::Yson;
+use super::parameters::Parameters;
+use crate::yson::{Yson, YsonFormat};
 
 /// How many answers to mutations are kept.
 const KEPT_MUTATIONS: usize = 4096;
@@ -35,6 +36,8 @@ pub(super) struct Switches {
     pub(super) is_framing_enabled: bool,
     /// Commands that this cluster is too old for.
     pub(super) missing_commands: Vec<String>,
+    /// Commands with one of these in their parameters are never answered.
+    pub(super) hanging: Vec<String>,
 }
 
 /// Answers to mutations, for those that ask again.
@@ -60,9 +63,23 @@ impl Cluster {
                 is_cursor_inclusive: false,
                 is_framing_enabled: true,
                 missing_commands: Vec::new(),
+                hanging: Vec::new(),
             },
             guids: Guids::default(),
         }
+    }
+}
+
+// === impl Switches ===
+
+impl Switches {
+    /// Whether a command with these parameters is never answered.
+    pub(super) fn hang(&self, parameters: &Parameters) -> bool {
+        if self.hanging.is_empty() {
+            return false;
+        }
+        let text = Yson::from(parameters.fields().clone()).to_bytes(YsonFormat::Text);
+        self.hanging.iter().any(|hanging| text.windows(hanging.len()).any(|part| part == hanging.as_bytes()))
     }
 }
 

@@ -236,6 +236,16 @@ impl Ytsaurus {
         self.state.cluster().jobs.set_outage(address, None);
     }
 
+    /// Whether commands whose parameters have that text somewhere are answered, alone or in a batch: it may be
+    /// a node, or an operation, on which the cluster waits in vain.
+    pub fn set_hanging(&self, text: &str, is_hanging: bool) {
+        let hanging = &mut self.state.cluster().switches.hanging;
+        hanging.retain(|known| known != text);
+        if is_hanging {
+            hanging.push(text.to_owned());
+        }
+    }
+
     /// Listings of the operation's jobs say that they lack something, and why; they have what there is.
     pub fn set_listing_errors(&self, operation: Guid, errors: Vec<ClusterError>) {
         self.state.cluster().jobs.set_errors(operation, errors);

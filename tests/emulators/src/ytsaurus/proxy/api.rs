@@ -138,6 +138,9 @@ async fn run(
             from_body(&mut parameters, &bytes, prepared, &input)?;
         }
         learn(&parameters);
+        if state.cluster().switches.hang(&parameters) {
+            state.stop().cancelled().await;
+        }
         let bytes = decode(bytes, prepared.input)?;
         let input = if is_input { Input::Bytes(&bytes) } else { Input::None };
         let request = Request { user, parameters: &parameters, input, now: Instant::now() };
