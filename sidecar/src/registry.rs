@@ -149,6 +149,12 @@ impl Registry {
         self.state().waits_for()
     }
 
+    /// Whether a provider's services have the ids that others gave them, because all of those were read.
+    #[must_use]
+    pub fn knows_claims(&self, provider: &str) -> bool {
+        self.state().knows_claims(provider)
+    }
+
     /// How each provider is.
     #[must_use]
     pub fn providers(&self) -> Vec<ProviderStatus> {

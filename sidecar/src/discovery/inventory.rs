@@ -55,7 +55,10 @@ pub struct Claim {
 /// Invariant: they are in the order in which they count where they contradict each other, whatever the
 /// order that they came in: shorter ids first, then the order of names.
 #[derive(Clone, Debug, Default)]
-pub struct Claims(Arc<[Claim]>);
+pub struct Claims {
+    claims: Arc<[Claim]>,
+    is_whole: bool,
+}
 
 /// Something that is wrong with one service, or with one name of it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -95,25 +98,33 @@ impl Entry {
 }
 
 impl Claims {
-    /// The claims in the order in which they count.
-    pub fn iter(&self) -> std::slice::Iter<'_, Claim> {
-        self.0.iter()
-    }
-}
-
-impl From<Vec<Claim>> for Claims {
-    fn from(mut claims: Vec<Claim>) -> Self {
+    /// Claims, in any order. Whole they are where everything was read that others wrote, even if that is
+    /// nothing.
+    #[must_use]
+    pub fn new(mut claims: Vec<Claim>, is_whole: bool) -> Self {
         let rank = |claim: &Claim| claim.id.as_str().len();
         claims.sort_by(|left, right| {
             rank(left).cmp(&rank(right)).then_with(|| left.id.cmp(&right.id)).then_with(|| left.key.cmp(&right.key))
         });
-        Self(claims.into())
+        Self { claims: claims.into(), is_whole }
+    }
+
+    /// The claims in the order in which they count.
+    pub fn iter(&self) -> std::slice::Iter<'_, Claim> {
+        self.claims.iter()
+    }
+
+    /// Whether everything was read that others wrote. Where it was not, ids that are given may be those of
+    /// services that others know, so nothing of it should be told to others.
+    #[must_use]
+    pub const fn are_whole(&self) -> bool {
+        self.is_whole
     }
 }
 
 impl PartialEq for Claims {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+        self.is_whole == other.is_whole && (Arc::ptr_eq(&self.claims, &other.claims) || self.claims == other.claims)
     }
 }
 

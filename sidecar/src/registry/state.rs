@@ -158,6 +158,12 @@ impl State {
         waiting.map(|provider| (provider.name.to_string(), reason(provider))).collect()
     }
 
+    /// Whether a provider's services have the ids that others gave them, because all of those were read.
+    #[must_use]
+    pub fn knows_claims(&self, provider: &str) -> bool {
+        self.providers.iter().any(|known| &*known.name == provider && known.claims.are_whole())
+    }
+
     /// How each provider is.
     #[must_use]
     pub fn providers(&self) -> Vec<ProviderStatus> {

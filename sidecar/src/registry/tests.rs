@@ -11,7 +11,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::digest::Digest;
 use crate::discovery::inventory::tests::entry as example;
-use crate::discovery::inventory::{Claim, Entry, Inventory, ServiceKey};
+use crate::discovery::inventory::{Claim, Claims, Entry, Inventory, ServiceKey};
 use crate::discovery::policy::{Grantee, Level};
 use crate::feed::{Ask, ControlState};
 
@@ -36,7 +36,7 @@ fn publish(registry: &Registry, provider: &str, services: &[Entry]) {
 /// The same, of a provider that knows which ids other sidecars gave.
 fn publish_with(registry: &Registry, provider: &str, services: &[Entry], claims: &[Claim]) {
     let services = services.iter().cloned().map(Arc::new).collect();
-    let inventory = Inventory { services, claims: claims.to_vec().into(), ..Inventory::default() };
+    let inventory = Inventory { services, claims: Claims::new(claims.to_vec(), true), ..Inventory::default() };
     registry.apply([(Arc::from(provider), Report::Sees(inventory))].into());
 }
 

@@ -230,7 +230,7 @@ impl Metrics {
                 "ytsaurus_table_writes",
                 None,
                 &["provider", "outcome"],
-                "Attempts to bring the services table up to date: ok, partial (but for the table of names, which the robot may not write), unchanged (nothing to write) or error.",
+                "Attempts to bring the services table up to date: ok, partial (but for the table of names, with which something is wrong), unchanged (nothing to write) or error.",
                 Family::default(),
             ),
             state_reads_failed: catalogue.add(

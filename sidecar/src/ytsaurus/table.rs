@@ -6,7 +6,7 @@
 //! of a sidecar that has not looked around yet. While the cluster can't be asked, nothing changes.
 
 pub mod claims;
-mod complaint;
+pub(in crate::ytsaurus) mod complaint;
 pub mod error;
 mod lease;
 pub mod pace;
@@ -69,7 +69,7 @@ enum Outcome {
     Unchanged,
     /// They were written.
     Whole,
-    /// They were, but for the names, which the robot may not write.
+    /// They were, but for the names, with which something is wrong.
     WithoutNames,
 }
 

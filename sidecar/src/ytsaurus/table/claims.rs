@@ -21,51 +21,64 @@ struct ClaimRow {
     kind: Option<String>,
 }
 
-/// The ids that the tables say: the table of names or, where that is not there or may not be read, the
-/// main one. Rows that can't be read are left out. Tables that are not there have none.
+/// What the tables say about ids.
+#[derive(Debug, Default)]
+pub struct ReadClaims {
+    /// The ids.
+    pub claims: Vec<Claim>,
+    /// The table that is there and can't be read, and why. What it says is not among the ids.
+    pub unread: Option<(String, CallError)>,
+}
+
+/// The ids that the tables say: the table of names or, where that is not there or can't be read, the main
+/// one, which has fewer. Rows that can't be read are left out. Tables that are not there have none.
 ///
 /// # Errors
-/// [`CallError`].
+/// [`CallError`], where it may go right a moment later.
 pub async fn read_claims(
     client: &Client,
     settings: &TableSettings,
     deadline: Instant,
-) -> Result<Vec<Claim>, CallError> {
+) -> Result<ReadClaims, CallError> {
+    let mut read = ReadClaims::default();
     for path in [&settings.names_path, &settings.path] {
         match client.read_table(path, deadline).await {
-            Ok(rows) => return Ok(rows.values().filter_map(claim).collect()),
-            Err(error) if is_not_for_us(&error) => {}
-            Err(error) => return Err(error),
+            Ok(rows) => {
+                read.claims = rows.values().filter_map(claim).collect();
+                break;
+            }
+            Err(error) if error.has(code::RESOLVE) => {}
+            Err(error) if error.is_passing() => return Err(error),
+            Err(error) => read.unread = read.unread.or_else(|| Some((path.clone(), error))),
         }
     }
-    Ok(Vec::new())
+    Ok(read)
 }
 
 /// What changes whenever [`read_claims`] may have another answer; none where there is no table.
 ///
 /// # Errors
-/// [`CallError`].
+/// [`CallError`], where it may go right a moment later.
 pub async fn revision(
     client: &Client,
     settings: &TableSettings,
     deadline: Instant,
 ) -> Result<Option<String>, CallError> {
+    let mut revisions = String::new();
     for path in [&settings.names_path, &settings.path] {
         // Older clusters know the revision of a node as a whole alone.
         for attribute in ["content_revision", "revision"] {
             match client.read(&Get { path: format!("{path}/@{attribute}") }, deadline).await {
-                Ok(answer) => return Ok(Some(format!("{path} {}", answer.value))),
-                Err(error) if is_not_for_us(&error) => {}
-                Err(error) => return Err(error),
+                Ok(answer) => {
+                    revisions.push_str(&format!("{path} {};", answer.value));
+                    break;
+                }
+                Err(error) if error.is_passing() => return Err(error),
+                Err(_) => {}
             }
         }
     }
-    Ok(None)
-}
-
-/// Whether a node is not there, or not for the robot to read.
-fn is_not_for_us(error: &CallError) -> bool {
-    error.has(code::RESOLVE) || error.has(code::AUTHORIZATION)
+    Ok(Some(revisions).filter(|revisions| !revisions.is_empty()))
 }
 
 /// The id that a row is about: that of a service, or of an alternative name of one, which others can

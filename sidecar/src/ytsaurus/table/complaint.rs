@@ -4,11 +4,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What was complained about last.
 #[derive(Debug, Default)]
-pub(super) struct Complaint(Mutex<Option<String>>);
+pub(in crate::ytsaurus) struct Complaint(Mutex<Option<String>>);
 
 impl Complaint {
     /// Whether this was not the last complaint; from now on it is.
-    pub(super) fn is_new(&self, text: &str) -> bool {
+    pub(in crate::ytsaurus) fn is_new(&self, text: &str) -> bool {
         let mut last = self.last();
         let new = last.as_deref() != Some(text);
         if new {
@@ -18,7 +18,7 @@ impl Complaint {
     }
 
     /// There is nothing to complain about; whether there was.
-    pub(super) fn settle(&self) -> bool {
+    pub(in crate::ytsaurus) fn settle(&self) -> bool {
         self.last().take().is_some()
     }
 

@@ -38,6 +38,15 @@ pub enum TableError {
     /// The transaction that held the lock is over: someone else may write now.
     #[error("the lock is lost: {0}")]
     Lost(CallError),
+    /// Which ids other sidecars gave is not known, and a table says it.
+    #[error(
+        "which ids other sidecars gave can't be read, so `{path}`, which says it, is left as it is; let the robot `read` \
+         it, or remove it where it is no such table"
+    )]
+    Unclaimed {
+        /// The table.
+        path: String,
+    },
 }
 
 impl TableError {
@@ -51,6 +60,25 @@ impl TableError {
             Self::Lost(error)
         } else {
             Self::Failed { doing, path, error }
+        }
+    }
+
+    /// Whether the same would have the same end a moment later.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Cut | Self::Lost(_) => false,
+            Self::Denied { .. } | Self::Unclaimed { .. } => true,
+            Self::Failed { error, .. } => !error.is_passing(),
+        }
+    }
+
+    /// Whether it went wrong with this node.
+    #[must_use]
+    pub fn is_about(&self, node: &str) -> bool {
+        match self {
+            Self::Cut | Self::Lost(_) => false,
+            Self::Denied { path, .. } | Self::Failed { path, .. } | Self::Unclaimed { path } => path == node,
         }
     }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::digest::Digest;
 use crate::ytsaurus::client::Client;
-use crate::ytsaurus::client::error::{CallError, code};
+use crate::ytsaurus::client::error::code;
 use crate::ytsaurus::commands::transactions::Transaction;
 use crate::ytsaurus::table::error::TableError;
 use crate::ytsaurus::table::rows::{self, Rows, Table};
@@ -79,9 +79,8 @@ impl Held {
         match client.read_table(path, deadline).await {
             Ok(rows) => Ok(Self::Rows(rows::digest(rows.values()))),
             Err(error) if error.has(code::RESOLVE) => Ok(Self::Missing),
-            Err(CallError::TooLarge(_) | CallError::Unreadable(_)) => Ok(Self::Unreadable),
-            Err(error) if error.has(code::AUTHORIZATION) => Ok(Self::Unreadable),
-            Err(error) => Err(TableError::new("read", path, error)),
+            Err(error) if error.is_passing() => Err(TableError::new("read", path, error)),
+            Err(_) => Ok(Self::Unreadable),
         }
     }
 }

@@ -2,6 +2,10 @@
 //!
 //! Both tables are written in one transaction, so that readers see the old rows or the new ones, and
 //! only where their rows differ from what they hold.
+//!
+//! Programs depend on the main table, so trouble with the table of names does not hold it back: what lasts
+//! costs the names alone at once, what passes does after a few attempts. And whoever does not know which
+//! ids others gave does not write the names at all: the others would take them for true.
 
 use std::sync::Arc;
 
@@ -18,6 +22,9 @@ use crate::ytsaurus::table::{Outcome, ServicesTable};
 
 /// After how many failures in a row the lock is given back: another may fare better.
 const MAX_FAILURES: u32 = 5;
+/// After how many failures with the names in a row the main table goes on without them, until the next
+/// audit.
+const NAMES_PATIENCE: u32 = 2;
 
 /// Whoever has the lock.
 #[derive(Debug)]
@@ -27,8 +34,11 @@ pub(super) struct Writer<'a> {
     /// What the tables should hold, as it was made last.
     sheets: Option<Both<Sheet>>,
     known: Option<Both<Held>>,
-    /// Names that the robot may not write.
+    /// Names that can't be written.
     refused: Option<Held>,
+    /// Whether it is known which ids others gave.
+    knows_claims: bool,
+    names_failures: u32,
 }
 
 /// One thing of each table.
@@ -41,7 +51,7 @@ struct Both<T> {
 impl<'a> Writer<'a> {
     /// Whoever has this lock.
     pub(super) const fn new(table: &'a ServicesTable, lease: &'a Lease<'a>) -> Self {
-        Self { table, lease, sheets: None, known: None, refused: None }
+        Self { table, lease, sheets: None, known: None, refused: None, knows_claims: false, names_failures: 0 }
     }
 
     /// Follows the registry until that makes no sense any longer; why.
@@ -56,15 +66,27 @@ impl<'a> Writer<'a> {
                     failures = 0;
                     self.table.succeeded(outcome);
                     tokio::time::sleep(pace.rest).await;
-                    if tokio::time::timeout(pace.audit, changes.changed()).await.is_err() {
-                        // Nothing happened here for long, but others can write as well.
-                        self.known = None;
-                        self.refused = None;
+                    tokio::select! {
+                        _ = changes.changed() => {}
+                        () = self.learns_claims(registry), if !self.knows_claims => {}
+                        () = tokio::time::sleep(pace.audit) => {
+                            // Nothing happened here for long, but others can write as well.
+                            self.known = None;
+                            self.refused = None;
+                            self.names_failures = 0;
+                        }
                     }
                 }
                 Err(error @ TableError::Lost(_)) => return error,
                 Err(error) => {
                     failures += 1;
+                    if error.is_about(&self.table.settings.names_path) {
+                        self.names_failures += 1;
+                        if !self.writes_names() {
+                            self.table.goes_without_names(&error);
+                            continue;
+                        }
+                    }
                     if failures >= MAX_FAILURES && !error.is_denied() {
                         return error;
                     }
@@ -77,6 +99,15 @@ impl<'a> Writer<'a> {
 
     async fn bring_up_to_date(&mut self, registry: &Registry) -> Result<Outcome, TableError> {
         let table = self.table;
+        // Before the services are taken: those that come then have the ids that others gave.
+        if registry.knows_claims(&table.provider) && !self.knows_claims {
+            self.knows_claims = true;
+            self.known = None;
+        }
+        let writes_names = self.writes_names();
+        if !self.knows_claims {
+            table.goes_without_names(&TableError::Unclaimed { path: table.settings.names_path.clone() });
+        }
         let sheets = self.sheets(registry).await?;
         let deadline = Instant::now() + table.pace.rewrite;
         // What fails from here on may have been carried out all the same.
@@ -84,13 +115,17 @@ impl<'a> Writer<'a> {
             Some(known) => known,
             None => Both {
                 services: Held::read(&table.client, &table.settings.path, deadline).await?,
-                names: Held::read(&table.client, &table.settings.names_path, deadline).await?,
+                names: if writes_names {
+                    Held::read(&table.client, &table.settings.names_path, deadline).await?
+                } else {
+                    Held::Unreadable
+                },
             },
         };
         let wanted = Both { services: sheets.services.held(), names: sheets.names.held() };
         let due = Both {
             services: known.services != wanted.services,
-            names: known.names != wanted.names && self.refused != Some(wanted.names),
+            names: writes_names && known.names != wanted.names && self.refused != Some(wanted.names),
         };
         let outcome = if due.services || due.names {
             self.rewrite(&sheets, known, due, deadline).await?
@@ -101,9 +136,24 @@ impl<'a> Writer<'a> {
             self.refused = (outcome == Outcome::WithoutNames).then_some(wanted.names);
         }
         let are_named = due.names && self.refused.is_none();
+        if are_named {
+            self.names_failures = 0;
+        }
         self.known = Some(Both { names: if are_named { wanted.names } else { known.names }, ..wanted });
         table.holds(sheets.services.rows().len());
         Ok(outcome)
+    }
+
+    /// Whether the table of names is written at all.
+    const fn writes_names(&self) -> bool {
+        self.knows_claims && self.names_failures < NAMES_PATIENCE
+    }
+
+    /// Waits until it is known which ids others gave.
+    async fn learns_claims(&self, registry: &Registry) {
+        while !registry.knows_claims(&self.table.provider) {
+            tokio::time::sleep(self.table.pace.rest).await;
+        }
     }
 
     /// What the tables should hold.
@@ -169,12 +219,11 @@ impl<'a> Writer<'a> {
             sheets.services.write(client, &settings.path, known.services, transaction, deadline).await?;
         }
         if !due.names {
-            return Ok(Outcome::Whole);
+            return Ok(if self.writes_names() { Outcome::Whole } else { Outcome::WithoutNames });
         }
         match sheets.names.write(client, &settings.names_path, known.names, transaction, deadline).await {
             Ok(()) => Ok(Outcome::Whole),
-            // Programs depend on the main table: it is not held back by this one.
-            Err(error @ TableError::Denied { .. }) => {
+            Err(error) if error.is_lasting() => {
                 self.table.goes_without_names(&error);
                 Ok(Outcome::WithoutNames)
             }

@@ -1,6 +1,8 @@
 //! The services table in Cypress: what stands in it, and who writes it.
 
+mod claims;
 mod handover;
+mod names;
 mod peer;
 mod trouble;
 mod whole;
@@ -177,6 +179,7 @@ async fn ids_are_read_back_and_only_when_they_changed() {
         let mut claims: Vec<String> = read_claims(&client, &settings(&cluster), deadline())
             .await
             .expect("claims")
+            .claims
             .into_iter()
             .map(|claim| format!("{} {} {} {}", claim.key.operation, claim.key.task, claim.key.service, claim.id))
             .collect();

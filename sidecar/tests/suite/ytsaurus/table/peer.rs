@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use taskgate::clock::ManualClock;
 use taskgate::digest::Digest;
-use taskgate::discovery::inventory::{Entry, Inventory, ServiceKey};
+use taskgate::discovery::inventory::{Claims, Entry, Inventory, ServiceKey};
 use taskgate::discovery::policy::Policy;
 use taskgate::discovery::publisher::Report;
 use taskgate::feed::{ControlState, Feed};
@@ -102,10 +102,15 @@ impl Peer {
         Self { registry, clock, metrics, stop, task }
     }
 
-    /// Its provider sees these services, `operation/task/service` each.
+    /// Its provider sees these services, `operation/task/service` each, and that nobody gave ids.
     pub(super) fn sees(&self, services: &[&str]) {
+        self.sees_with(services, Claims::new(Vec::new(), true));
+    }
+
+    /// The same, with what it knows of ids that others gave.
+    pub(super) fn sees_with(&self, services: &[&str], claims: Claims) {
         let services = services.iter().map(|text| entry(text).into()).collect();
-        self.report("yt", Report::Sees(Inventory { services, ..Inventory::default() }));
+        self.report("yt", Report::Sees(Inventory { services, claims, ..Inventory::default() }));
     }
 
     /// A provider says something.
