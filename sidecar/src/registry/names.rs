@@ -16,10 +16,10 @@ use std::sync::Arc;
 
 use taskgate_core::label::Label;
 use taskgate_core::naming::alias_label;
-use taskgate_core::service::MAX_LABELS;
+use taskgate_core::service::{InvalidService, MAX_LABELS};
 
 use crate::discovery::inventory::{Claim, Claims, Entry, Problem, ServiceKey};
-use crate::registry::names::ids::Ids;
+use crate::registry::names::ids::{Ids, is_publishable};
 
 pub use crate::registry::names::ids::NamedId;
 
@@ -85,7 +85,7 @@ impl Names {
         let aliases: Vec<Vec<Label>> = entries.iter().map(|entry| alias_labels(entry)).collect();
         self.release_aliases(entries, &aliases);
         let named = entries.iter().zip(aliases).map(|(entry, aliases)| {
-            let id = self.ids.id(&entry.key)?.clone();
+            let id = self.ids.id(&entry.key).filter(|_| wanted.get(&entry.key) == Some(&entry.key))?.clone();
             let labels = self.labels(entry, &id, aliases, &wanted, problems);
             Some(Assigned { id, labels })
         });
@@ -162,11 +162,18 @@ pub fn subject(key: &ServiceKey) -> String {
 }
 
 /// Which names want an id, and the service that each is of. A service's own name counts before
-/// another's alternative name.
+/// another's alternative name. A service with a name that can't be published wants none at all.
 fn wanted_ids(entries: &[Arc<Entry>], problems: &mut Vec<Problem>) -> HashMap<Arc<ServiceKey>, Arc<ServiceKey>> {
+    let is_good = |entry: &&Arc<Entry>| {
+        is_publishable(&entry.key) && alternative_keys(entry).all(|alternative| is_publishable(&alternative))
+    };
+    let (good, bad): (Vec<&Arc<Entry>>, Vec<_>) = entries.iter().partition(is_good);
+    problems.extend(
+        bad.iter().map(|entry| Problem { subject: subject(&entry.key), reason: InvalidService::Name.to_string() }),
+    );
     let mut wanted: HashMap<Arc<ServiceKey>, Arc<ServiceKey>> =
-        entries.iter().map(|entry| (Arc::clone(&entry.key), Arc::clone(&entry.key))).collect();
-    for entry in entries {
+        good.iter().map(|entry| (Arc::clone(&entry.key), Arc::clone(&entry.key))).collect();
+    for entry in good {
         for key in alternative_keys(entry) {
             match wanted.get(&key) {
                 Some(owner) if *owner != entry.key => {

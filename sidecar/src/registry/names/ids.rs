@@ -25,7 +25,7 @@ pub struct NamedId {
 /// Which name has which id.
 ///
 /// Invariants: `ids` and `taken` say the same; `departed` has the keys of `ids` that are not wanted
-/// now, each once, who went first before the others.
+/// now, each once, who went first before the others; all keys are publishable.
 #[derive(Debug)]
 pub(super) struct Ids {
     ids: HashMap<Arc<ServiceKey>, Label>,
@@ -40,7 +40,7 @@ impl NamedId {
     /// published under them.
     #[must_use]
     pub fn new(id: &str, key: Arc<ServiceKey>) -> Option<Self> {
-        if !is_rememberable(&key) {
+        if !is_publishable(&key) {
             return None;
         }
         let id = digest(&key).ids().find(|one| one.as_str() == id)?;
@@ -104,12 +104,11 @@ impl Ids {
     /// order. How many are of services that went.
     pub(super) fn remembered(&self) -> (Vec<NamedId>, usize) {
         let named = |(key, id): (&Arc<ServiceKey>, &Label)| NamedId { id: id.clone(), key: Arc::clone(key) };
-        let is_kept = |key: &&Arc<ServiceKey>| is_rememberable(key);
         let departed: HashSet<&Arc<ServiceKey>> = self.departed.iter().collect();
         let mut all = Vec::with_capacity(self.ids.len());
-        all.extend(self.departed.iter().filter(is_kept).filter_map(|key| self.ids.get_key_value(key)).map(named));
+        all.extend(self.departed.iter().filter_map(|key| self.ids.get_key_value(key)).map(named));
         let went = all.len();
-        all.extend(self.ids.iter().filter(|(key, _)| is_kept(key) && !departed.contains(key)).map(named));
+        all.extend(self.ids.iter().filter(|(key, _)| !departed.contains(key)).map(named));
         (all, went)
     }
 
@@ -138,7 +137,8 @@ impl Ids {
         }
     }
 
-    /// Gives an id to who is wanted and has none, and a longer one where the short one is another's.
+    /// Gives an id to who is wanted and has none, and a longer one where the short one is another's. All
+    /// that is wanted is publishable.
     pub(super) fn assign(&mut self, wanted: &HashMap<Arc<ServiceKey>, Arc<ServiceKey>>, problems: &mut Vec<Problem>) {
         let mut new: Vec<&Arc<ServiceKey>> = wanted.keys().filter(|key| !self.ids.contains_key(*key)).collect();
         new.sort();
@@ -219,10 +219,10 @@ impl Default for Ids {
     }
 }
 
-/// Whether names are such that their service can be published. Others need not be remembered, which
-/// bounds what is.
-fn is_rememberable(key: &ServiceKey) -> bool {
-    let is_name = |name: &String| name.len() <= MAX_NAME && !name.chars().any(char::is_control);
+/// Whether names are such that their service can be published. Others get no id, which bounds what is
+/// remembered.
+pub(super) fn is_publishable(key: &ServiceKey) -> bool {
+    let is_name = |name: &String| !name.is_empty() && name.len() <= MAX_NAME && !name.chars().any(char::is_control);
     [&key.operation, &key.task, &key.service].into_iter().all(is_name)
 }
 

@@ -158,12 +158,25 @@ fn only_true_ids_of_real_names_are_remembered() {
     for id in ["", "ae5cf6f5", "my-app", &suffix("op", 8).to_uppercase(), &suffix("op", 9), &suffix("op", 63)] {
         assert_eq!(NamedId::new(id, key("op")), None, "{id}");
     }
-    for operation in ["a\nb".to_owned(), "a".repeat(257)] {
+    for operation in [String::new(), "a\nb".to_owned(), "a".repeat(257)] {
         assert_eq!(NamedId::new(&suffix(&operation, 8), key(&operation)), None, "{operation}");
     }
+}
+
+#[test]
+fn what_can_not_be_published_gets_no_id() {
     let registry = registry(&["file"]);
-    publish(&registry, "file", &[entry(&"a".repeat(257), "ui"), entry("op", "ui")]);
-    assert_eq!(remembered(&registry), [(short("op"), "op".to_owned())]);
+    let changes = registry.follow_names();
+    let mut other = entry("op", "ui");
+    other.alternatives = vec!["port0".into(), "a".repeat(257)];
+    publish(&registry, "file", &[entry(&"a".repeat(257), "ui"), entry("op", &"a".repeat(257)), other]);
+    assert!(!changes.has_changed().expect("is followed"));
+    assert_eq!(problems(&registry).matches("is empty, too long or has control characters").count(), 3);
+    // Another's bad name takes nothing away.
+    let alternative = Entry { alternatives: vec!["ui".into()], ..entry("op", "web") };
+    publish(&registry, "file", &[entry("op", "ui"), alternative, entry("op", "a\nb")]);
+    assert_eq!(remembered(&registry).len(), 2);
+    assert_eq!(operation_at(&registry, &short("op")).as_deref(), Some("op"));
 }
 
 #[test]
