@@ -166,7 +166,7 @@ impl Discovery {
         let with_ports = listed.operations.iter().filter(|operation| has_ports(&operation.offer));
         ports.learn(client, with_ports.flat_map(|one| jobs.of(&one.id)), settings, deadline).await;
         let nodes: HashSet<&str> = jobs.all().map(|job| job.address.host.as_str()).collect();
-        hosts.look_up(&nodes).await;
+        hosts.look_up(&nodes, deadline).await;
 
         let is_spark = |operation: &Operation| matches!(operation.offer, Offer::Spark(_));
         if listed.operations.iter().any(is_spark) || jobs.all().any(|job| job.remembered_until.is_some()) {
@@ -196,7 +196,9 @@ impl Discovery {
             let known = entries.remove(&operation.id).unwrap_or_default();
             let is_unanswered = jobs.is_unanswered(&operation.id)
                 || written.is_unanswered(&operation.id)
-                || found.jobs.iter().any(|(job, _)| ports.is_unanswered(&job.id));
+                || found.jobs.iter().any(|(job, _)| {
+                    ports.is_unanswered(&job.id) || hosts.is_unanswered(&job.address.host)
+                });
             // Nothing at all is known of where it is: whoever knew more goes on with that.
             let nowhere = now.iter().all(|entry| entry.endpoints.is_empty());
             let is_unseen = is_young && is_unanswered && nowhere && known.is_empty();
