@@ -10,6 +10,9 @@ use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use serde_json::{Map, Value};
 
+/// The most characters that a message quotes.
+const MAX_SHOWN: usize = 80;
+
 /// The text that JSON from the cluster stands for; none where its bytes are not UTF-8.
 #[must_use]
 pub fn decode(json: &str) -> Option<String> {
@@ -25,6 +28,12 @@ pub fn decode(json: &str) -> Option<String> {
 #[must_use]
 pub fn decode_key(json: &str) -> Option<String> {
     decode(if json.starts_with("$$") { json.get(1..)? } else { json })
+}
+
+/// Text of someone else's, for a message: as much of it as someone reads, without control characters.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(MAX_SHOWN).collect()
 }
 
 /// A value with all its strings and keys as they are meant. Those that are not UTF-8 become null; keys

@@ -151,8 +151,7 @@ fn name(key: &str) -> Option<String> {
 
 /// Text of a user's, for a message.
 pub(super) fn shown(text: &str) -> String {
-    let decoded = text::decode_key(text).unwrap_or_else(|| text.to_owned());
-    decoded.chars().filter(|character| !character.is_control()).take(80).collect()
+    text::shown(&text::decode_key(text).unwrap_or_else(|| text.to_owned()))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::ytsaurus::discovery::job::Job;
 use crate::ytsaurus::discovery::operation::{Offer, Operation};
 use crate::ytsaurus::discovery::owners::Owners;
 use crate::ytsaurus::discovery::spark::{CLUSTER_SERVICES, ClusterService, DRIVER_SERVICE, Spark};
+use crate::ytsaurus::text;
 
 /// The ports of a job, by index; none where one is no port.
 pub type Ports = Arc<[Option<u16>]>;
@@ -149,11 +150,11 @@ impl Composing<'_> {
         for (count, what) in [
             (missing, format!("have no port {index}; raise `port_count` or lower `port_index`")),
             (invalid, format!("have a port {index} that is none")),
-            (homeless, "are on nodes whose names have no address".to_owned()),
+            (homeless, "are on nodes whose names have no address, or none in time".to_owned()),
             (taken, "are not listed, and other operations' jobs have their ports by now".to_owned()),
         ] {
             if count > 0 {
-                self.reasons.push(format!("task {task}, service {service}: {count} jobs {what}"));
+                self.reasons.push(format!("{}: {count} jobs {what}", place(task, service)));
             }
         }
         self.bounded(task, service, endpoints)
@@ -172,7 +173,7 @@ impl Composing<'_> {
                 Ok(ip) => endpoints.push(endpoint(ip, address.port)),
                 Err(reason) => {
                     let HostPort { host, port } = address;
-                    self.reasons.push(format!("task {task}, service {service}: {host}:{port} {reason}"));
+                    self.reasons.push(format!("{}: {host}:{port} {reason}", place(task, service)));
                 }
             }
         }
@@ -197,7 +198,7 @@ impl Composing<'_> {
         endpoints.retain(|endpoint| seen.insert(endpoint.address));
         if endpoints.len() > MAX_ENDPOINTS {
             endpoints.truncate(MAX_ENDPOINTS);
-            self.reasons.push(format!("task {task}, service {service}: requests go to {MAX_ENDPOINTS} jobs alone"));
+            self.reasons.push(format!("{}: requests go to {MAX_ENDPOINTS} jobs alone", place(task, service)));
         }
         endpoints
     }
@@ -215,7 +216,7 @@ impl Composing<'_> {
         let allowed = self.rules.forward_credential == ForwardCredential::Annotated;
         if forward_credential && !allowed {
             let reason = "asks for its visitors' credentials, which `forward_credential: never` forbids";
-            self.reasons.push(format!("task {task}, service {service}: {reason}"));
+            self.reasons.push(format!("{}: {reason}", place(task, service)));
         }
         let key = ServiceKey { operation: operation.id.clone(), task: task.into(), service: service.into() };
         self.entries.push(Entry {
@@ -228,6 +229,11 @@ impl Composing<'_> {
             forward_credential: forward_credential && allowed,
         });
     }
+}
+
+/// A service, for a message.
+fn place(task: &str, service: &str) -> String {
+    format!("task {}, service {}", text::shown(task), text::shown(service))
 }
 
 fn endpoint(ip: IpAddr, port: u16) -> Endpoint {

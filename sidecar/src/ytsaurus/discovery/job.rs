@@ -75,8 +75,8 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 /// [`JobError`].
 pub fn read(raw: &RawValue, network: Option<&str>) -> Result<Option<Job>, JobError> {
     let unknown = |reason: String| JobError::Job { id: "of an unknown id".into(), reason };
-    let wire: WireJob<'_> =
-        serde_json::from_str(raw.get()).map_err(|error| unknown(format!("can't be read: {error}")))?;
+    let wire: WireJob<'_> = serde_json::from_str(raw.get())
+        .map_err(|error| unknown(format!("can't be read: {}", text::shown(&error.to_string()))))?;
     let Text(id) = wire.id;
     if !guid::is_guid(&id) {
         return Err(unknown("its id is none".into()));

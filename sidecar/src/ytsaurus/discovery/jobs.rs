@@ -16,6 +16,7 @@ use crate::ytsaurus::discovery::annotation::{Annotation, Wanted};
 use crate::ytsaurus::discovery::job::{self, Job};
 use crate::ytsaurus::discovery::operation::Offer;
 use crate::ytsaurus::settings::YtsaurusSettings;
+use crate::ytsaurus::text;
 
 /// The most pages of one operation: more jobs than that are never looked at.
 const MAX_PAGES: usize = 20;
@@ -188,6 +189,7 @@ impl Jobs {
             is_wanted && *count <= MAX_ENDPOINTS
         });
         for (task, count) in counts.into_iter().filter(|(_, count)| *count > MAX_ENDPOINTS) {
+            let task = text::shown(&task);
             of_operation.reason(format!("task {task}: has {count} jobs; requests go to {MAX_ENDPOINTS} of them"));
         }
     }
