@@ -138,8 +138,20 @@ fn without_asking(policy: &Policy, actor: &Actor) -> Authorisation {
 
 /// Whether the cluster says that there is no such user: someone whose credential has outlived them.
 fn is_unknown(error: &CallError, user: &str) -> bool {
-    let text = format!("No such user \"{user}\"");
-    matches!(error, CallError::Credential(error) | CallError::Refused(error) if error.says(&text))
+    // The second is how a name is written where it is not escaped.
+    let texts = [quoted(user), format!("\"{user}\"")].map(|name| format!("No such user {name}"));
+    let (CallError::Credential(error) | CallError::Refused(error)) = error else { return false };
+    texts.iter().any(|text| error.says(text))
+}
+
+/// A name as the cluster quotes it (`%Qv`): what is not ASCII is escaped, byte by byte.
+fn quoted(name: &str) -> String {
+    let bytes = name.bytes().map(|byte| match byte {
+        b'"' | b'\\' => format!("\\{}", char::from(byte)),
+        b' '..=b'~' => char::from(byte).to_string(),
+        _ => format!("\\x{byte:02x}"),
+    });
+    format!("\"{}\"", bytes.collect::<String>())
 }
 
 #[cfg(test)]
@@ -176,6 +188,16 @@ mod tests {
         assert!(
             !is_unknown(&CallError::Credential(error.clone()), "bo") && !is_unknown(&CallError::Refused(error), "")
         );
+        // The cluster writes names so, and so in bytes.
+        for (name, text) in [
+            ("б\u{e9}", r#""\xd0\xb1\xc3\xa9""#),
+            ("б\u{e9}", "\"Ð±Ã©\""),
+            ("a\\\"b", r#""a\\\"b""#),
+            ("a b", r#""a b""#),
+        ] {
+            let error = CallError::Refused(YtError::new(code::GENERIC, format!("No such user {text}")));
+            assert!(is_unknown(&error, name) && !is_unknown(&error, "a") && !is_unknown(&error, "б"), "{text}");
+        }
         let robot = YtError::new(code::AUTHENTICATION, "Token was not recognized");
         assert!(!is_unknown(&CallError::Credential(robot), "bob"));
     }

@@ -39,6 +39,8 @@ pub const SAFE_FORMAT: &str =
     r#"{"$value":"json","$attributes":{"attributes_mode":"never","stringify_nan_and_infinity":true}}"#;
 /// The most bytes of an answer. A page of a thousand operations has a few megabytes.
 pub const MAX_ANSWER: usize = 64 << 20;
+/// The most bytes that are reserved for an answer before it comes.
+const MAX_RESERVED: usize = 64 << 10;
 /// Parameters that are longer go into the body: headers have bounds on the way.
 const MAX_HEADER: usize = 4 << 10;
 /// After which failed attempt of a call that is said in the log.
@@ -332,8 +334,9 @@ async fn exchange(request: reqwest::RequestBuilder) -> Result<Bytes, CallError> 
     let response = request.send().await.map_err(|error| failed(&error))?;
     let response: http::Response<reqwest::Body> = response.into();
     let (head, mut body) = response.into_parts();
+    // What the proxy says of the length is worth a little memory, not all that it says.
     let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let mut bytes = Vec::with_capacity(length.unwrap_or_default().min(MAX_ANSWER));
+    let mut bytes = Vec::with_capacity(length.unwrap_or_default().min(MAX_RESERVED));
     let mut trailers = HeaderMap::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| failed(&error))?;

@@ -124,10 +124,16 @@ impl YtError {
         self.any(&|error| error.code == code, MAX_DEPTH)
     }
 
-    /// Whether the error, or anything that it comes from, says that.
+    /// Whether the error, or anything that it comes from, says that, in characters.
     #[must_use]
     pub fn says(&self, text: &str) -> bool {
-        self.any(&|error| error.message.contains(text), MAX_DEPTH)
+        self.any(&|error| error.text().contains(text), MAX_DEPTH)
+    }
+
+    /// Its own text, in characters.
+    fn text(&self) -> String {
+        // Bytes as characters, as everywhere in the cluster's JSON; proxies on the way write text.
+        text::decode(&self.message).unwrap_or_else(|| self.message.clone())
     }
 
     /// The same with other texts.
@@ -156,8 +162,7 @@ impl std::fmt::Display for YtError {
         while let Some(current) = error.filter(|_| codes.len() < MAX_DEPTH) {
             codes.push(current.code.to_string());
             if !current.message.is_empty() {
-                // Bytes as characters, as everywhere in the cluster's JSON; proxies on the way write text.
-                texts.push(text::decode(&current.message).unwrap_or_else(|| current.message.clone()));
+                texts.push(current.text());
             }
             error = current.inner_errors.first();
         }

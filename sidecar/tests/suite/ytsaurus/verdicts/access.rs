@@ -11,7 +11,7 @@ use taskgate::discovery::policy::{Authorisation, Policy};
 use taskgate::ytsaurus::access::{Access, Acls};
 use taskgate_core::identity::WireIdentity;
 use taskgate_core::service::{AccessLevel, Protocol};
-use taskgate_emulators::ytsaurus::{Fault, Ytsaurus};
+use taskgate_emulators::ytsaurus::{ClusterError, Fault, Ytsaurus};
 use tokio::time::Instant;
 
 use crate::ytsaurus::support::{client, yson};
@@ -82,6 +82,22 @@ async fn an_operation_that_is_gone_is_no_service_any_more() {
     cluster.remove_operation(operation);
     let entry = entry(&operation.to_string(), AccessLevel::CanRead);
     assert_eq!(access.authorise(&entry, &actor("alice")).await, Authorisation::UnknownService);
+}
+
+#[tokio::test]
+async fn a_user_who_is_gone_may_not_whatever_the_name() {
+    let (cluster, operation) = with_operation().await;
+    let (access, _) = access(&cluster);
+    let entry = entry(&operation.to_string(), AccessLevel::CanRead);
+    for name in ["dave", "жанна é", "a\"b\\"] {
+        assert_eq!(access.authorise(&entry, &actor(name)).await, Authorisation::AccessDenied, "{name}");
+    }
+    // As the cluster quotes names.
+    let error = ClusterError::generic(r#"No such user "\xd0\xb6""#);
+    cluster.fail("check_operation_permission", 2, Fault::Refuse { status: 400, error });
+    assert_eq!(access.authorise(&entry, &actor("ж")).await, Authorisation::AccessDenied);
+    let other = access.authorise(&entry, &actor("з")).await;
+    assert!(matches!(other, Authorisation::Unavailable(_)), "{other:?}");
 }
 
 #[tokio::test]
