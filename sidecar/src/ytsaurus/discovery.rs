@@ -36,6 +36,7 @@ use crate::ytsaurus::discovery::annotation::{Annotation, MAX_SERVICES, Wanted};
 use crate::ytsaurus::discovery::claims::Claims;
 use crate::ytsaurus::discovery::compose::{Found, Rules, services};
 use crate::ytsaurus::discovery::hosts::Hosts;
+use crate::ytsaurus::discovery::job::Job;
 use crate::ytsaurus::discovery::jobs::{Jobs, list_jobs};
 use crate::ytsaurus::discovery::listing::{ListingError, list};
 use crate::ytsaurus::discovery::operation::{Offer, Operation, bounded};
@@ -194,11 +195,10 @@ impl Discovery {
             let (now, wrong) = services(operation, &found, &rules);
             reasons.extend(wrong);
             let known = entries.remove(&operation.id).unwrap_or_default();
+            let is_unknown = |job: &Job| ports.is_unanswered(&job.id) || hosts.is_unanswered(&job.address.host);
             let is_unanswered = jobs.is_unanswered(&operation.id)
                 || written.is_unanswered(&operation.id)
-                || found.jobs.iter().any(|(job, _)| {
-                    ports.is_unanswered(&job.id) || hosts.is_unanswered(&job.address.host)
-                });
+                || found.jobs.iter().any(|(job, _)| is_unknown(job));
             // Nothing at all is known of where it is: whoever knew more goes on with that.
             let nowhere = now.iter().all(|entry| entry.endpoints.is_empty());
             let is_unseen = is_young && is_unanswered && nowhere && known.is_empty();
