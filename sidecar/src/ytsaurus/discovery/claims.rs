@@ -79,7 +79,7 @@ impl Claims {
         match read.unread {
             Some((path, error)) => self.complain(&path, &error),
             None if self.complaint.settle() => {
-                tracing::info!(table = table.names_path, "ids of other sidecars are read again")
+                tracing::info!(table = table.names_path, "ids of other sidecars are read again");
             }
             None => {}
         }
