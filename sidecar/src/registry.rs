@@ -6,6 +6,7 @@
 
 pub mod memory;
 pub mod names;
+pub mod problems;
 pub mod provider;
 pub mod published;
 pub mod state;

@@ -18,8 +18,9 @@ use taskgate_core::label::Label;
 use taskgate_core::naming::alias_label;
 use taskgate_core::service::{InvalidService, MAX_LABELS};
 
-use crate::discovery::inventory::{Claim, Claims, Entry, Problem, ServiceKey};
+use crate::discovery::inventory::{Claim, Claims, Entry, ServiceKey};
 use crate::registry::names::ids::{Ids, is_publishable};
+use crate::registry::problems::{Reasons, subject};
 
 pub use crate::registry::names::ids::NamedId;
 
@@ -71,15 +72,19 @@ impl Names {
     }
 
     /// Takes ids that others gave; to be followed by [`Names::assign`], which names anew who lost an
-    /// id. Claims of names that nobody wants now are remembered as those of services that went. What
-    /// can't be is a problem; of claims that contradict each other the first counts.
-    pub fn adopt<'a>(&mut self, claims: impl IntoIterator<Item = &'a Claim>, problems: &mut Vec<Problem>) {
-        self.ids.adopt(claims, problems);
+    /// id. Claims of names that nobody wants now are remembered as those of services that went. Of claims
+    /// that contradict each other the first counts. Those that can't be true are not taken: they come
+    /// back, each with whose it is.
+    pub fn adopt<'a, Whose>(
+        &mut self,
+        claims: impl IntoIterator<Item = (Whose, &'a Claim)>,
+    ) -> Vec<(Whose, &'a Claim)> {
+        self.ids.adopt(claims)
     }
 
     /// Names services. `entries` are in the order in which they count, with distinct keys; the
     /// result is in the same order, with none where a service can't be named.
-    pub fn assign(&mut self, entries: &[Arc<Entry>], problems: &mut Vec<Problem>) -> Vec<Option<Assigned>> {
+    pub fn assign(&mut self, entries: &[Arc<Entry>], problems: &mut Reasons) -> Vec<Option<Assigned>> {
         let wanted = wanted_ids(entries, problems);
         self.ids.assign(&wanted, problems);
         let aliases: Vec<Vec<Label>> = entries.iter().map(|entry| alias_labels(entry)).collect();
@@ -111,7 +116,7 @@ impl Names {
         id: &Label,
         aliases: Vec<Label>,
         wanted: &HashMap<Arc<ServiceKey>, Arc<ServiceKey>>,
-        problems: &mut Vec<Problem>,
+        problems: &mut Reasons,
     ) -> Vec<Label> {
         let mut labels: Vec<Label> = alternative_keys(entry)
             .filter(|key| wanted.get(key) == Some(&entry.key))
@@ -125,7 +130,7 @@ impl Names {
                 Some(owner) if *owner != entry.key => {
                     let reason =
                         format!("label `{label}` is that of {}; give one of them another alias", subject(owner));
-                    problems.push(Problem { subject: subject(&entry.key), reason });
+                    problems.add(&entry.key, reason);
                 }
                 _ => {
                     self.aliases.insert(label.clone(), Arc::clone(&entry.key));
@@ -141,11 +146,11 @@ impl Names {
                  and no `-` in task or service",
                 alias.chars().filter(|character| !character.is_control()).take(80).collect::<String>()
             );
-            problems.push(Problem { subject: subject(&entry.key), reason });
+            problems.add(&entry.key, reason);
         }
         if labels.len() > MAX_LABELS {
             let reason = format!("has more than {MAX_LABELS} labels; the rest are left out");
-            problems.push(Problem { subject: subject(&entry.key), reason });
+            problems.add(&entry.key, reason);
             for label in labels.drain(MAX_LABELS..) {
                 self.aliases.remove(&label);
             }
@@ -154,23 +159,14 @@ impl Names {
     }
 }
 
-/// A service's names, for a message.
-#[must_use]
-pub fn subject(key: &ServiceKey) -> String {
-    let text = format!("service {} of task {} of operation {}", key.service, key.task, key.operation);
-    text.chars().filter(|character| !character.is_control()).take(300).collect()
-}
-
 /// Which names want an id, and the service that each is of. A service's own name counts before
 /// another's alternative name. A service with a name that can't be published wants none at all.
-fn wanted_ids(entries: &[Arc<Entry>], problems: &mut Vec<Problem>) -> HashMap<Arc<ServiceKey>, Arc<ServiceKey>> {
+fn wanted_ids(entries: &[Arc<Entry>], problems: &mut Reasons) -> HashMap<Arc<ServiceKey>, Arc<ServiceKey>> {
     let is_good = |entry: &&Arc<Entry>| {
         is_publishable(&entry.key) && alternative_keys(entry).all(|alternative| is_publishable(&alternative))
     };
     let (good, bad): (Vec<&Arc<Entry>>, Vec<_>) = entries.iter().partition(is_good);
-    problems.extend(
-        bad.iter().map(|entry| Problem { subject: subject(&entry.key), reason: InvalidService::Name.to_string() }),
-    );
+    bad.iter().for_each(|entry| problems.add(&entry.key, InvalidService::Name.to_string()));
     let mut wanted: HashMap<Arc<ServiceKey>, Arc<ServiceKey>> =
         good.iter().map(|entry| (Arc::clone(&entry.key), Arc::clone(&entry.key))).collect();
     for entry in good {
@@ -178,7 +174,7 @@ fn wanted_ids(entries: &[Arc<Entry>], problems: &mut Vec<Problem>) -> HashMap<Ar
             match wanted.get(&key) {
                 Some(owner) if *owner != entry.key => {
                     let reason = format!("its other name `{}` is that of {}", key.service, subject(owner));
-                    problems.push(Problem { subject: subject(&entry.key), reason });
+                    problems.add(&entry.key, reason);
                 }
                 Some(_) => {}
                 None => {

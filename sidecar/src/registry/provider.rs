@@ -7,9 +7,7 @@ use serde::Serialize;
 use taskgate_core::time::UnixTime;
 
 use crate::discovery::inventory::{Claims, Entry, Problem};
-
-/// The most problems of one provider that are kept.
-pub(super) const MAX_PROBLEMS: usize = 1_000;
+use crate::registry::problems::MAX_PROBLEMS;
 
 /// One provider, as the registry knows it.
 #[derive(Debug)]
@@ -21,8 +19,6 @@ pub(super) struct Provider {
     pub(super) published: bool,
     pub(super) unread: Vec<Problem>,
     pub(super) naming: Vec<Problem>,
-    /// The problems before the rebuild that is under way.
-    pub(super) known_naming: Vec<Problem>,
     pub(super) failure: Option<String>,
     pub(super) last_success: Option<UnixTime>,
 }
@@ -51,7 +47,6 @@ impl Provider {
             published: false,
             unread: Vec::new(),
             naming: Vec::new(),
-            known_naming: Vec::new(),
             failure: None,
             last_success: None,
         }
@@ -66,7 +61,8 @@ impl Provider {
 
     /// Takes the services of an inventory, keeping entries that did not change as they are. They count in the order
     /// of their names, so that every sidecar of a fleet comes to the same end. What has to be done
-    /// about it: None where services came or went or are called otherwise, else the entries to pack.
+    /// about it: None where services came or went or are called otherwise, else the entries to pack. The
+    /// problems are already [`fair`](crate::registry::problems::fair).
     pub(super) fn take_inventory(
         &mut self,
         mut services: Vec<Arc<Entry>>,
@@ -110,18 +106,26 @@ impl Provider {
         } else {
             self.entries.extend(before);
         }
+        log_new(&self.name, &problems, &self.unread);
         self.unread = problems;
-        self.unread.truncate(MAX_PROBLEMS);
         changed
     }
 
+    /// Takes what is wrong with the names of services, [`fair`](crate::registry::problems::fair) already.
+    pub(super) fn take_naming(&mut self, naming: Vec<Problem>) {
+        log_new(&self.name, &naming, &self.naming);
+        self.naming = naming;
+    }
+
     pub(super) fn status(&self) -> ProviderStatus {
+        // Neither kind hides the other.
+        let unread = MAX_PROBLEMS - self.naming.len().min(MAX_PROBLEMS / 2);
         ProviderStatus {
             name: self.name.to_string(),
             failure: self.failure.clone(),
             last_success: self.last_success,
             services: self.entries.len(),
-            problems: self.unread.iter().chain(&self.naming).take(MAX_PROBLEMS).cloned().collect(),
+            problems: self.unread.iter().take(unread).chain(&self.naming).take(MAX_PROBLEMS).cloned().collect(),
         }
     }
 }
@@ -132,9 +136,9 @@ fn is_called_the_same(left: &Entry, right: &Entry) -> bool {
 }
 
 /// Logs problems that were not known.
-pub(super) fn log_new(provider: &str, problems: &[Problem], known: &[Problem]) {
+fn log_new(provider: &str, problems: &[Problem], known: &[Problem]) {
     let known: HashSet<(&str, &str)> = known.iter().map(|one| (one.subject.as_str(), one.reason.as_str())).collect();
-    for Problem { subject, reason } in problems.iter().take(MAX_PROBLEMS) {
+    for Problem { subject, reason } in problems {
         if !known.contains(&(subject.as_str(), reason.as_str())) {
             tracing::warn!(provider, subject, reason, "something is wrong with a service");
         }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use taskgate_core::time::UnixTime;
 
-use crate::discovery::inventory::{Entry, Problem, ServiceKey};
+use crate::discovery::inventory::{Claim, Entry, Problem, ServiceKey};
 use crate::discovery::publisher::Report;
-use crate::registry::names::{NamedId, Names, subject};
-use crate::registry::provider::{MAX_PROBLEMS, Provider, ProviderStatus, log_new};
+use crate::registry::names::{NamedId, Names};
+use crate::registry::problems::{Reasons, fair, subject};
+use crate::registry::provider::{Provider, ProviderStatus};
 use crate::registry::published::Published;
 
 /// The registry's state.
@@ -22,6 +23,9 @@ pub struct State {
     pending: Pending,
 }
 
+/// An entry, and the provider that has it.
+type Chosen = (Arc<str>, Arc<Entry>);
+
 /// What reports changed since the table was last made.
 #[derive(Debug, Default)]
 enum Pending {
@@ -31,7 +35,7 @@ enum Pending {
     #[default]
     Nothing,
     /// These entries, of these providers, and none of their names.
-    Some(Vec<(Arc<str>, Arc<Entry>)>),
+    Some(Vec<Chosen>),
 }
 
 /// A service that is new or changed.
@@ -136,7 +140,6 @@ impl State {
                 self.pending = Pending::Everything;
             }
             Report::Sees(inventory) => {
-                log_new(provider, &inventory.problems, &known.unread);
                 let whole = inventory.partial.is_none();
                 if whole {
                     known.last_success = Some(now);
@@ -144,7 +147,8 @@ impl State {
                 known.failure = inventory.partial;
                 let name = Arc::clone(&known.name);
                 let claimed = known.take_claims(inventory.claims) && !self.names.agree_with(&known.claims);
-                let changed = known.take_inventory(inventory.services, inventory.problems, whole);
+                let problems = inventory.problems.into_iter().map(|problem| (problem.subject.clone(), problem));
+                let changed = known.take_inventory(inventory.services, fair(problems), whole);
                 self.pending.add(&name, changed.filter(|_| !claimed));
             }
         }
@@ -201,13 +205,13 @@ impl State {
 
     /// Names and packs all services, and finds what changed.
     fn rebuild(&mut self) -> Change {
-        let chosen = self.choose();
+        let (chosen, passed_over) = self.choose();
         let entries: Vec<Arc<Entry>> = chosen.iter().map(|(_, entry)| Arc::clone(entry)).collect();
-        let mut naming = Vec::new();
+        let mut naming = Reasons::default();
         if self.providers.iter().all(|provider| provider.published) {
             self.names.settle();
         }
-        self.names.adopt(self.providers.iter().flat_map(|provider| provider.claims.iter()), &mut naming);
+        let untrue = self.adopt_claims();
         let assigned = self.names.assign(&entries, &mut naming);
         let mut services = HashMap::with_capacity(chosen.len());
         let mut change = Change::default();
@@ -233,22 +237,38 @@ impl State {
                     change.upserts.push(Upsert { before, now });
                 }
                 Err(error) => {
-                    naming.push(Problem { subject: subject(&entry.key), reason: error.to_string() });
+                    naming.add(&entry.key, error.to_string());
                     change.removals.extend(before);
                 }
             }
         }
         change.removals.extend(std::mem::replace(&mut self.services, services).into_values());
-        self.keep_problems(naming);
+        self.keep_problems(passed_over, naming, untrue);
         change
     }
 
-    /// Every service once: the first provider that has it counts.
-    fn choose(&mut self) -> Vec<(Arc<str>, Arc<Entry>)> {
-        let mut chosen: Vec<(Arc<str>, Arc<Entry>)> = Vec::new();
+    /// Takes the ids that others gave. For each provider, what it claims that can't be true.
+    fn adopt_claims(&mut self) -> Vec<Vec<Problem>> {
+        let mut untrue: Vec<Vec<Problem>> = self.providers.iter().map(|_| Vec::new()).collect();
+        let claims = self.providers.iter().enumerate();
+        let claims = claims.flat_map(|(whose, provider)| provider.claims.iter().map(move |claim| (whose, claim)));
+        for (whose, Claim { key, id }) in self.names.adopt(claims) {
+            let reason = format!("`{id}` is claimed for it, which is no id of these names; not taken");
+            if let Some(problems) = untrue.get_mut(whose) {
+                problems.push(Problem { subject: subject(key), reason });
+            }
+        }
+        untrue
+    }
+
+    /// Every service once: the first provider that has it counts. For each provider, why some of its
+    /// services do not.
+    fn choose(&self) -> (Vec<Chosen>, Vec<Reasons>) {
+        let mut chosen: Vec<Chosen> = Vec::new();
+        let mut passed_over = Vec::with_capacity(self.providers.len());
         let mut seen: HashSet<Arc<ServiceKey>> = HashSet::new();
-        for provider in &mut self.providers {
-            let mut naming = Vec::new();
+        for provider in &self.providers {
+            let mut reasons = Reasons::default();
             for entry in &provider.entries {
                 let own = entry.endpoints.iter().find(|endpoint| is_own(&self.own, endpoint.address));
                 let reason = if let Some(endpoint) = own {
@@ -259,27 +279,24 @@ impl State {
                 } else {
                     "is published twice; the first provider's counts".to_owned()
                 };
-                naming.push(Problem { subject: subject(&entry.key), reason });
+                reasons.add(&entry.key, reason);
             }
-            provider.known_naming = std::mem::replace(&mut provider.naming, naming);
+            passed_over.push(reasons);
         }
-        chosen
+        (chosen, passed_over)
     }
 
-    /// Files problems with names under the providers they belong to, and logs those that are new.
-    fn keep_problems(&mut self, problems: Vec<Problem>) {
-        let mut by_subject: HashMap<String, Vec<Problem>> = HashMap::new();
-        for problem in problems {
-            by_subject.entry(problem.subject.clone()).or_default().push(problem);
-        }
-        for provider in &mut self.providers {
-            if !by_subject.is_empty() {
-                let found = provider.entries.iter().filter_map(|entry| by_subject.remove(&subject(&entry.key)));
-                provider.naming.extend(found.flatten());
-            }
-            provider.naming.truncate(MAX_PROBLEMS);
-            log_new(&provider.name, &provider.naming, &provider.known_naming);
-            provider.known_naming.clear();
+    /// Files what is wrong with names under the providers that it belongs to.
+    fn keep_problems(&mut self, passed_over: Vec<Reasons>, mut naming: Reasons, untrue: Vec<Vec<Problem>>) {
+        for ((provider, mut passed_over), untrue) in self.providers.iter_mut().zip(passed_over).zip(untrue) {
+            let of_entries = provider.entries.iter().flat_map(|entry| {
+                let reasons = passed_over.take(&entry.key).into_iter().chain(naming.take(&entry.key));
+                reasons.map(|reason| (entry.key.operation.as_str(), Problem { subject: subject(&entry.key), reason }))
+            });
+            // No operation has that name.
+            let of_claims = untrue.into_iter().map(|problem| ("", problem));
+            let problems = fair(of_entries.chain(of_claims));
+            provider.take_naming(problems);
         }
     }
 }

@@ -186,6 +186,19 @@ fn a_service_that_can_not_be_published_costs_itself_alone() {
 }
 
 #[test]
+fn nobody_hides_the_naming_problems_of_others() {
+    let registry = registry(&["file"]);
+    let aliased = |operation: &str, service: &str| Entry { alias: Some("a b".into()), ..entry(operation, service) };
+    let mut services: Vec<Entry> = (0..2_000).map(|number| aliased("a", &format!("s{number}"))).collect();
+    services.push(aliased("b", "u\u{1b}[2Ji"));
+    services.push(aliased("c", "ui"));
+    publish(&registry, "file", &services);
+    let problems = problems(&registry);
+    assert!(problems.lines().count() < 100, "{problems}");
+    assert!(problems.contains("operation c: alias") && problems.contains("service u[2Ji of task web"), "{problems}");
+}
+
+#[test]
 fn a_partial_inventory_takes_nothing_away_and_settles_nothing() {
     let registry = registry(&["file"]);
     let partial = |services: &[Entry]| {

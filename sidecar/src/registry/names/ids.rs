@@ -7,8 +7,8 @@ use taskgate_core::label::Label;
 use taskgate_core::naming::{ID_LENGTHS, ServiceDigest};
 use taskgate_core::service::MAX_NAME;
 
-use crate::discovery::inventory::{Claim, Problem, ServiceKey};
-use crate::registry::names::subject;
+use crate::discovery::inventory::{Claim, ServiceKey};
+use crate::registry::problems::{Reasons, subject};
 
 /// How many ids of services that went are kept for their return.
 pub(super) const MAX_DEPARTED: usize = 100_000;
@@ -114,11 +114,16 @@ impl Ids {
 
     /// Takes ids that others gave. Such an id wins over one that was given here: who else has it loses
     /// it, and is named anew by the next [`Ids::assign`]. Of claims that contradict each other the
-    /// first counts.
-    pub(super) fn adopt<'a>(&mut self, claims: impl IntoIterator<Item = &'a Claim>, problems: &mut Vec<Problem>) {
+    /// first counts. Those that can't be true come back.
+    pub(super) fn adopt<'a, Whose>(
+        &mut self,
+        claims: impl IntoIterator<Item = (Whose, &'a Claim)>,
+    ) -> Vec<(Whose, &'a Claim)> {
+        let mut untrue = Vec::new();
         let mut keys: HashSet<&ServiceKey> = HashSet::new();
         let mut ids: HashSet<&Label> = HashSet::new();
-        for Claim { key, id } in claims {
+        for (whose, claim) in claims {
+            let Claim { key, id } = claim;
             if keys.contains(key) || ids.contains(id) {
                 continue;
             }
@@ -126,8 +131,7 @@ impl Ids {
                 // The digest is made only where something changes: there are many claims, and all of
                 // them come each time.
                 let Some(named) = NamedId::new(id.as_str(), Arc::new(key.clone())) else {
-                    let reason = format!("`{id}` is claimed for it, which is no id of these names; not taken");
-                    problems.push(Problem { subject: subject(key), reason });
+                    untrue.push((whose, claim));
                     continue;
                 };
                 self.give(named);
@@ -135,19 +139,21 @@ impl Ids {
             keys.insert(key);
             ids.insert(id);
         }
+        untrue
     }
 
     /// Gives an id to who is wanted and has none, and a longer one where the short one is another's. All
     /// that is wanted is publishable.
-    pub(super) fn assign(&mut self, wanted: &HashMap<Arc<ServiceKey>, Arc<ServiceKey>>, problems: &mut Vec<Problem>) {
+    pub(super) fn assign(&mut self, wanted: &HashMap<Arc<ServiceKey>, Arc<ServiceKey>>, problems: &mut Reasons) {
         let mut new: Vec<&Arc<ServiceKey>> = wanted.keys().filter(|key| !self.ids.contains_key(*key)).collect();
         new.sort();
         for key in new {
             match digest(key).first_free(|id| self.taken.contains_key(id)) {
                 Some(id) => self.give(NamedId { id, key: Arc::clone(key) }),
                 None => {
-                    let reason = "every id of it is another service's; rename its task or service".to_owned();
-                    problems.push(Problem { subject: subject(key), reason });
+                    let reason =
+                        format!("every id of `{}` is another service's; rename its task or service", key.service);
+                    problems.add(wanted.get(key).unwrap_or(key), reason);
                 }
             }
         }
@@ -168,7 +174,7 @@ impl Ids {
         self.changes = self.changes.wrapping_add(1);
     }
 
-    fn report_longer(&self, wanted: &HashMap<Arc<ServiceKey>, Arc<ServiceKey>>, problems: &mut Vec<Problem>) {
+    fn report_longer(&self, wanted: &HashMap<Arc<ServiceKey>, Arc<ServiceKey>>, problems: &mut Reasons) {
         let longer = |key: &Arc<ServiceKey>| self.ids.get(key).filter(|id| id.as_str().len() > ID_LENGTHS[0]);
         let mut reached: Vec<_> =
             wanted.iter().filter_map(|(key, owner)| longer(key).map(|id| (key, owner, id))).collect();
@@ -180,7 +186,7 @@ impl Ids {
                 .get(&short)
                 .map_or_else(|| "was another service's".into(), |other| format!("is that of {}", subject(other)));
             let reason = format!("the short id `{short}` of `{}` {whose}; it is reached as `{id}`", key.service);
-            problems.push(Problem { subject: subject(owner), reason });
+            problems.add(owner, reason);
         }
     }
 

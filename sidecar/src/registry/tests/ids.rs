@@ -107,6 +107,10 @@ fn claims_that_are_not_true_change_nothing() {
     assert_eq!(ids(&registry, [&low, &high]), [short(&low), suffix(&high, 16)]);
     let problems = problems(&registry);
     assert!(problems.contains(&format!("operation {high}: `my-app` is claimed for it")), "{problems}");
+    // Also of services that are not here.
+    publish_with(&registry, "file", &both, &[claim("elsewhere", "my-app")]);
+    let problems = super::problems(&registry);
+    assert!(problems.contains("operation elsewhere: `my-app` is claimed for it"), "{problems}");
 }
 
 #[test]
