@@ -53,6 +53,7 @@ pub fn resolve_providers(
         return Err(InvalidSetting::new("providers", "no provider: without one there is no service; add `- file: …`"));
     }
     let mut names = BTreeSet::new();
+    let mut tables = BTreeSet::new();
     let mut resolved = Vec::with_capacity(configs.len());
     for (index, config) in configs.into_iter().enumerate() {
         let name = config.name();
@@ -73,9 +74,53 @@ pub fn resolve_providers(
             }
             ProviderConfig::Ytsaurus(config) => {
                 let key = format!("providers[{index}].ytsaurus");
-                ProviderSettings::Ytsaurus(Arc::new(YtsaurusSettings::resolve(&key, *config, gate, files)?))
+                let settings = YtsaurusSettings::resolve(&key, *config, gate, files)?;
+                // Each would take the other's rows for wrong, and replace them.
+                for path in settings.table.iter().flat_map(|table| [&table.path, &table.names_path]) {
+                    if !tables.insert((settings.cluster.proxy.clone(), path.clone())) {
+                        let reason = format!("another provider writes `{path}` too; give each its own tables");
+                        return Err(InvalidSetting::new(format!("{key}.table"), reason));
+                    }
+                }
+                ProviderSettings::Ytsaurus(Arc::new(settings))
             }
         });
     }
     Ok(resolved)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::config::load;
+
+    fn read(first: &str, second: &str) -> Result<usize, String> {
+        let text = format!(
+            "gate: {{base_domains: [tasks.example.test]}}\n\
+             providers:\n- ytsaurus: {{name: one, proxy: {first}}}\n- ytsaurus: {{name: two, proxy: {second}}}\n"
+        );
+        load::read(&text, Path::new("/")).map(|settings| settings.providers.len()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn two_providers_never_write_one_table() {
+        let one = "yt.example.test, table: {}";
+        for other in [
+            "yt.example.test, table: {}",
+            "\"http://yt.example.test:80/\", table: {path: //a/b}",
+            "yt.example.test, table: {names_path: //a/b}",
+            "yt.example.test, table: {path: //sys/task_proxies/services_v2, names_path: //a/b}",
+        ] {
+            let refused = read(one, other).expect_err(other);
+            assert!(refused.contains("providers[1].ytsaurus.table") && refused.contains("own tables"), "{refused}");
+        }
+        for other in [
+            "other.example.test, table: {}",
+            "yt.example.test",
+            "yt.example.test, table: {path: //a/b, names_path: //a/c}",
+        ] {
+            assert_eq!(read(one, other), Ok(2), "{other}");
+        }
+    }
 }
