@@ -151,7 +151,7 @@ impl Discovery {
     }
 
     async fn look(&mut self, listed: &mut Listed, deadline: Instant) -> Result<Inventory, RoundError> {
-        let Self { settings, client, ports, hosts, owners, claims, entries, .. } = self;
+        let Self { settings, client, .. } = &*self;
         let mut written = read_written(client, &listed.operations, settings, deadline).await;
         written.fall_back(&self.written);
         let with_jobs = listed.operations.iter().filter(|operation| has_jobs(operation, &written));
@@ -160,21 +160,33 @@ impl Discovery {
         jobs.fall_back(&self.jobs);
         let gone = std::mem::take(&mut jobs.gone);
         listed.operations.retain(|operation| !gone.contains(&operation.id));
-        entries.retain(|operation, _| !gone.contains(operation));
+        self.entries.retain(|operation, _| !gone.contains(operation));
         for operation in &listed.operations {
             jobs.bound(&operation.id, &operation.offer);
         }
-        let with_ports = listed.operations.iter().filter(|operation| has_ports(&operation.offer));
+        self.locate(&listed.operations, &jobs, &written, deadline).await;
+        let inventory = self.inventory(listed, &jobs, &written);
+        (self.jobs, self.written) = (jobs, written);
+        Ok(inventory)
+    }
+
+    /// Learns where jobs are: their ports, the addresses of their nodes, and whose an address is.
+    async fn locate(&mut self, operations: &[Operation], jobs: &Jobs, written: &Written, deadline: Instant) {
+        let Self { settings, client, ports, hosts, owners, .. } = self;
+        let with_ports = operations.iter().filter(|operation| has_ports(&operation.offer));
         ports.learn(client, with_ports.flat_map(|one| jobs.of(&one.id)), settings, deadline).await;
         let nodes: HashSet<&str> = jobs.all().map(|job| job.address.host.as_str()).collect();
         hosts.look_up(&nodes, deadline).await;
-
         let is_spark = |operation: &Operation| matches!(operation.offer, Offer::Spark(_));
-        if listed.operations.iter().any(is_spark) || jobs.all().any(|job| job.remembered_until.is_some()) {
-            let oldest_first = listed.operations.iter().rev();
-            let addresses = oldest_first.map(|one| (one.id.as_str(), addresses(one, &written)));
-            owners.learn(&jobs, ports, hosts, addresses);
+        if operations.iter().any(is_spark) || jobs.all().any(|job| job.remembered_until.is_some()) {
+            let oldest_first = operations.iter().rev();
+            let addresses = oldest_first.map(|one| (one.id.as_str(), addresses(one, written)));
+            owners.learn(jobs, ports, hosts, addresses);
         }
+    }
+
+    fn inventory(&mut self, listed: &Listed, jobs: &Jobs, written: &Written) -> Inventory {
+        let Self { settings, ports, hosts, owners, claims, entries, first, .. } = self;
         let rules = Rules {
             port_names: settings.port_names,
             forward_credential: settings.forward_credential,
@@ -182,7 +194,8 @@ impl Discovery {
             hosts,
             owners,
         };
-        let is_young = self.first.is_some_and(|first| Instant::now() < first + PATIENCE);
+        let is_young = first.is_some_and(|first| Instant::now() < first + PATIENCE);
+        let is_unlocated = |job: &Job| ports.is_unanswered(&job.id) || hosts.is_unanswered(&job.address.host);
         let mut unseen = 0_usize;
         let mut inventory = Inventory {
             services: Vec::new(),
@@ -191,14 +204,13 @@ impl Discovery {
             partial: None,
         };
         for operation in &listed.operations {
-            let (found, mut reasons) = found(operation, &jobs, ports, &written);
+            let (found, mut reasons) = found(operation, jobs, ports, written);
             let (now, wrong) = services(operation, &found, &rules);
             reasons.extend(wrong);
             let known = entries.remove(&operation.id).unwrap_or_default();
-            let is_unknown = |job: &Job| ports.is_unanswered(&job.id) || hosts.is_unanswered(&job.address.host);
             let is_unanswered = jobs.is_unanswered(&operation.id)
                 || written.is_unanswered(&operation.id)
-                || found.jobs.iter().any(|(job, _)| is_unknown(job));
+                || found.jobs.iter().any(|(job, _)| is_unlocated(job));
             // Nothing at all is known of where it is: whoever knew more goes on with that.
             let nowhere = now.iter().all(|entry| entry.endpoints.is_empty());
             let is_unseen = is_young && is_unanswered && nowhere && known.is_empty();
@@ -219,8 +231,7 @@ impl Discovery {
             inventory.partial =
                 Some(format!("{unseen} operations could not be looked at yet; the cluster is asked again"));
         }
-        (self.jobs, self.written) = (jobs, written);
-        Ok(inventory)
+        inventory
     }
 }
 
