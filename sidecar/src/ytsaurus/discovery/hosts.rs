@@ -71,7 +71,9 @@ impl Hosts {
         let answers: Vec<_> = asked.into_iter().map(looked_up).collect();
         let answers = futures_util::stream::iter(answers).buffer_unordered(CONCURRENT);
         futures_util::pin_mut!(answers);
-        while let Ok(Some((host, answer))) = timeout_at(end, answers.next()).await {
+        while Instant::now() < end
+            && let Ok(Some((host, answer))) = timeout_at(end, answers.next()).await
+        {
             self.take(host, answer);
         }
         let unanswered = self.unanswered.len();
