@@ -65,6 +65,10 @@ pub async fn list_jobs(
         if let (0, Some(error)) = (page, failure) {
             return Err(RoundError::Jobs(error.to_string()));
         }
+        if page == 0 && jobs.are_all_closed(asked.len()) {
+            let reason = "every operation refuses it: give the robot the right to read operations".to_owned();
+            return Err(RoundError::Jobs(reason));
+        }
         asked = more;
         if asked.is_empty() {
             break;
@@ -140,6 +144,12 @@ impl Jobs {
     #[must_use]
     pub fn is_unanswered(&self, operation: &str) -> bool {
         self.operations.get(operation).is_some_and(|of_operation| of_operation.is_unanswered)
+    }
+
+    /// Whether all of several operations can't be listed. One user can see to it for his own; when it is
+    /// everybody's, the robot has lost its right, and what was known stays.
+    fn are_all_closed(&self, asked: usize) -> bool {
+        asked > 1 && self.operations.values().filter(|of_operation| of_operation.is_closed).count() == asked
     }
 
     /// What is wrong with an operation's jobs.

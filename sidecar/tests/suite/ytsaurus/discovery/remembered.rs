@@ -71,3 +71,21 @@ async fn an_operation_that_keeps_the_robot_out_has_no_jobs() {
     assert!(reasons(&inventory, stage.operation).contains("none is used"), "{:?}", inventory.problems);
     assert_eq!(stage.seen().await, ["web/port_0: 10.0.0.1:27001"]);
 }
+
+#[tokio::test]
+async fn a_robot_that_lost_its_right_takes_nothing_away() {
+    let mut stage = Stage::new(SHORT).await;
+    stage.job(1, [27001]);
+    let other = stage.cluster.add_operation(Operation::new("bob").annotations(yson(SHORT)));
+    stage.cluster.add_job(other, job(2).ports([27002]));
+    stage.round().await;
+    let refused = || Fault::Refuse { status: 400, error: ClusterError::new(codes::ACCESS_DENIED, "no") };
+    stage.cluster.fail("execute_batch/list_jobs", 2, refused());
+    let error = stage.discovery.round().await.expect_err("no round").to_string();
+    assert!(error.contains("the right to read operations"), "{error}");
+    // One operation's owner can do that to his own alone.
+    stage.cluster.fail("execute_batch/list_jobs", 1, refused());
+    let inventory = stage.round().await;
+    let seen = of_both(&stage, other, &inventory);
+    assert_eq!(seen.iter().flatten().filter(|line| line.contains("10.0.0.")).count(), 1, "{seen:?}");
+}
