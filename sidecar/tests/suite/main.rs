@@ -6,6 +6,7 @@ mod api;
 mod callout;
 mod discovery;
 mod kit;
+mod log_lines;
 mod program;
 mod reload;
 mod state;

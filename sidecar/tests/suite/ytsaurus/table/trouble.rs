@@ -1,52 +1,10 @@
 //! What goes wrong on the way, and what operators learn of it.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use taskgate_emulators::ytsaurus::{ClusterError, Fault};
-use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::fmt::MakeWriter;
 
+use crate::log_lines::Lines;
 use crate::ytsaurus::support::cluster;
 use crate::ytsaurus::table::peer::{NAMES, Peer, ROBOT, SERVICES, eventually, pace, rows};
-
-/// Log lines of this thread.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Lines {
-    /// From now on.
-    fn capture() -> (Self, DefaultGuard) {
-        let lines = Self::default();
-        let builder = tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false);
-        let guard = tracing::subscriber::set_default(builder.with_max_level(tracing::Level::INFO).finish());
-        (lines, guard)
-    }
-
-    /// Those at that level.
-    fn at(&self, level: &str) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().expect("no panic").clone()).expect("text");
-        text.lines().filter(|line| line.contains(&format!(" {level} "))).map(ToOwned::to_owned).collect()
-    }
-}
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic").write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
 
 #[tokio::test]
 async fn what_passes_is_tried_again() {

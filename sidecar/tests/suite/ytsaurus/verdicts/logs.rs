@@ -1,7 +1,5 @@
 //! A whole sign-in, with everything logged that anything logs.
 
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,9 +12,9 @@ use taskgate::ytsaurus::commands::cypress::Get;
 use taskgate_core::verdict::{Credential, Scheme, VerdictQuery};
 use taskgate_emulators::ytsaurus::{ClusterError, Fault};
 use tokio::net::TcpStream;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::kit::{bearer, credential};
+use crate::log_lines::Lines;
 use crate::ytsaurus::support::{TOKEN, client, cluster, within};
 use crate::ytsaurus::verdicts::stage::{ALICES_COOKIE, Stage};
 
@@ -24,34 +22,6 @@ use crate::ytsaurus::verdicts::stage::{ALICES_COOKIE, Stage};
 const LONG: &str = "long-token";
 /// What an open listener is shown all the same.
 const LISTENERS_SECRET: &str = "secret-of-the-listener";
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Lines {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
-    }
-}
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
 
 /// Asks as Envoy does: over HTTP/2, with the listener's secret.
 async fn ask_over_http2(stage: &Stage, credential: &Credential) {
