@@ -13,7 +13,7 @@ use crate::ytsaurus::client::{Call, Client, Kind};
 use crate::ytsaurus::commands::{Read, parse};
 
 /// How many batches are under way at once, and how many parts of one that was divided.
-const CONCURRENT: usize = 4;
+const CONCURRENT: usize = 3;
 /// How many parts a batch is divided into that was not answered in time.
 const PARTS: usize = 8;
 
