@@ -9,6 +9,7 @@ WASM_TARGET := wasm32-unknown-unknown
 TOOLS := target/tools
 ENVOY := $(TOOLS)/envoy/bin/envoy
 YT_CLIENT := $(TOOLS)/ytsaurus/bin/yt
+HSDS := $(TOOLS)/hsds/bin/hsds
 FILTER := target/wasm/taskgate_filter.wasm
 FAULT_FILTER := target/wasm/taskgate_filter_fault.wasm
 # What every engine that loads the filter supports.
@@ -32,7 +33,7 @@ demo: filter envoy ## show the main job end to end; CHECK=1 exits instead of sta
 	target/release/taskgate-demo $(if $(CHECK),--check)
 
 .PHONY: test
-test: lint deny filter fault-filter browser envoy yt-client nextest ## everything that CI checks
+test: lint deny filter fault-filter browser envoy yt-client hsds nextest ## everything that CI checks
 	cargo build --workspace --all-targets
 	cargo nextest run --workspace --no-fail-fast
 
@@ -110,6 +111,15 @@ yt-client: $(YT_CLIENT) ## YTsaurus's own client, in a virtual environment: the 
 $(YT_CLIENT): tests/emulators/requirements.txt
 	python3 -m venv $(TOOLS)/ytsaurus
 	$(TOOLS)/ytsaurus/bin/pip install --quiet --requirement tests/emulators/requirements.txt
+	test -x $@
+	touch $@
+
+.PHONY: hsds
+hsds: $(HSDS) ## the HSDS server, h5pyd, h5py and numpy, in a virtual environment: the judges of tasks
+
+$(HSDS): tests/hsds/requirements.txt
+	python3 -m venv $(TOOLS)/hsds
+	$(TOOLS)/hsds/bin/pip install --quiet --requirement tests/hsds/requirements.txt
 	test -x $@
 	touch $@
 

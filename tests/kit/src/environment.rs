@@ -15,6 +15,9 @@ pub const TASKGATE_BIN: &str = "TASKGATE_BIN";
 pub const TASKGATE_FILTER: &str = "TASKGATE_FILTER";
 /// The fault build of the filter to use instead of the one that was built.
 pub const TASKGATE_FAULT_FILTER: &str = "TASKGATE_FAULT_FILTER";
+/// The directory of programs (`hsds`, `python3`) to use instead of the virtual environment's that
+/// `make hsds` installs.
+pub const TASKGATE_HSDS: &str = "TASKGATE_HSDS";
 
 /// The root of the repository.
 #[must_use]
@@ -62,6 +65,22 @@ pub fn filter() -> anyhow::Result<PathBuf> {
 /// It is not built.
 pub fn fault_filter() -> anyhow::Result<PathBuf> {
     first(TASKGATE_FAULT_FILTER, &[target().join("wasm/taskgate_filter_fault.wasm")], "run `make fault-filter`")
+}
+
+/// Where the programs of the HSDS environment are: `hsds`, and a `python3` with h5pyd, h5py and numpy.
+///
+/// # Errors
+/// It is not installed.
+pub fn hsds() -> anyhow::Result<PathBuf> {
+    let hint = "run `make hsds`";
+    let programs = first(TASKGATE_HSDS, &[target().join("tools/hsds/bin")], hint)?;
+    for program in ["hsds", "python3"] {
+        let path = programs.join(program);
+        if !path.exists() {
+            bail!("not found: {}; {hint}, or set {TASKGATE_HSDS}", path.display());
+        }
+    }
+    Ok(programs)
 }
 
 fn target() -> PathBuf {
