@@ -23,6 +23,7 @@ pub mod random;
 pub mod registry;
 pub mod secret;
 pub mod serve;
+pub mod tasks;
 pub mod telemetry;
 pub mod watch;
 pub mod yaml;
