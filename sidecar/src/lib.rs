@@ -17,6 +17,7 @@ pub mod digest;
 pub mod discovery;
 pub mod feed;
 pub mod file;
+pub mod hsds;
 pub mod http;
 pub mod lifecycle;
 pub mod random;
