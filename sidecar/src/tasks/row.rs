@@ -65,7 +65,7 @@ pub struct Task {
     pub updated: UnixTime,
     /// When it was begun for the first time.
     pub started: Option<UnixTime>,
-    /// When it was complete or failed.
+    /// When nothing more was to happen to it: it was complete, failed, or deleted and held by nobody.
     pub finished: Option<UnixTime>,
     /// It is not begun before this.
     pub not_before: UnixTime,
@@ -149,8 +149,8 @@ impl Sealed {
 impl Task {
     /// Whether nothing more happens to it: it is complete, failed, or deleted and held by nobody.
     #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.status.is_over() || (self.deleted.is_some() && self.status != Status::InProgress)
+    pub const fn is_over(&self) -> bool {
+        self.finished.is_some()
     }
 
     /// How long it waited from when it was accepted until it was begun.

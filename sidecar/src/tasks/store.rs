@@ -8,7 +8,15 @@
 //! It never opens what is sealed.
 
 pub mod changes;
+mod columns;
+mod commands;
+mod database;
+mod kept;
+mod open;
 pub mod outcome;
+mod signal;
+mod statements;
+mod writer;
 
 use std::fmt;
 use std::time::Duration;
@@ -19,6 +27,7 @@ use taskgate_core::time::UnixTime;
 use thiserror::Error;
 
 pub use changes::{Changes, Following, NewWork};
+pub use open::{Settings, open};
 pub use outcome::{Claimed, Claims, Counts, Deleted, Outcome, Renewed, Resumed, Settled, Submitted, Swept};
 
 use crate::digest::Digest;
@@ -74,11 +83,14 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// where [`Swept::is_all`] does not hold.
     async fn sweep(&self, retention: Retention, now: UnixTime) -> Result<Swept, StoreError>;
 
-    /// How many tasks there are.
+    /// How many tasks there are. It reads everything that is kept, so it is nothing for every request.
     async fn counts(&self, now: UnixTime) -> Result<Counts, StoreError>;
 
     /// Where changes show from now on.
     fn changes(&self) -> &Changes;
+
+    /// Ends all connections; everything fails after that.
+    async fn close(&self);
 }
 
 /// A task to accept.
@@ -185,6 +197,9 @@ pub enum StoreError {
     /// The database can't be reached or has no time; it may a moment later.
     #[error("the task store can't be reached: {0}")]
     Unavailable(String),
+    /// Others write the same at the same moment; it may work a moment later.
+    #[error("the task store is busy with others: {0}")]
+    Contended(String),
     /// What is kept can't be read, or the database refuses what is right.
     #[error("the task store holds or says what it must not: {0}")]
     Corrupt(String),
@@ -200,6 +215,6 @@ impl StoreError {
     /// Whether it may be gone a moment later.
     #[must_use]
     pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::Contended(_))
     }
 }

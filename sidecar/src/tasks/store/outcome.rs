@@ -119,12 +119,14 @@ pub enum Settled {
 }
 
 /// What was forgotten.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Swept {
     /// How many tasks that were over.
-    pub finished: u64,
+    pub finished: usize,
     /// How many tombstones.
-    pub tombstones: u64,
+    pub tombstones: usize,
+    /// Tasks that were given up, since they waited beyond their deadline.
+    pub given_up: Vec<Task>,
     /// Whether nothing more is due to be forgotten.
     pub is_all: bool,
 }
