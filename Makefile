@@ -33,7 +33,7 @@ demo: filter envoy ## show the main job end to end; CHECK=1 exits instead of sta
 	target/release/taskgate-demo $(if $(CHECK),--check)
 
 .PHONY: test
-test: lint deny filter fault-filter browser envoy yt-client hsds nextest ## everything that CI checks
+test: lint deny filter fault-filter browser envoy yt-client postgres hsds nextest ## everything that CI checks
 	cargo build --workspace --all-targets
 	cargo nextest run --workspace --no-fail-fast
 
@@ -128,6 +128,10 @@ rust:
 	@rustup target list --installed | grep --quiet $(WASM_TARGET) || rustup target add $(WASM_TARGET)
 	@rustup component list --installed | grep --quiet clippy || rustup component add clippy
 	@rustup component list --installed | grep --quiet rustfmt || rustup component add rustfmt
+
+.PHONY: postgres
+postgres: ## PostgreSQL, from Debian: the other task store
+	@ls /usr/lib/postgresql/*/bin/postgres > /dev/null 2>&1 || $(call apt,postgresql)
 
 .PHONY: wasm-opt
 wasm-opt:

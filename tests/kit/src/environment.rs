@@ -18,6 +18,8 @@ pub const TASKGATE_FAULT_FILTER: &str = "TASKGATE_FAULT_FILTER";
 /// The directory of programs (`hsds`, `python3`) to use instead of the virtual environment's that
 /// `make hsds` installs.
 pub const TASKGATE_HSDS: &str = "TASKGATE_HSDS";
+/// The directory of PostgreSQL's programs to use instead of the newest that is installed.
+pub const TASKGATE_POSTGRES: &str = "TASKGATE_POSTGRES";
 
 /// The root of the repository.
 #[must_use]
@@ -81,6 +83,21 @@ pub fn hsds() -> anyhow::Result<PathBuf> {
         }
     }
     Ok(programs)
+}
+
+/// Where the directory of PostgreSQL's programs is.
+///
+/// # Errors
+/// It is not installed.
+pub fn postgres() -> anyhow::Result<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut installed: Vec<PathBuf> = versions.map(|version| version.path()).collect();
+    let number = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
+    installed.sort_by_key(|path| Reverse(number(path)));
+    let programs: Vec<PathBuf> =
+        installed.iter().map(|path| path.join("bin")).filter(|bin| bin.join("postgres").exists()).collect();
+    let missing = [PathBuf::from("/usr/lib/postgresql/*/bin")];
+    first(TASKGATE_POSTGRES, if programs.is_empty() { &missing } else { &programs }, "run `make postgres`")
 }
 
 fn target() -> PathBuf {
