@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::digest::Digest;
+use crate::hsds::domain::DomainName;
 
 /// The most sources or destinations of a task.
 pub const MAX_LOCATIONS: usize = 64;
@@ -140,6 +141,12 @@ impl From<Location> for WireLocation {
             ObjectName::Id(id) => (None, Some(id)),
         };
         Self { domain, bucket, h5path, uuid, select }
+    }
+}
+
+impl From<&Location> for DomainName {
+    fn from(location: &Location) -> Self {
+        Self::new(&location.domain).in_bucket(location.bucket.clone())
     }
 }
 
