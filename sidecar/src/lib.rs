@@ -9,6 +9,7 @@
 
 pub mod api;
 pub mod app;
+pub mod array;
 pub mod auth;
 pub mod cli;
 pub mod clock;
