@@ -14,6 +14,7 @@ pub mod load;
 pub mod logs;
 pub mod operations;
 pub mod providers;
+pub mod public;
 pub mod reference;
 pub mod resolve;
 pub mod sessions;
@@ -36,6 +37,8 @@ pub struct Config {
     pub internal: internal::InternalConfig,
     /// The listener for health checks and metrics.
     pub operations: operations::OperationsConfig,
+    /// The listener that clients of tasks talk to.
+    pub public: Option<public::PublicConfig>,
     /// Where services come from, first preferred: where two publish the same service, the first
     /// one's counts.
     pub providers: Vec<providers::ProviderConfig>,

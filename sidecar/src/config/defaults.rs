@@ -4,6 +4,8 @@
 pub const INTERNAL_LISTEN: &str = "127.0.0.1:7010";
 /// `operations.listen`.
 pub const OPERATIONS_LISTEN: &str = "127.0.0.1:7011";
+/// `public.listen`.
+pub const PUBLIC_LISTEN: &str = "127.0.0.1:7012";
 /// `internal.socket_mode`.
 pub const SOCKET_MODE: &str = "0660";
 /// `providers[].file.name`.

@@ -54,6 +54,8 @@ pub struct Settings {
     pub internal_secret: Option<SecretText>,
     /// Where the operations listener listens.
     pub operations: Listen,
+    /// Where clients of tasks are listened to; none: nowhere.
+    pub public: Option<Listen>,
     /// Where services come from.
     pub providers: Vec<ProviderSettings>,
     /// How long proxies wait for providers that have not published yet.
@@ -96,6 +98,11 @@ impl Settings {
         }
         let operations = Listen::parse(&config.operations.listen, &config.internal.socket_mode)
             .map_err(|error| InvalidSetting::new("operations.listen", error.to_string()))?;
+        let public = config
+            .public
+            .map(|public| Listen::parse(&public.listen, &config.internal.socket_mode))
+            .transpose()
+            .map_err(|error| InvalidSetting::new("public.listen", error.to_string()))?;
         crate::telemetry::logs::check_level(&config.logs.level)
             .map_err(|error| InvalidSetting::new("logs.level", error.to_string()))?;
         let gate = config.gate.resolve()?;
@@ -107,6 +114,7 @@ impl Settings {
             internal,
             internal_secret,
             operations,
+            public,
             providers,
             startup: within("discovery.startup_secs", config.discovery.startup_secs, 0, 3_600)?,
             verdicts,
@@ -126,6 +134,7 @@ impl Settings {
         [
             ("internal.listen", self.internal != other.internal),
             ("operations.listen", self.operations != other.operations),
+            ("public.listen", self.public != other.public),
             ("logs.format", self.logs.format != other.logs.format),
             ("verdicts.cache_entries", self.verdicts.cache_entries != other.verdicts.cache_entries),
             ("shutdown.grace_secs", self.grace != other.grace),
