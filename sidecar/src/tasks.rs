@@ -5,5 +5,6 @@ pub mod operations;
 pub mod queue;
 pub mod request;
 pub mod row;
+pub mod seal;
 pub mod store;
 pub mod work;
