@@ -104,7 +104,7 @@ impl Hsds {
         hsds.run()?;
         hsds.wait_ready().await?;
         for (folder, owner) in
-            [("/home/", HsdsUser::Admin), ("/home/test_user1/", HsdsUser::One), ("/home/test_user2/", HsdsUser::Two)]
+            [("/home", HsdsUser::Admin), ("/home/test_user1", HsdsUser::One), ("/home/test_user2", HsdsUser::Two)]
         {
             for bucket in ["hsdstest", "other"] {
                 let path = format!("/?domain={folder}&bucket={bucket}");
