@@ -9,5 +9,6 @@ mod kit;
 mod program;
 mod reload;
 mod state;
+mod tasks;
 mod token_issuer;
 mod ytsaurus;

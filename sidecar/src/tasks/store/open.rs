@@ -220,9 +220,10 @@ async fn look(writer: &Writer, changes: &Changes, poll: Duration) {
     let mut last = None;
     loop {
         sleep(poll).await;
-        // What fails here fails for whoever needs it too, who says so.
+        // What fails here fails for whoever needs it too, who says so. Before the first look anything may have been
+        // missed.
         if let Ok(version) = writer.ask(Look).await
-            && last.replace(version).is_some_and(|last| last != version)
+            && last.replace(version) != Some(version)
         {
             changes.tell_all();
         }

@@ -1,0 +1,3 @@
+//! Tasks, with everything around them that is real.
+
+mod store;

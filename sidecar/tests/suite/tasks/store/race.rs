@@ -1,0 +1,70 @@
+//! Many who claim at once: nothing is done twice, and no limit is passed.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use taskgate::tasks::row::TaskId;
+use taskgate::tasks::store::{Claim, Limits, Settled, Store};
+use taskgate_core::task::Status;
+
+use crate::tasks::store::on_both;
+use crate::tasks::store::stage::{LEASE, Stage, at, complete};
+
+on_both!(eight_claimers_share_five_hundred_tasks);
+
+const TASKS: u64 = 500;
+const OWNERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
+const LIMITS: Limits = Limits { queued_per_user: 1000, running_per_user: 5, queued: 1000, running: 12 };
+
+/// Who holds what, as those who hold it see it.
+#[derive(Default)]
+struct Watched {
+    running: Mutex<BTreeMap<String, usize>>,
+    done: Mutex<BTreeMap<TaskId, u64>>,
+    settled: AtomicU64,
+}
+
+async fn eight_claimers_share_five_hundred_tasks(stage: Stage) {
+    for number in 0..TASKS {
+        let owner = OWNERS[(number % 4) as usize];
+        stage.accepted(stage.task(owner, number), at(0)).await;
+    }
+    let stores = [Arc::clone(&stage.store), stage.another().await];
+    let watched: Arc<Watched> = Arc::default();
+    let mut claimers = tokio::task::JoinSet::new();
+    for number in 0..8 {
+        claimers.spawn(claimer(number, Arc::clone(&stores[number % 2]), Arc::clone(&watched)));
+    }
+    claimers.join_all().await;
+    let done = watched.done.lock().expect("a lock");
+    assert_eq!(done.len() as u64, TASKS);
+    assert!(done.values().all(|times| *times == 1), "none twice");
+    let counts = stage.store.counts(at(1)).await.expect("counts");
+    assert_eq!(counts.tasks.get(&("factor".to_owned(), Status::Complete)), Some(&TASKS));
+    assert_eq!(counts.fenced, 0);
+}
+
+/// Claims and completes until all is done.
+async fn claimer(number: usize, store: Arc<dyn Store>, watched: Arc<Watched>) {
+    let claim = Claim { worker: number.to_string(), max: 3, lease_until: at(0).after(LEASE) };
+    while watched.settled.load(Ordering::SeqCst) < TASKS {
+        let claims = store.claim(&claim, &LIMITS, at(0)).await.expect("claims");
+        for claimed in &claims.tasks {
+            let mut running = watched.running.lock().expect("a lock");
+            let own = running.entry(claimed.task.owner.to_string()).or_default();
+            *own += 1;
+            assert!(*own <= 5, "the cap of an owner");
+            assert!(running.values().sum::<usize>() <= 12, "the cap of all");
+        }
+        tokio::task::yield_now().await;
+        for claimed in claims.tasks {
+            // It counts as done before it is: whoever claims it after that is the next.
+            *watched.running.lock().expect("a lock").entry(claimed.task.owner.to_string()).or_default() -= 1;
+            *watched.done.lock().expect("a lock").entry(claimed.hold.id).or_default() += 1;
+            let settled = store.settle(claimed.hold, complete(), at(0)).await;
+            assert_eq!(settled, Ok(Settled::Done(Status::Complete)));
+            watched.settled.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
