@@ -77,11 +77,6 @@ pub(crate) fn is_nan<T: Real>(value: Complex<T>) -> bool {
     value.re.is_nan() || value.im.is_nan()
 }
 
-/// Whether it is not zero.
-pub(crate) fn is_true<T: Real>(value: Complex<T>) -> bool {
-    value.re != T::default() || value.im != T::default()
-}
-
 /// Whether it comes before another: by real parts, then by imaginary ones; false with what is not a number.
 pub(crate) fn is_less<T: Real>(left: Complex<T>, right: Complex<T>) -> bool {
     (left.re < right.re && !left.im.is_nan() && !right.im.is_nan()) || (left.re == right.re && left.im < right.im)

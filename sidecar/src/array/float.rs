@@ -24,8 +24,6 @@ pub(crate) trait Real:
 
     /// The nearest number of this precision.
     fn of(value: f64) -> Self;
-    /// The same number in double precision.
-    fn double(self) -> f64;
     /// The distance to the neighbour farther from zero, with the number's sign.
     fn spacing(self) -> Self;
     /// The neighbour in the direction of `other`.
@@ -185,9 +183,6 @@ macro_rules! real {
 
             fn of(value: f64) -> Self {
                 value as Self
-            }
-            fn double(self) -> f64 {
-                self.into()
             }
             fn spacing(self) -> Self {
                 if self.is_infinite() {

@@ -33,7 +33,6 @@ pub(crate) trait Integer: Element + Ord + CastTo<f64> {
     fn shift_right(self, by: Self) -> Self;
     /// How many bits its absolute value has set.
     fn bit_count(self) -> u8;
-    fn is_negative(self) -> bool;
 }
 
 macro_rules! integer {
@@ -123,9 +122,6 @@ macro_rules! integer {
             }
             fn bit_count(self) -> u8 {
                 u8::try_from($absolute(self).count_ones()).unwrap_or_default()
-            }
-            fn is_negative(self) -> bool {
-                $is_negative(self)
             }
         }
     };

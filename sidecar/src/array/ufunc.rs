@@ -23,6 +23,7 @@ use binary::Binary;
 use unary::Unary;
 
 pub use names::ALL;
+pub(super) use resolve::common;
 
 /// An element-wise function.
 #[derive(Debug, PartialEq, Eq)]

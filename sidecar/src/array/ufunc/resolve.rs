@@ -85,7 +85,7 @@ fn dtypes(ufunc: &Ufunc, operands: &[Operand]) -> Option<Vec<Dtype>> {
 }
 
 /// The type of all operands together.
-fn common(operands: &[Operand]) -> Dtype {
+pub(crate) fn common(operands: &[Operand]) -> Dtype {
     let dtype = |operand: &Operand| match operand {
         Operand::Array(dtype) => Some(*dtype),
         Operand::Number(Scalar::Bool(_)) => Some(Dtype::Bool),
