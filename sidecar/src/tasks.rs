@@ -1,10 +1,13 @@
 //! Tasks: durable long work that clients ask for, and workers do.
 
+pub mod audit;
 pub mod operation;
 pub mod operations;
 pub mod queue;
 pub mod request;
 pub mod row;
+pub mod schema;
 pub mod seal;
 pub mod store;
 pub mod work;
+pub mod worker;
