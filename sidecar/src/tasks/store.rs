@@ -40,6 +40,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Accepts a task, unless it is there already or there is no room.
     async fn submit(&self, task: NewTask, limits: &Limits, now: UnixTime) -> Result<Submitted, StoreError>;
 
+    /// What would come of submitting a task, where that is known: [`Submitted::Replayed`], [`Submitted::KeyReused`] or
+    /// [`Submitted::Identical`].
+    async fn known(
+        &self,
+        owner: &Owner,
+        digest: &Digest,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Option<Submitted>, StoreError>;
+
     /// A task, deleted ones with their tombstone too.
     async fn get(&self, id: TaskId) -> Result<Option<Task>, StoreError>;
 

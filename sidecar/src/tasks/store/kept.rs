@@ -6,17 +6,18 @@ use async_trait::async_trait;
 use taskgate_core::task::{Progress, Status};
 use taskgate_core::time::UnixTime;
 
-use crate::tasks::row::{Sealed, Task, TaskId};
+use crate::digest::Digest;
+use crate::tasks::row::{Owner, Sealed, Task, TaskId};
 use crate::tasks::store::commands::claim::Take;
 use crate::tasks::store::commands::hold::{Keep, Renew, Settle};
 use crate::tasks::store::commands::lifetime::{Delete, Resume, Sweep};
-use crate::tasks::store::commands::submit::Submit;
+use crate::tasks::store::commands::submit::{self, Submit};
 use crate::tasks::store::database::{Database, Value};
-use crate::tasks::store::statements::{ALL_TASKS, COUNTS, OLDEST_AND_FENCED, TASK, TASKS_OF_OWNER};
+use crate::tasks::store::statements::{ALL_TASKS, BY_DIGEST, BY_KEY, COUNTS, OLDEST_AND_FENCED, TASK, TASKS_OF_OWNER};
 use crate::tasks::store::writer::Writer;
 use crate::tasks::store::{
-    Changes, Claim, Claims, Counts, Deleted, Hold, Limits, NewTask, Outcome, Renewal, Renewed, Resumed, Retention,
-    Selection, Settled, Store, StoreError, Submitted, Swept, columns,
+    Changes, Claim, Claims, Counts, Deleted, Hold, Idempotency, Limits, NewTask, Outcome, Renewal, Renewed, Resumed,
+    Retention, Selection, Settled, Store, StoreError, Submitted, Swept, columns,
 };
 
 /// An id that is after that of every task.
@@ -34,6 +35,22 @@ pub(super) struct Kept {
 impl Store for Kept {
     async fn submit(&self, task: NewTask, limits: &Limits, now: UnixTime) -> Result<Submitted, StoreError> {
         self.writer.ask(Submit { task, limits: *limits, now }).await
+    }
+
+    async fn known(
+        &self,
+        owner: &Owner,
+        digest: &Digest,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Option<Submitted>, StoreError> {
+        if let Some(named) = idempotency {
+            let values = [Value::from(owner.as_str()), Value::from(named.key.as_str())];
+            if let Some(row) = self.database.read(&BY_KEY, &values).await?.first() {
+                return submit::of_key(row, named).map(Some);
+            }
+        }
+        let rows = self.database.read(&BY_DIGEST, &[Value::from(digest.to_string())]).await?;
+        rows.first().map(|row| Ok(Submitted::Identical(columns::id(row, 0)?))).transpose()
     }
 
     async fn get(&self, id: TaskId) -> Result<Option<Task>, StoreError> {

@@ -7,9 +7,9 @@ use taskgate_core::time::UnixTime;
 use crate::tasks::row::Task;
 use crate::tasks::store::columns;
 use crate::tasks::store::commands::{Batch, Command, Place};
-use crate::tasks::store::database::{Transaction, Turn, Value};
+use crate::tasks::store::database::{Row, Transaction, Turn, Value};
 use crate::tasks::store::statements::{BY_DIGEST, BY_KEY, SUBMIT, TASK_COLUMNS, WAITING, WAITING_OF_OWNER};
-use crate::tasks::store::{Limits, NewTask, StoreError, Submitted};
+use crate::tasks::store::{Idempotency, Limits, NewTask, StoreError, Submitted};
 
 /// Accepts a task.
 #[derive(Debug)]
@@ -98,11 +98,7 @@ impl Submit {
         if let Some(named) = &self.task.idempotency {
             let values = [Value::from(self.task.owner.as_str()), Value::from(named.key.as_str())];
             if let Some(row) = transaction.row(&BY_KEY, &values).await? {
-                return Ok(Some(if row.text(TASK_COLUMNS)? == named.digest.to_string() {
-                    Submitted::Replayed(Box::new(columns::task(&row)?))
-                } else {
-                    Submitted::KeyReused
-                }));
+                return of_key(&row, named).map(Some);
             }
         }
         let row = transaction.row(&BY_DIGEST, &[Value::from(self.task.digest.to_string())]).await?;
@@ -138,4 +134,13 @@ impl Submit {
             version: 1,
         }
     }
+}
+
+/// What comes of asking under a name that was used before; the row is that of [`BY_KEY`].
+pub(in crate::tasks::store) fn of_key(row: &Row, named: &Idempotency) -> Result<Submitted, StoreError> {
+    Ok(if row.text(TASK_COLUMNS)? == named.digest.to_string() {
+        Submitted::Replayed(Box::new(columns::task(row)?))
+    } else {
+        Submitted::KeyReused
+    })
 }
