@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -26,6 +27,12 @@ pub trait Operation: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`WorkError`], which says whether another attempt makes sense.
     async fn run(&self, work: &mut Work) -> Result<Value, WorkError>;
+
+    /// How long it may take to end once it is told to, where that is longer than a worker waits for all. It is never
+    /// longer than the lease allows.
+    fn stopping(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// What an operation is, and what it takes.

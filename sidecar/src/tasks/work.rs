@@ -8,6 +8,7 @@
 
 pub mod budget;
 pub mod keep;
+pub mod stop;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use budget::{Budget, Room};
 pub use keep::Keep;
+pub use stop::{Stop, StopReason};
 
 use crate::hsds::client::Session;
 use crate::hsds::domain::DomainName;
@@ -58,8 +60,8 @@ pub struct Setup {
     pub keep: Arc<dyn Keep>,
     /// What slabs are drawn from.
     pub budget: Budget,
-    /// Cancelled when nobody wants the outcome any more.
-    pub stop: CancellationToken,
+    /// Tells it that nobody wants the outcome any more.
+    pub stop: Stop,
 }
 
 impl Work {
@@ -190,7 +192,13 @@ impl Work {
     /// ends. The operation's future is dropped a moment later.
     #[must_use]
     pub fn stop(&self) -> &CancellationToken {
-        &self.setup.stop
+        self.setup.stop.token()
+    }
+
+    /// Why nobody wants the outcome any more; none while it is wanted.
+    #[must_use]
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        self.setup.stop.reason()
     }
 
     /// When the task fails, by the clock that never jumps.
@@ -206,7 +214,7 @@ impl Work {
     pub async fn unless_stopped<T>(&self, something: impl Future<Output = T>) -> Result<T, WorkError> {
         tokio::select! {
             biased;
-            () = self.setup.stop.cancelled() => Err(WorkError::Stopped),
+            () = self.stop().cancelled() => Err(WorkError::Stopped),
             value = something => Ok(value),
         }
     }
@@ -216,10 +224,8 @@ impl Work {
         loop {
             match self.setup.keep.keep(bytes.clone(), self.progress()).await {
                 Ok(Renewed::Held) => return Ok(()),
-                Ok(Renewed::Deleted | Renewed::Lost) => {
-                    self.setup.stop.cancel();
-                    return Err(WorkError::Stopped);
-                }
+                Ok(Renewed::Deleted) => return self.stopped(StopReason::Deleted),
+                Ok(Renewed::Lost) => return self.stopped(StopReason::Lost),
                 // As long as the lease holds there is time; its end cancels this.
                 Err(error) if error.is_passing() => {
                     attempt += 1;
@@ -228,6 +234,11 @@ impl Work {
                 Err(error) => return Err(WorkError::Transient(error.to_string())),
             }
         }
+    }
+
+    fn stopped(&self, reason: StopReason) -> Result<(), WorkError> {
+        self.setup.stop.now(reason);
+        Err(WorkError::Stopped)
     }
 
     fn destinations(&self) -> BTreeSet<DomainName> {

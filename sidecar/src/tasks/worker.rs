@@ -26,8 +26,8 @@ use crate::lifecycle::Tasks;
 use crate::tasks::operations::Operations;
 use crate::tasks::queue::{Queue, Taken};
 use crate::tasks::store::Hold;
-use crate::tasks::work::Budget;
-use crate::tasks::worker::reins::{Reins, Why};
+use crate::tasks::work::{Budget, StopReason};
+use crate::tasks::worker::reins::Reins;
 use crate::ytsaurus::client::retry;
 
 /// A worker.
@@ -144,7 +144,7 @@ impl Worker {
 
     async fn drain(&self) {
         for reins in self.held().values() {
-            reins.pull(Why::Draining);
+            reins.pull(StopReason::Draining);
         }
         while self.running() > 0 {
             self.ended.notified().await;

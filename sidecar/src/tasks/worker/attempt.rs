@@ -14,9 +14,9 @@ use crate::tasks::operation::{Operation, WorkError};
 use crate::tasks::queue::{Ending, Queue, QueueError, Taken};
 use crate::tasks::row::Failure;
 use crate::tasks::store::{Renewed, Settled};
-use crate::tasks::work::{Keep, Setup, Work};
+use crate::tasks::work::{Keep, Setup, StopReason, Work};
 use crate::tasks::worker::access::Access;
-use crate::tasks::worker::reins::{Reins, Why};
+use crate::tasks::worker::reins::Reins;
 use crate::tasks::worker::{Worker, WorkerSettings};
 use crate::ytsaurus::client::retry;
 
@@ -63,9 +63,9 @@ async fn work(worker: &Worker, taken: Taken, reins: &Arc<Reins>) -> Result<Value
     let interrupted = async {
         tokio::select! {
             error = access.watch(worker.settings.renew) => return Some(error),
-            () = reins.lapsed() => reins.pull(Why::Lost),
-            () = late(deadline) => reins.pull(Why::Late),
-            () = reins.stop.cancelled() => {}
+            () = reins.lapsed() => reins.pull(StopReason::Lost),
+            () = late(deadline) => reins.pull(StopReason::Late),
+            () = reins.stop.token().cancelled() => {}
         }
         None
     };
@@ -73,9 +73,10 @@ async fn work(worker: &Worker, taken: Taken, reins: &Arc<Reins>) -> Result<Value
         outcome = &mut doing => return outcome,
         error = interrupted => error,
     };
-    reins.stop.cancel();
+    reins.stop.token().cancel();
     // It may end by itself, and clean up; then it is cut off, with all its I/O.
-    let outcome = timeout(worker.settings.stopping, doing).await.unwrap_or(Err(WorkError::Stopped));
+    let stopping = worker.settings.stopping.max(operation.stopping().min(worker.settings.margin));
+    let outcome = timeout(stopping, doing).await.unwrap_or(Err(WorkError::Stopped));
     error.map_or(outcome, Err)
 }
 
@@ -110,17 +111,17 @@ fn ending(outcome: Result<Value, WorkError>, reins: &Reins, attempt: u32, settin
         Ending::Retry { pause, failure: failure(code, detail, false) }
     };
     match reins.why() {
-        Some(Why::Lost) => return None,
-        Some(Why::Deleted) => return Some(Ending::Released),
-        Some(Why::Late) if outcome.is_err() => {
+        Some(StopReason::Lost) => return None,
+        Some(StopReason::Deleted) => return Some(Ending::Released),
+        Some(StopReason::Late) if outcome.is_err() => {
             let detail = "it was not over before its deadline";
             return Some(Ending::Failed(failure("deadline-exceeded", detail, true)));
         }
-        Some(Why::Late | Why::Draining) | None => {}
+        Some(StopReason::Late | StopReason::Draining) | None => {}
     }
     Some(match outcome {
         Ok(result) => Ending::Complete(result),
-        Err(WorkError::Stopped) if reins.why() == Some(Why::Draining) => Ending::Released,
+        Err(WorkError::Stopped) if reins.why() == Some(StopReason::Draining) => Ending::Released,
         Err(WorkError::Stopped) => again("stopped", "the operation stopped without having been asked to"),
         Err(WorkError::Permanent { code, detail }) => Ending::Failed(failure(code, &detail, true)),
         Err(WorkError::Transient(detail)) => again("transient", &detail),
@@ -172,8 +173,8 @@ impl Keep for Keeper {
         let renewed = self.queue.checkpoint(self.reins.held.hold, checkpoint, progress).await?;
         match renewed {
             Renewed::Held => {}
-            Renewed::Deleted => self.reins.pull(Why::Deleted),
-            Renewed::Lost => self.reins.pull(Why::Lost),
+            Renewed::Deleted => self.reins.pull(StopReason::Deleted),
+            Renewed::Lost => self.reins.pull(StopReason::Lost),
         }
         Ok(renewed)
     }

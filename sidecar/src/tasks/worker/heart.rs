@@ -7,8 +7,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::tasks::queue::QueueError;
 use crate::tasks::store::{Hold, Renewed};
+use crate::tasks::work::StopReason;
 use crate::tasks::worker::Worker;
-use crate::tasks::worker::reins::{Reins, Why};
+use crate::tasks::worker::reins::Reins;
 
 /// Beats for as long as it is polled.
 pub(super) async fn beat(worker: &Worker) {
@@ -67,8 +68,8 @@ async fn check(worker: &Worker) -> Result<(), QueueError> {
 fn heed(reins: &Reins, renewed: Renewed) {
     match renewed {
         Renewed::Held => {}
-        Renewed::Deleted => reins.pull(Why::Deleted),
-        Renewed::Lost => reins.pull(Why::Lost),
+        Renewed::Deleted => reins.pull(StopReason::Deleted),
+        Renewed::Lost => reins.pull(StopReason::Lost),
     }
 }
 

@@ -5,49 +5,32 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use taskgate_core::task::Progress;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 use crate::tasks::queue::Held;
-
-/// Why work stops before it is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
-    /// Its task was deleted.
-    Deleted,
-    /// The worker ends.
-    Draining,
-    /// Its time is over.
-    Late,
-    /// The lease is over, or soon; somebody else may hold the task.
-    Lost,
-}
+use crate::tasks::work::{Stop, StopReason};
 
 /// What a task that is worked on is held by.
 #[derive(Debug)]
 pub(super) struct Reins {
     pub(super) held: Held,
-    pub(super) stop: CancellationToken,
-    why: OnceLock<Why>,
+    pub(super) stop: Stop,
     safe_until: watch::Sender<Instant>,
     progress: OnceLock<Arc<Mutex<Progress>>>,
 }
 
 impl Reins {
     pub(super) fn new(held: Held, safe_until: Instant) -> Self {
-        let (stop, why, progress) = (CancellationToken::new(), OnceLock::new(), OnceLock::new());
-        Self { held, stop, why, safe_until: watch::Sender::new(safe_until), progress }
+        Self { held, stop: Stop::new(), safe_until: watch::Sender::new(safe_until), progress: OnceLock::new() }
     }
 
     /// Stops the work. Only the first reason counts.
-    pub(super) fn pull(&self, why: Why) {
-        // Another reason may be there already.
-        let _ = self.why.set(why);
-        self.stop.cancel();
+    pub(super) fn pull(&self, why: StopReason) {
+        self.stop.now(why);
     }
 
     /// Why the work was stopped.
-    pub(super) fn why(&self) -> Option<Why> {
-        self.why.get().copied()
+    pub(super) fn why(&self) -> Option<StopReason> {
+        self.stop.reason()
     }
 
     /// The lease was prolonged.
