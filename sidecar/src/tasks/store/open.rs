@@ -142,10 +142,11 @@ async fn connect(address: &str, settings: &Settings) -> Result<Database, StoreEr
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 // A process that stands still must not keep others from their turn. Tables that grow from nothing
-                // within seconds have no statistics; every statement here has an index, so it is to be used.
+                // within seconds have no statistics; what is asked often here has an index, so it is to be used. That
+                // makes all else look so costly that it would be compiled first, which takes longer than to do it.
                 let set = format!(
                     "SET statement_timeout = {millis}; SET idle_in_transaction_session_timeout = {millis}; \
-                     SET enable_seqscan = off"
+                     SET enable_seqscan = off; SET jit = off"
                 );
                 sqlx::raw_sql(sqlx::AssertSqlSafe(set)).execute(connection).await.map(drop)
             })

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use taskgate::tasks::row::TaskId;
-use taskgate::tasks::store::{Claim, Limits, Settled, Store};
+use taskgate::tasks::store::{Claim, Hold, Limits, Outcome, Renewal, Settled, Store};
 use taskgate_core::task::Status;
 
 use crate::tasks::store::on_both;
-use crate::tasks::store::stage::{LEASE, Stage, at, complete};
+use crate::tasks::store::stage::{LEASE, ROOM, Stage, at, complete};
 
-on_both!(eight_claimers_share_five_hundred_tasks);
+on_both!(eight_claimers_share_five_hundred_tasks, everything_at_once_ends_each_task_once);
 
 const TASKS: u64 = 500;
 const OWNERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
@@ -65,6 +66,64 @@ async fn claimer(number: usize, store: Arc<dyn Store>, watched: Arc<Watched>) {
             let settled = store.settle(claimed.hold, complete(), at(0)).await;
             assert_eq!(settled, Ok(Settled::Done(Status::Complete)));
             watched.settled.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Two processes claim, renew, delete, settle and lose leases at once: nobody waits for another in a circle, and each
+/// task is over in the end, by the hand of whoever held it last.
+async fn everything_at_once_ends_each_task_once(stage: Stage) {
+    let mut ids = Vec::new();
+    for number in 0..TASKS {
+        let mut task = stage.task(OWNERS[(number % 4) as usize], number);
+        task.max_attempts = 1000;
+        ids.push(stage.accepted(task, at(0)).await.id);
+    }
+    let stores = [Arc::clone(&stage.store), stage.another().await];
+    let clock: Arc<AtomicU64> = Arc::default();
+    let completed: Arc<Mutex<BTreeMap<TaskId, u64>>> = Arc::default();
+    let mut everybody = tokio::task::JoinSet::new();
+    for number in 0..8 {
+        let (store, clock, completed) = (Arc::clone(&stores[number % 2]), Arc::clone(&clock), Arc::clone(&completed));
+        everybody.spawn(async move {
+            // Each round takes a second, and a lease is three: some are lost.
+            loop {
+                let now = at(clock.fetch_add(1, Ordering::SeqCst));
+                let lease_until = now.after(Duration::from_secs(3));
+                let claim = Claim { worker: number.to_string(), max: 10, lease_until };
+                let claims = store.claim(&claim, &ROOM, now).await.expect("claims");
+                let counts = store.counts(now).await.expect("counts");
+                if claims.tasks.is_empty() && counts.tasks.keys().all(|(_, status)| status.is_over()) {
+                    return;
+                }
+                let holds: Vec<Hold> = claims.tasks.iter().map(|claimed| claimed.hold).collect();
+                // In no particular order, as holds come.
+                let renewals = holds.iter().rev().map(|hold| Renewal { hold: *hold, lease_until, progress: None });
+                store.renew(renewals.collect(), now).await.expect("renewed");
+                for (index, hold) in holds.into_iter().enumerate() {
+                    let is_first = hold.epoch == 1 && index % 3 == 0;
+                    let outcome = if is_first { Outcome::Released { checkpoint: None } } else { complete() };
+                    let is_complete = outcome == complete();
+                    if store.settle(hold, outcome, now).await.expect("settled") == Settled::Done(Status::Complete)
+                        && is_complete
+                    {
+                        *completed.lock().expect("a lock").entry(hold.id).or_default() += 1;
+                    }
+                }
+            }
+        });
+    }
+    for (turn, id) in ids.iter().rev().enumerate().filter(|(turn, _)| turn % 5 == 0) {
+        let (store, id) = (Arc::clone(&stores[turn / 5 % 2]), *id);
+        everybody.spawn(async move { drop(store.delete(id, at(0)).await.expect("deleted")) });
+    }
+    everybody.join_all().await;
+    for id in ids {
+        let task = stage.task_now(id).await;
+        if task.deleted.is_none() {
+            assert!(task.is_over());
+            assert_eq!(task.status, Status::Complete);
+            assert_eq!(completed.lock().expect("a lock").get(&id), Some(&1));
         }
     }
 }
