@@ -229,15 +229,21 @@ impl Hsds {
     }
 
     async fn wait_ready(&mut self) -> anyhow::Result<()> {
-        let about = format!("{}/about", self.url());
+        // The service node says that it is ready when the data node is not there yet.
+        let (data, service) = (self.data.address(), self.service.address());
+        let states = [format!("http://{data}/info"), format!("http://{service}/about")];
         let (client, nodes) = (&self.client, &mut self.nodes);
         let ready = wait_for(READY, "HSDS to be ready", async || {
             if let Some(error) = nodes.iter_mut().find_map(|node| node.check_alive().err()) {
                 return Some(Err(error));
             }
-            let answer = client.get(&about).timeout(Duration::from_secs(5)).send().await.ok()?;
-            let about: Value = serde_json::from_str(&answer.text().await.ok()?).ok()?;
-            (about["state"] == "READY").then_some(Ok(()))
+            for state in &states {
+                let answer = client.get(state).timeout(Duration::from_secs(5)).send().await.ok()?;
+                let state: Value = serde_json::from_str(&answer.text().await.ok()?).ok()?;
+                let state = state.get("state").or_else(|| state.get("node")?.get("state"));
+                state.filter(|state| *state == "READY")?;
+            }
+            Some(Ok(()))
         });
         match ready.await {
             Ok(ready) => ready.context("HSDS did not start"),

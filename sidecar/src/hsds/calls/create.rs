@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use crate::hsds::calls::attributes::{self, Attribute};
-use crate::hsds::calls::links::{self, Link};
+use crate::hsds::calls::links::{self, Link, Target};
 use crate::hsds::calls::{list, objects};
 use crate::hsds::client::Session;
 use crate::hsds::client::error::HsdsError;
@@ -110,30 +110,64 @@ impl Session {
         objects::read(&self.json(call).await?)
     }
 
-    /// Makes many objects of one collection in one request. Committed types that datasets have must be
-    /// made one by one.
+    /// Makes an object whose id the client chose, or finds that it was made before, by an earlier attempt
+    /// at the same step. Its name is made where it is missing.
     ///
     /// # Errors
-    /// [`HsdsError::BadRequest`] also if one id is taken, whereupon others may have been made or not.
-    /// Others.
+    /// [`HsdsError::Conflict`] if its name stands for another object; others.
+    pub async fn create_once(&self, domain: &DomainName, wanted: &NewObject) -> Result<ObjectId, HsdsError> {
+        let refused = match self.create(domain, wanted).await {
+            Ok(made) => return Ok(made.id),
+            Err(error) => error,
+        };
+        let Some(id) = wanted.id else { return Err(refused) };
+        // The server says neither "conflict" nor anything else that is special where the id is taken.
+        match (&refused, self.object(domain, id).await) {
+            (HsdsError::BadRequest { .. } | HsdsError::Conflict, Ok(_)) => {}
+            _ => return Err(refused),
+        }
+        if let Some((parent, name)) = &wanted.link {
+            self.put_links(domain, *parent, &[Link { name: name.clone(), target: Target::Hard(id) }]).await?;
+        }
+        Ok(id)
+    }
+
+    /// Makes many objects of one collection in one request. Where that fails, and all ids were chosen by
+    /// the client, they are made one by one, as [`Self::create_once`] does.
+    ///
+    /// # Errors
+    /// [`HsdsError::BadRequest`] also if they are not all of the collection; others.
     pub async fn create_many(
         &self,
         domain: &DomainName,
         collection: Collection,
         wanted: &[NewObject],
     ) -> Result<Vec<ObjectId>, HsdsError> {
+        if wanted.iter().any(|object| object.collection() != collection) {
+            return Err(HsdsError::BadRequest { reason: "objects of another collection".to_owned() });
+        }
+        let is_repeatable = wanted.iter().all(|object| object.id.is_some());
         match wanted {
             [] => return Ok(Vec::new()),
-            [one] => return Ok(vec![self.create(domain, one).await?.id]),
-            many if many.iter().any(|object| object.collection() != collection) => {
-                return Err(HsdsError::BadRequest { reason: "objects of another collection".to_owned() });
-            }
+            [one] => return Ok(vec![self.create_once(domain, one).await?]),
             _ => {}
         }
         let bodies: Vec<Value> = wanted.iter().map(NewObject::body).collect();
         let call = self.call(Method::POST, &[collection.as_str()], domain).body(&bodies);
-        let call = if wanted.iter().all(|object| object.id.is_some()) { call } else { call.once() };
-        let answer = self.json(call).await?;
-        list(&answer, "objects")?.iter().map(|object| super::id(object, "id")).collect()
+        let made = match self.json(call.once()).await {
+            Ok(answer) => list(&answer, "objects")?.iter().map(|object| super::id(object, "id")).collect(),
+            Err(error) => Err(error),
+        };
+        match made {
+            // One id that is taken is the server's failure here.
+            Err(error) if is_repeatable && (error.is_passing() || matches!(error, HsdsError::BadRequest { .. })) => {
+                let mut made = Vec::with_capacity(wanted.len());
+                for object in wanted {
+                    made.push(self.create_once(domain, object).await?);
+                }
+                Ok(made)
+            }
+            made => made,
+        }
     }
 }

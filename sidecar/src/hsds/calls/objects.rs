@@ -137,6 +137,14 @@ impl Session {
     }
 }
 
+/// Without what the server writes and does not take: the layout of what has no elements.
+fn copyable(mut creation: Map<String, Value>) -> Map<String, Value> {
+    if creation.get("layout").is_some_and(|layout| layout.get("class").is_none()) {
+        creation.remove("layout");
+    }
+    creation
+}
+
 pub(super) fn read(answer: &Value) -> Result<Object, HsdsError> {
     let own = id(answer, "id")?;
     let count = |key: &str| answer.get(key).and_then(Value::as_u64);
@@ -147,7 +155,7 @@ pub(super) fn read(answer: &Value) -> Result<Object, HsdsError> {
         Collection::Datasets => Kind::Dataset(Box::new(Dataset {
             datatype: datatype()?,
             dataspace: Dataspace::read(part(answer, "shape")?).map_err(HsdsError::malformed)?,
-            creation: creation(),
+            creation: copyable(creation()),
             layout: answer.get("layout").cloned(),
         })),
         Collection::Groups => Kind::Group { link_count: count("linkCount"), creation: creation() },

@@ -41,10 +41,11 @@ impl Session {
         }
     }
 
-    /// Writes elements of a dataset, in the form in which [`Self::read_values`] gives them.
+    /// Writes elements of a dataset, in the form in which [`Self::read_values`] gives them. Their number
+    /// is the caller's to check: the server leaves out what is too much.
     ///
     /// # Errors
-    /// [`HsdsError::BadRequest`] also if there are too many or too few; others.
+    /// [`HsdsError::BadRequest`] also if there are too few; others.
     pub async fn write_values(
         &self,
         domain: &DomainName,
