@@ -20,6 +20,7 @@ pub mod resolve;
 pub mod sessions;
 pub mod sources;
 pub mod state;
+pub mod tasks;
 pub mod verdicts;
 pub mod ytsaurus;
 
@@ -46,9 +47,12 @@ pub struct Config {
     pub discovery: providers::DiscoveryConfig,
     /// Who is whom, and for how long a decision holds.
     pub verdicts: verdicts::VerdictsConfig,
-    /// What seals sessions, current key first. With none, keys are made up at the start and
-    /// sessions end with the process.
+    /// What seals sessions, and credentials of tasks, current key first. With none, keys are made up at
+    /// the start and sessions end with the process; with `tasks` there must be one. Keep a key for as long
+    /// as tasks last that were asked for under it.
     pub keys: Vec<keys::KeyConfig>,
+    /// Durable long work that clients ask for; none by default.
+    pub tasks: Option<tasks::TasksConfig>,
     /// Browser sessions.
     pub sessions: sessions::SessionsConfig,
     /// The compiled filter that proxies can fetch.

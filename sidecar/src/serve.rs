@@ -29,6 +29,7 @@ use crate::lifecycle::reload::{Reloader, live};
 use crate::random::{self, NoRandomness};
 use crate::registry::Registry;
 use crate::registry::memory::Memory;
+use crate::tasks::desk::{Desk, DeskError};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
 
@@ -47,6 +48,9 @@ pub enum StartError {
     /// It can't listen.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// There are no tasks.
+    #[error(transparent)]
+    Desk(#[from] DeskError),
     /// There is no HTTP client.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -90,13 +94,19 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
     let operations = Bound::bind("operations.listen", &settings.operations).await?;
     let addresses = Addresses { internal: internal.listen().to_string(), operations: operations.listen().to_string() };
     let tasks = Tasks::new();
-    let app = assemble(&settings, setting.clock, &tasks)?;
+    let metrics = Arc::new(Metrics::new());
+    let desk = desk(&settings, &setting.clock, &metrics, &tasks).await?;
+    let app = assemble(&settings, setting.clock, metrics, desk, &tasks)?;
     app.registry.refuse_endpoints([&internal, &operations].into_iter().filter_map(own_address).collect());
 
     let mailbox = Arc::new(Mailbox::default());
     let mut fleet = Fleet::new(Arc::clone(&mailbox), tasks.clone());
     fleet.apply(&settings.providers, &app)?;
     follow(&settings, &app, mailbox, &tasks);
+    if let Some(desk) = &app.desk {
+        desk.keep_house(&tasks);
+        desk.work(&tasks)?;
+    }
     tasks.spawn("startup", give_up_waiting(Arc::clone(&app), settings.startup));
     tasks.spawn("internal", internal.serve(api::internal::router(&app), tasks.clone()));
     tasks.spawn("operations", operations.serve(api::operations::router(&app), tasks.clone()));
@@ -152,8 +162,23 @@ fn follow(settings: &Settings, app: &App, mailbox: Arc<Mailbox>, tasks: &Tasks) 
     });
 }
 
-fn assemble(settings: &Settings, clock: SharedClock, tasks: &Tasks) -> Result<Arc<App>, StartError> {
-    let metrics = Arc::new(Metrics::new());
+async fn desk(
+    settings: &Settings,
+    clock: &SharedClock,
+    metrics: &Arc<Metrics>,
+    tasks: &Tasks,
+) -> Result<Option<Arc<Desk>>, DeskError> {
+    let Some(of_tasks) = &settings.tasks else { return Ok(None) };
+    Desk::open(of_tasks, &settings.keys, Arc::clone(clock), Arc::clone(metrics), tasks).await.map(Some)
+}
+
+fn assemble(
+    settings: &Settings,
+    clock: SharedClock,
+    metrics: Arc<Metrics>,
+    desk: Option<Arc<Desk>>,
+    tasks: &Tasks,
+) -> Result<Arc<App>, StartError> {
     let keys = keys(settings)?;
     let control = ControlState::new(settings.gate.clone(), keys, settings.verdicts.fingerprint);
     let feed = Arc::new(Feed::new(random::non_zero()?, control.control()));
@@ -172,6 +197,7 @@ fn assemble(settings: &Settings, clock: SharedClock, tasks: &Tasks) -> Result<Ar
         registry,
         providers: RwLock::default(),
         judge: ArcSwap::from_pointee(Judge::new(&settings.verdicts, shared, tasks)?),
+        desk,
         live: ArcSwap::from_pointee(live(settings)),
         metrics,
         stop: tasks.stop().clone(),

@@ -16,10 +16,12 @@ use crate::auth::settings::{VerdictSettings, resolve_sources};
 use crate::config::Config;
 use crate::config::keys::KeyConfig;
 use crate::config::logs::LogsConfig;
+use crate::digest::Digest;
 use crate::discovery::settings::{ProviderSettings, resolve_providers};
 use crate::file;
 use crate::lifecycle::address::Listen;
 use crate::secret::SecretText;
+use crate::tasks::settings::TaskSettings;
 
 /// The largest file with one secret.
 pub const MAX_SECRET_BYTES: u64 = 64 << 10;
@@ -64,6 +66,8 @@ pub struct Settings {
     pub verdicts: VerdictSettings,
     /// The configured key ring, current key first; empty: made up at the start.
     pub keys: Vec<(KeyId, Secret)>,
+    /// Tasks, where there are any.
+    pub tasks: Option<TaskSettings>,
     /// The longest a session may last.
     pub session_max: Duration,
     /// The compiled filter.
@@ -109,6 +113,14 @@ impl Settings {
         let providers = resolve_providers(config.providers, &gate, &mut files)?;
         let verdicts = verdict_settings(config.verdicts, &providers, &gate, &mut files)?;
         let keys = keys(config.keys, &mut files)?;
+        let tasks = config.tasks.map(|tasks| TaskSettings::resolve(tasks, &mut files)).transpose()?;
+        if tasks.is_some() && keys.is_empty() {
+            return Err(InvalidSetting::new(
+                "keys",
+                "`tasks` needs a key: the credentials of those who ask for tasks are sealed with it, and must open \
+                 after a restart; `taskgate key new` makes one",
+            ));
+        }
         Ok(Self {
             gate,
             internal,
@@ -119,6 +131,7 @@ impl Settings {
             startup: within("discovery.startup_secs", config.discovery.startup_secs, 0, 3_600)?,
             verdicts,
             keys,
+            tasks,
             session_max: within("sessions.max_lifetime_secs", config.sessions.max_lifetime_secs, 1, 31_536_000)?,
             wasm_file: config.filter.wasm_file.map(|path| directory.join(path)),
             state_directory: config.state.directory.map(|path| state_directory(&path, directory)).transpose()?,
@@ -139,11 +152,16 @@ impl Settings {
             ("verdicts.cache_entries", self.verdicts.cache_entries != other.verdicts.cache_entries),
             ("shutdown.grace_secs", self.grace != other.grace),
             ("discovery.startup_secs", self.startup != other.startup),
+            ("tasks", self.task_fingerprint() != other.task_fingerprint()),
             ("state.directory", self.state_directory != other.state_directory),
         ]
         .into_iter()
         .filter_map(|(key, differs)| differs.then_some(key))
         .collect()
+    }
+
+    fn task_fingerprint(&self) -> Option<&Digest> {
+        self.tasks.as_ref().map(|tasks| &tasks.fingerprint)
     }
 }
 
