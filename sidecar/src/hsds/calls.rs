@@ -7,6 +7,7 @@ pub mod acls;
 pub mod attributes;
 pub mod create;
 pub mod domains;
+pub mod incarnation;
 pub mod links;
 pub mod objects;
 pub mod probes;
