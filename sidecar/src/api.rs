@@ -8,5 +8,6 @@ pub mod problem;
 pub mod services;
 pub mod session;
 mod table;
+pub mod tasks;
 mod verdict;
 mod wasm;

@@ -11,6 +11,7 @@ mod serve;
 mod services;
 mod session;
 mod token;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -50,6 +51,8 @@ enum Command {
     /// make tokens for `verdicts.sources[].tokens`
     #[command(subcommand)]
     Token(token::Token),
+    /// work on tasks
+    Worker(worker::Worker),
 }
 
 /// Runs the program.
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Services(services) => services.run(),
         Command::Session(session) => session.run(),
         Command::Token(token) => token.run(),
+        Command::Worker(worker) => worker.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -141,6 +141,9 @@ impl Running {
         if !ended {
             tracing::warn!(grace_secs = self.grace.as_secs(), "some requests did not finish in time");
         }
+        if let Some(desk) = &self.app.desk {
+            desk.store().close().await;
+        }
         ended
     }
 }
