@@ -5,6 +5,7 @@
 mod api;
 mod callout;
 mod discovery;
+mod hsds;
 mod kit;
 mod program;
 mod reload;
