@@ -5,6 +5,7 @@ pub mod guard;
 pub mod internal;
 pub mod operations;
 pub mod problem;
+pub mod public;
 pub mod services;
 pub mod session;
 mod table;

@@ -33,6 +33,9 @@ use crate::tasks::desk::{Desk, DeskError};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
 
+/// How long the task store may take to write what was asked of it last.
+const STORE_GRACE: Duration = Duration::from_secs(5);
+
 /// Where the sidecar listens, with the ports that were picked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Addresses {
@@ -40,6 +43,9 @@ pub struct Addresses {
     pub internal: String,
     /// The operations listener.
     pub operations: String,
+    /// The listener of clients of tasks, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public: Option<String>,
 }
 
 /// Why the sidecar did not start.
@@ -81,6 +87,8 @@ pub struct Running {
     /// Where it listens.
     pub addresses: Addresses,
     tasks: Tasks,
+    /// What the task store needs: it ends last, since workers give back what they hold.
+    store: Tasks,
     reloads: mpsc::Sender<()>,
     grace: Duration,
 }
@@ -92,12 +100,22 @@ pub struct Running {
 pub async fn start(settings: Settings, setting: Setting) -> Result<Running, StartError> {
     let internal = Bound::bind("internal.listen", &settings.internal).await?;
     let operations = Bound::bind("operations.listen", &settings.operations).await?;
-    let addresses = Addresses { internal: internal.listen().to_string(), operations: operations.listen().to_string() };
+    let public = match &settings.public {
+        Some(listen) => Some(Bound::bind("public.listen", listen).await?),
+        None => None,
+    };
+    let addresses = Addresses {
+        internal: internal.listen().to_string(),
+        operations: operations.listen().to_string(),
+        public: public.as_ref().map(|public| public.listen().to_string()),
+    };
     let tasks = Tasks::new();
     let metrics = Arc::new(Metrics::new());
-    let desk = desk(&settings, &setting.clock, &metrics, &tasks).await?;
+    let store = Tasks::new();
+    let desk = desk(&settings, &setting.clock, &metrics, &store).await?;
     let app = assemble(&settings, setting.clock, metrics, desk, &tasks)?;
-    app.registry.refuse_endpoints([&internal, &operations].into_iter().filter_map(own_address).collect());
+    app.registry
+        .refuse_endpoints([&internal, &operations].into_iter().chain(&public).filter_map(own_address).collect());
 
     let mailbox = Arc::new(Mailbox::default());
     let mut fleet = Fleet::new(Arc::clone(&mailbox), tasks.clone());
@@ -106,6 +124,10 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
     if let Some(desk) = &app.desk {
         desk.keep_house(&tasks);
         desk.work(&tasks)?;
+        if let Some(public) = public {
+            let reception = Arc::new(desk.reception(tasks.stop().clone())?);
+            tasks.spawn("public", public.serve(api::public::router(&app, &reception), tasks.clone()));
+        }
     }
     tasks.spawn("startup", give_up_waiting(Arc::clone(&app), settings.startup));
     tasks.spawn("internal", internal.serve(api::internal::router(&app), tasks.clone()));
@@ -123,8 +145,13 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
         logs: setting.logs,
     };
     tasks.spawn("reload", reloader.run(requests));
-    tracing::info!(internal.listen = addresses.internal, operations.listen = addresses.operations, "listening");
-    Ok(Running { app, addresses, tasks, reloads, grace })
+    tracing::info!(
+        internal.listen = addresses.internal,
+        operations.listen = addresses.operations,
+        public.listen = addresses.public.as_deref(),
+        "listening"
+    );
+    Ok(Running { app, addresses, tasks, store, reloads, grace })
 }
 
 impl Running {
@@ -142,6 +169,7 @@ impl Running {
             tracing::warn!(grace_secs = self.grace.as_secs(), "some requests did not finish in time");
         }
         if let Some(desk) = &self.app.desk {
+            self.store.end(STORE_GRACE).await;
             desk.store().close().await;
         }
         ended
@@ -169,10 +197,10 @@ async fn desk(
     settings: &Settings,
     clock: &SharedClock,
     metrics: &Arc<Metrics>,
-    tasks: &Tasks,
+    store: &Tasks,
 ) -> Result<Option<Arc<Desk>>, DeskError> {
     let Some(of_tasks) = &settings.tasks else { return Ok(None) };
-    Desk::open(of_tasks, &settings.keys, Arc::clone(clock), Arc::clone(metrics), tasks).await.map(Some)
+    Desk::open(of_tasks, &settings.keys, Arc::clone(clock), Arc::clone(metrics), store).await.map(Some)
 }
 
 fn assemble(

@@ -8,6 +8,7 @@ mod caller;
 mod credential;
 mod delete;
 pub mod form;
+pub mod internal;
 mod key;
 mod list;
 mod operations;

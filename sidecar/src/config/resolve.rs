@@ -88,7 +88,7 @@ impl Settings {
     /// # Errors
     /// The first [`InvalidSetting`].
     pub fn resolve(config: Config, directory: &Path) -> Result<Self, InvalidSetting> {
-        let mut files = Files { directory, read: Vec::new() };
+        let mut files = Files::new(directory);
         let internal_secret =
             files.secret("internal.secret", config.internal.secret, config.internal.secret_file.as_deref())?;
         let internal = Listen::parse(&config.internal.listen, &config.internal.socket_mode)
@@ -114,6 +114,9 @@ impl Settings {
         let verdicts = verdict_settings(config.verdicts, &providers, &gate, &mut files)?;
         let keys = keys(config.keys, &mut files)?;
         let tasks = config.tasks.map(|tasks| TaskSettings::resolve(tasks, &mut files)).transpose()?;
+        if public.is_some() && tasks.is_none() {
+            return Err(InvalidSetting::new("public.listen", "there is nothing to serve here without `tasks`"));
+        }
         if tasks.is_some() && keys.is_empty() {
             return Err(InvalidSetting::new(
                 "keys",
@@ -172,7 +175,13 @@ pub struct Files<'a> {
     read: Vec<PathBuf>,
 }
 
-impl Files<'_> {
+impl<'a> Files<'a> {
+    /// Those that are relative to a directory; none is read yet.
+    #[must_use]
+    pub const fn new(directory: &'a Path) -> Self {
+        Self { directory, read: Vec::new() }
+    }
+
     /// A secret that is given as it is or by a file, but not both.
     ///
     /// # Errors

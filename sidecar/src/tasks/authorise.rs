@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 
@@ -50,23 +52,17 @@ pub async fn authorise(session: &Session, request: &Request, writes: Writes) -> 
     let questions = questions(request, writes);
     let names: BTreeSet<DomainName> = questions.iter().map(|question| question.location.into()).collect();
     // Reading the domain itself makes the server look at its rights anew, which the other requests do not.
-    let domains: Domains = stream::iter(names)
-        .map(async |name| {
-            let known = session.domain(&name).await.map(|_| ());
-            (name, known)
-        })
-        .buffered(CONCURRENT)
-        .collect()
-        .await;
+    let looks: Vec<BoxFuture<'_, _>> = names.into_iter().map(|name| look(session, name).boxed()).collect();
+    let domains: Domains = stream::iter(looks).buffered(CONCURRENT).collect().await;
     let may_make_domain = request.args.get(CREATES_DOMAIN) == Some(&Value::Bool(true));
-    stream::iter(&questions)
-        .map(async |question| {
-            let answer = question.ask(session, &domains, may_make_domain).await;
-            answer.map_err(|error| question.rejection(error))
-        })
-        .buffered(CONCURRENT)
-        .try_collect()
-        .await
+    let answers: Vec<BoxFuture<'_, _>> =
+        questions.iter().map(|question| question.answer(session, &domains, may_make_domain).boxed()).collect();
+    stream::iter(answers).buffered(CONCURRENT).try_collect().await
+}
+
+async fn look(session: &Session, name: DomainName) -> (DomainName, Result<(), HsdsError>) {
+    let known = session.domain(&name).await.map(|_| ());
+    (name, known)
 }
 
 /// What is to be asked, each once.
@@ -89,6 +85,10 @@ fn questions(request: &Request, writes: Writes) -> Vec<Question<'_>> {
 }
 
 impl Question<'_> {
+    async fn answer(&self, session: &Session, domains: &Domains, may_make_domain: bool) -> Result<(), Rejection> {
+        self.ask(session, domains, may_make_domain).await.map_err(|error| self.rejection(error))
+    }
+
     async fn ask(&self, session: &Session, domains: &Domains, may_make_domain: bool) -> Result<(), HsdsError> {
         let domain = DomainName::from(self.location);
         match domains.get(&domain) {

@@ -7,6 +7,7 @@ use taskgate_core::key::{KeyId, Secret};
 use taskgate_core::task::Status;
 use thiserror::Error;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
 use crate::file;
@@ -14,8 +15,10 @@ use crate::hsds::client::Hsds;
 use crate::http::HttpError;
 use crate::lifecycle::Tasks;
 use crate::random::{self, NoRandomness};
+use crate::tasks::identity::Identities;
 use crate::tasks::operations::Operations;
 use crate::tasks::queue::{Office, Queue};
+use crate::tasks::reception::{Equipment, Reception, Terms};
 use crate::tasks::seal::Vault;
 use crate::tasks::settings::TaskSettings;
 use crate::tasks::store::{self, Store, StoreError};
@@ -120,6 +123,24 @@ impl Desk {
         };
         start(&Worker::new(means, tasks.clone()), tasks);
         Ok(())
+    }
+
+    /// Where clients' tasks come in.
+    ///
+    /// # Errors
+    /// [`NoRandomness`].
+    pub fn reception(&self, stop: CancellationToken) -> Result<Reception, NoRandomness> {
+        let TaskSettings { limits, max_attempts, deadline, .. } = self.settings;
+        Ok(Reception::new(Equipment {
+            store: Arc::clone(self.store()),
+            operations: Arc::clone(&self.operations),
+            identities: Identities::new(self.server.clone(), Arc::clone(&self.clock))?,
+            vault: Arc::clone(self.vault()),
+            terms: Terms { limits, max_attempts, deadline },
+            clock: Arc::clone(&self.clock),
+            metrics: Arc::clone(&self.metrics),
+            stop,
+        }))
     }
 
     async fn count_and_sweep(&self) {

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
 use crate::random;
+use crate::tasks::audit::{self, Transition};
 use crate::tasks::authorise::authorise;
 use crate::tasks::identity::{Caller, Identities};
 use crate::tasks::operation::{Operation, Preview, Rejection};
@@ -25,7 +26,8 @@ use crate::tasks::request::{MAX_LOCATIONS, Request};
 use crate::tasks::row::{Task, TaskId};
 use crate::tasks::schema::{self, Schema};
 use crate::tasks::seal::{SealError, Vault};
-use crate::tasks::store::{Idempotency, Limits, NewTask, Resumed, Store, StoreError, Submitted};
+use crate::tasks::store::{Deleted, Idempotency, Limits, NewTask, Resumed, Store, StoreError, Submitted};
+use crate::telemetry::metrics::Metrics;
 
 /// How deep arguments may be nested.
 pub const MAX_ARGUMENT_DEPTH: usize = schema::MAX_DEPTH;
@@ -62,6 +64,7 @@ pub struct Reception {
     vault: Arc<Vault>,
     terms: Terms,
     clock: SharedClock,
+    metrics: Arc<Metrics>,
     stop: CancellationToken,
     submissions: Semaphore,
     waiting: Semaphore,
@@ -82,6 +85,8 @@ pub struct Equipment {
     pub terms: Terms,
     /// The clock.
     pub clock: SharedClock,
+    /// Where transitions are counted.
+    pub metrics: Arc<Metrics>,
     /// Cancelled when the process is about to end: nobody waits any longer then.
     pub stop: CancellationToken,
 }
@@ -134,7 +139,7 @@ impl Reception {
     /// Opens it.
     #[must_use]
     pub fn new(equipment: Equipment) -> Self {
-        let Equipment { store, operations, identities, vault, terms, clock, stop } = equipment;
+        let Equipment { store, operations, identities, vault, terms, clock, metrics, stop } = equipment;
         Self {
             store,
             operations,
@@ -142,6 +147,7 @@ impl Reception {
             vault,
             terms,
             clock,
+            metrics,
             stop,
             submissions: Semaphore::new(MAX_SUBMISSIONS),
             waiting: Semaphore::new(MAX_WAITING),
@@ -199,7 +205,23 @@ impl Reception {
             deadline: self.terms.deadline.map(|deadline| now.after(deadline)),
             max_attempts: self.terms.max_attempts,
         };
-        answer(self.store.submit(task, &self.terms.limits, now).await?)
+        let accepted = answer(self.store.submit(task, &self.terms.limits, now).await?)?;
+        if let Accepted::Now(task) = &accepted {
+            self.record(task, "accepted", None);
+        }
+        Ok(accepted)
+    }
+
+    /// Deletes a task.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn delete(&self, id: TaskId) -> Result<Deleted, StoreError> {
+        let deleted = self.store.delete(id, self.now()).await?;
+        if let Deleted::Now(task) = &deleted {
+            self.record(task, "deleted", Some(task.status));
+        }
+        Ok(deleted)
     }
 
     /// Queues a paused task again, with the credential of its owner who asks for that.
@@ -208,7 +230,11 @@ impl Reception {
     /// [`NotAccepted::Seal`] and [`NotAccepted::Store`].
     pub async fn resume(&self, id: TaskId, caller: &Caller) -> Result<Resumed, NotAccepted> {
         let sealed = self.vault.seal(id, &caller.owner, &caller.credential)?;
-        Ok(self.store.resume(id, sealed, caller.expires, self.now()).await?)
+        let resumed = self.store.resume(id, sealed, caller.expires, self.now()).await?;
+        if let Resumed::Now(task) = &resumed {
+            self.record(task, "resumed", Some(Status::Paused));
+        }
+        Ok(resumed)
     }
 
     /// A task, once that holds for it, or after a time. Whether it was waited for at all: with too many who wait
@@ -236,6 +262,15 @@ impl Reception {
             task = self.store.get(id).await?;
         }
         Ok((task, true))
+    }
+
+    fn record(&self, task: &Task, event: &'static str, from: Option<Status>) {
+        let Task { id, owner, request, status, epoch, .. } = task;
+        let operation = &request.operation;
+        audit::transition(
+            &self.metrics,
+            &Transition { id: *id, owner, operation, event, from, to: *status, epoch: *epoch },
+        );
     }
 
     async fn look(&self, caller: &Caller, request: &Request, operation: &dyn Operation) -> Result<(), Rejection> {
