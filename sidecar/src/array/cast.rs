@@ -52,6 +52,12 @@ fn to_i64(value: f64) -> i64 {
     if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value) { value as i64 } else { i64::MIN }
 }
 
+/// What vectors make of a cast to 32 unsigned bits: numpy's scalars differ out of range.
+fn to_u32(value: f64) -> u32 {
+    const HALF: f64 = 2_147_483_648.0;
+    if value >= HALF { to_i32(value - HALF).cast_unsigned() ^ (1 << 31) } else { to_i32(value).cast_unsigned() }
+}
+
 /// What compilers make of a cast to 64 unsigned bits, which the processor does not have.
 fn to_u64(value: f64) -> u64 {
     const HALF: f64 = 9_223_372_036_854_775_808.0;
@@ -116,7 +122,8 @@ macro_rules! float {
         $(
             plain!($from => f32, f64);
             float!($from, to_i32 => i8, u8, i16, u16, i32);
-            float!($from, to_i64 => u32, i64);
+            float!($from, to_u32 => u32);
+            float!($from, to_i64 => i64);
             float!($from, to_u64 => u64);
             impl CastTo<bool> for $from {
                 fn cast(self) -> bool {

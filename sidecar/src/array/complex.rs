@@ -51,13 +51,11 @@ pub(crate) fn reciprocal<T: Real>(value: Complex<T>) -> Complex<T> {
 pub(crate) fn sign<T: Real>(value: Complex<T>) -> Complex<T> {
     let size = value.re.hypot(value.im);
     let zero = T::default();
-    if is_nan(value) {
-        return Complex { re: size - size + value.re + value.im, im: size - size + value.re + value.im };
-    }
+    let no_number = Complex { re: T::of(f64::NAN), im: T::of(f64::NAN) };
     if size.is_infinite() {
         let (re, im) = (value.re.is_infinite(), value.im.is_infinite());
         if re && im {
-            return Complex { re: T::of(f64::NAN), im: T::of(f64::NAN) };
+            return no_number;
         }
         if re {
             return Complex { re: T::ONE.copysign(value.re), im: zero };
@@ -65,6 +63,9 @@ pub(crate) fn sign<T: Real>(value: Complex<T>) -> Complex<T> {
         if im {
             return Complex { re: zero, im: T::ONE.copysign(value.im) };
         }
+    }
+    if is_nan(value) {
+        return no_number;
     }
     if size == zero {
         return Complex { re: zero, im: zero };

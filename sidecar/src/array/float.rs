@@ -39,9 +39,35 @@ pub(crate) trait Real:
     /// The inverse of `tanh`.
     fn arc_tanh(self) -> Self;
     /// `ln(exp(self) + exp(other))` without overflow.
-    fn log_add_exp(self, other: Self) -> Self;
+    fn log_add_exp(self, other: Self) -> Self {
+        if self == other {
+            // Infinities of one sign too.
+            return self + Self::of(LN_2);
+        }
+        let difference = self - other;
+        if difference > Self::default() {
+            self + (-difference).exp().ln_1p()
+        } else if difference <= Self::default() {
+            other + difference.exp().ln_1p()
+        } else {
+            difference
+        }
+    }
+
     /// `log2(exp2(self) + exp2(other))` without overflow.
-    fn log_add_exp2(self, other: Self) -> Self;
+    fn log_add_exp2(self, other: Self) -> Self {
+        if self == other {
+            return self + Self::ONE;
+        }
+        let difference = self - other;
+        if difference > Self::default() {
+            self + Self::of(LOG2_E) * (-difference).exp2().ln_1p()
+        } else if difference <= Self::default() {
+            other + Self::of(LOG2_E) * difference.exp2().ln_1p()
+        } else {
+            difference
+        }
+    }
 
     /// Rounded to the nearest integer, ties to even.
     fn rint(self) -> Self;
@@ -235,12 +261,6 @@ macro_rules! real {
             fn arc_tanh(self) -> Self {
                 arc_tanh(self.into()) as Self
             }
-            fn log_add_exp(self, other: Self) -> Self {
-                log_add_exp(self.into(), other.into()) as Self
-            }
-            fn log_add_exp2(self, other: Self) -> Self {
-                log_add_exp2(self.into(), other.into()) as Self
-            }
             fn rint(self) -> Self {
                 self.round_ties_even()
             }
@@ -312,6 +332,8 @@ fn arc_cosh(value: f64) -> f64 {
         value.ln() + LN_2
     } else if value > 2.0 {
         (2.0 * value - 1.0 / (value + (value * value - 1.0).sqrt())).ln()
+    } else if value < 1.0 {
+        f64::NAN
     } else {
         let above = value - 1.0;
         (above + (2.0 * above + above * above).sqrt()).ln_1p()
@@ -327,35 +349,6 @@ pub(crate) fn arc_tanh(value: f64) -> f64 {
         0.5 * (twice / (1.0 - size)).ln_1p()
     };
     result.copysign(value)
-}
-
-fn log_add_exp(left: f64, right: f64) -> f64 {
-    if left == right {
-        // Infinities of one sign too.
-        return left + LN_2;
-    }
-    let difference = left - right;
-    if difference > 0.0 {
-        left + (-difference).exp().ln_1p()
-    } else if difference <= 0.0 {
-        right + difference.exp().ln_1p()
-    } else {
-        difference
-    }
-}
-
-fn log_add_exp2(left: f64, right: f64) -> f64 {
-    if left == right {
-        return left + 1.0;
-    }
-    let difference = left - right;
-    if difference > 0.0 {
-        left + LOG2_E * (-difference).exp2().ln_1p()
-    } else if difference <= 0.0 {
-        right + LOG2_E * difference.exp2().ln_1p()
-    } else {
-        difference
-    }
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ mod tests {
         assert_eq!(from_f64(tie).to_bits(), 0x3c00);
         assert_eq!(from_f64(tie + 2_f64.powi(-40)).to_bits(), 0x3c01);
         assert_eq!(from_f64(-tie - 2_f64.powi(-40)).to_bits(), 0xbc01);
-        assert_eq!(from_f64(65519.999_999_9).to_bits(), 0x7bff);
+        assert_eq!(from_f64(65_519.999_999_9).to_bits(), 0x7bff);
         assert_eq!(from_f64(65520.0).to_bits(), 0x7c00);
         assert_eq!(from_f64(1e300), f16::INFINITY);
         assert_eq!(from_f64(-1e300), f16::NEG_INFINITY);

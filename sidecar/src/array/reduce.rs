@@ -2,7 +2,7 @@
 //!
 //! A [`Reduction`] holds one cell per element of its result and is given the slabs one after another, cut
 //! in whatever way and in whatever order, each once. Sums are compensated, so that they are at least as exact as
-//! numpy's pairwise ones however the dataset is cut; variances are merged from those of pieces.
+//! numpy's pairwise ones however the dataset is cut.
 
 mod cells;
 mod extreme;
@@ -26,8 +26,8 @@ pub use statistic::Statistic;
 pub struct Reduction {
     statistic: Statistic,
     dtype: Dtype,
+    extents: Vec<usize>,
     shape: Vec<usize>,
-    result_shape: Vec<usize>,
     layout: Layout,
     cells: Box<dyn Fold>,
     /// How many elements make one of the result.
@@ -103,7 +103,7 @@ impl Reduction {
         if per_cell == 0 && statistic.needs_elements() && (cell_count > 0 || statistic.is_place()) {
             return Err(ReduceError::Empty(statistic.name()));
         }
-        let result_shape = if over.keep_dims {
+        let result = if over.keep_dims {
             let extent = |(extent, is_reduced): (&usize, &bool)| if *is_reduced { 1 } else { *extent };
             shape.iter().zip(&is_reduced).map(extent).collect()
         } else {
@@ -112,8 +112,8 @@ impl Reduction {
         Ok(Self {
             statistic,
             dtype,
-            shape: shape.to_vec(),
-            result_shape,
+            extents: shape.to_vec(),
+            shape: result,
             layout: Layout::new(shape, &is_reduced, statistic.is_place()),
             cells: cells::cells(statistic, dtype, cell_count),
             per_cell,
@@ -131,7 +131,7 @@ impl Reduction {
     /// The shape of the result.
     #[must_use]
     pub fn shape(&self) -> &[usize] {
-        &self.result_shape
+        &self.shape
     }
 
     /// Takes a slab that begins at this place of the dataset.
@@ -140,13 +140,13 @@ impl Reduction {
     /// It is of another type, or reaches out of the dataset, or there are more elements than the dataset has.
     pub fn push(&mut self, start: &[usize], slab: &Slab) -> Result<(), ReduceError> {
         let extent = slab.shape();
-        if slab.dtype() != self.dtype || start.len() != self.shape.len() || extent.len() != self.shape.len() {
+        if slab.dtype() != self.dtype || start.len() != self.extents.len() || extent.len() != self.extents.len() {
             return Err(ReduceError::Slab);
         }
         let fits = |((start, extent), whole): ((&usize, &usize), &usize)| {
             start.checked_add(*extent).is_some_and(|end| end <= *whole)
         };
-        if !start.iter().zip(extent).zip(&self.shape).all(fits) {
+        if !start.iter().zip(extent).zip(&self.extents).all(fits) {
             return Err(ReduceError::Slab);
         }
         self.missing = self.missing.checked_sub(slab.values().len()).ok_or(ReduceError::Incomplete)?;
@@ -164,7 +164,7 @@ impl Reduction {
         }
         let output = self.output();
         let values = self.cells.finish(self.per_cell, self.ddof);
-        let slab = Slab::new(self.result_shape, values).map_err(|_| ReduceError::Incomplete)?;
+        let slab = Slab::new(self.shape, values).map_err(|_| ReduceError::Incomplete)?;
         Ok(slab.astype(output))
     }
 }
@@ -172,7 +172,7 @@ impl Reduction {
 impl std::fmt::Debug for Reduction {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut fields = formatter.debug_struct("Reduction");
-        fields.field("statistic", &self.statistic).field("dtype", &self.dtype).field("shape", &self.shape);
+        fields.field("statistic", &self.statistic).field("dtype", &self.dtype).field("extents", &self.extents);
         fields.field("missing", &self.missing).finish_non_exhaustive()
     }
 }

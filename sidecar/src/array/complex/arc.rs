@@ -152,7 +152,8 @@ pub(crate) fn arc_cosh(value: Complex) -> Complex {
     match (turned.re.is_nan(), turned.im.is_nan()) {
         (true, true) => NAN,
         (true, false) => Complex::new(turned.im.abs(), turned.re),
-        (false, true) => Complex::new(turned.im, turned.im),
+        (false, true) if value.re == 0.0 => Complex::new(f64::NAN, FRAC_PI_2),
+        (false, true) => NAN,
         (false, false) => Complex::new(turned.im.abs(), turned.re.copysign(value.im)),
     }
 }

@@ -2,9 +2,12 @@
 
 use std::f64::consts::LN_2;
 
+use num_complex::Complex as Number;
 use num_complex::Complex64 as Complex;
 
+use crate::array::cast::CastTo;
 use crate::array::complex;
+use crate::array::float::Real;
 
 const NAN: Complex = Complex::new(f64::NAN, f64::NAN);
 /// From here on hyperbolic functions are exponentials.
@@ -22,9 +25,9 @@ pub(crate) fn sqrt(value: Complex) -> Complex {
         return NAN;
     }
     if re.is_infinite() {
-        let none = im - im;
+        let none = if im.is_nan() { f64::NAN } else { 0.0 };
         return if re < 0.0 {
-            Complex::new(none.abs(), re.copysign(im).abs().copysign(im))
+            Complex::new(none, f64::INFINITY.copysign(im))
         } else {
             Complex::new(re, none.copysign(im))
         };
@@ -210,28 +213,75 @@ fn turned_back(value: Complex) -> Complex {
 }
 
 /// A power; by multiplication for small whole exponents, as numpy does.
-pub(crate) fn power(base: Complex, exponent: Complex) -> Complex {
+pub(crate) fn power<T: Real>(base: Number<T>, exponent: Number<T>) -> Number<T>
+where
+    Number<T>: CastTo<Complex>,
+    Complex: CastTo<Number<T>>,
+{
+    let (wide_base, wide): (Complex, Complex) = (base.cast(), exponent.cast());
     let zero = Complex::default();
-    if exponent == zero {
-        return Complex::new(1.0, 0.0);
+    if wide == zero {
+        return Complex::new(1.0, 0.0).cast();
     }
-    if base == zero {
-        return if exponent.re > 0.0 && exponent.im == 0.0 { zero } else { NAN };
+    if wide_base == zero {
+        return if wide.re > 0.0 { zero.cast() } else { NAN.cast() };
     }
-    if exponent.im == 0.0 && exponent.re.abs() < 100.0 && exponent.re.fract() == 0.0 {
-        let (mut left, mut square) = (exponent.re.abs() as u32, base);
-        let mut result: Option<Complex> = None;
-        while left > 0 {
-            if left & 1 == 1 {
-                result = Some(result.map_or(square, |result| complex::multiply(result, square)));
-            }
-            left >>= 1;
-            if left > 0 {
-                square = complex::multiply(square, square);
-            }
+    if wide.im == 0.0 && wide.re.abs() < 100.0 && wide.re.fract() == 0.0 {
+        let result = whole_power(base, wide.re.abs() as u32);
+        return if wide.re == 1.0 {
+            base
+        } else if wide.re < 0.0 {
+            complex::divide(Complex::new(1.0, 0.0).cast(), result)
+        } else {
+            result
+        };
+    }
+    exp(multiply(wide, ln(wide_base))).cast()
+}
+
+/// By multiplication; infinite numbers come out as they do in numpy, which begins with 1 unless it is a
+/// square or a cube.
+fn whole_power<T: Real>(base: Number<T>, exponent: u32) -> Number<T> {
+    let square = complex::multiply(base, base);
+    let one = Number { re: T::ONE, im: T::default() };
+    let (mut left, mut power, mut result) = (exponent, base, one);
+    match exponent {
+        2 => return square,
+        3 => return complex::multiply(base, square),
+        _ => {}
+    }
+    while left > 0 {
+        if left & 1 == 1 {
+            result = complex::multiply(result, power);
         }
-        let result = result.unwrap_or_default();
-        return if exponent.re < 0.0 { complex::divide(Complex::new(1.0, 0.0), result) } else { result };
+        left >>= 1;
+        if left > 0 {
+            power = complex::multiply(power, power);
+        }
     }
-    exp(complex::multiply(exponent, ln(base)))
+    result
+}
+
+/// The product as C has it: where both parts are no numbers, an infinity on either side makes them infinite.
+fn multiply(left: Complex, right: Complex) -> Complex {
+    let product = complex::multiply(left, right);
+    if !product.re.is_nan() || !product.im.is_nan() {
+        return product;
+    }
+    let is_infinite = |value: Complex| value.re.is_infinite() || value.im.is_infinite();
+    if !is_infinite(left) && !is_infinite(right) {
+        return product;
+    }
+    let part = |part: f64, is_box: bool| {
+        if is_box {
+            (if part.is_infinite() { 1_f64 } else { 0.0 }).copysign(part)
+        } else if part.is_nan() {
+            0_f64.copysign(part)
+        } else {
+            part
+        }
+    };
+    let boxed = |value: Complex| Complex::new(part(value.re, is_infinite(value)), part(value.im, is_infinite(value)));
+    let direction = complex::multiply(boxed(left), boxed(right));
+    Complex::new(f64::INFINITY * direction.re, f64::INFINITY * direction.im)
 }

@@ -7,7 +7,6 @@ use half::f16;
 
 use super::cells::Gather;
 use crate::array::cast::CastTo;
-use crate::array::complex;
 use crate::array::element::{Complex64, Complex128, Element};
 
 /// Numbers with the double-precision type that they are gathered in.
@@ -26,8 +25,6 @@ pub(super) trait Wide: Element {
 
     /// The sum, and what rounding it lost.
     fn plus(self, other: Self) -> (Self, Self);
-    /// The difference.
-    fn minus(self, other: Self) -> Self;
     /// The product with what it has lost so far, times another number.
     fn times(self, lost: Self, other: Self) -> (Self, Self);
     /// The sum, unless that is of no use.
@@ -36,8 +33,8 @@ pub(super) trait Wide: Element {
     fn scaled(self, factor: f64) -> Self;
     /// Divided by a real number.
     fn divided(self, divisor: f64) -> Self;
-    /// The square of its size.
-    fn square(self) -> f64;
+    /// The square of the size of this number and what it has lost so far, and what rounding lost of it.
+    fn square(self, lost: Self) -> (f64, f64);
 }
 
 /// The sum of floating point numbers.
@@ -172,10 +169,6 @@ impl Wide for f64 {
         (sum, (self - (sum - part)) + (other - part))
     }
 
-    fn minus(self, other: Self) -> Self {
-        self - other
-    }
-
     fn times(self, lost: Self, other: Self) -> (Self, Self) {
         let product = self * other;
         (product, lost * other + self.mul_add(other, -product))
@@ -194,8 +187,9 @@ impl Wide for f64 {
         self / divisor
     }
 
-    fn square(self) -> f64 {
-        self * self
+    fn square(self, lost: f64) -> (f64, f64) {
+        let square = self * self;
+        (square, self.mul_add(self, -square) + 2.0 * self * lost)
     }
 }
 
@@ -207,12 +201,11 @@ impl Wide for Complex128 {
         (Self::new(re, im), Self::new(re_lost, im_lost))
     }
 
-    fn minus(self, other: Self) -> Self {
-        Self::new(self.re - other.re, self.im - other.im)
-    }
-
     fn times(self, lost: Self, other: Self) -> (Self, Self) {
-        (complex::multiply(self, other), lost)
+        let ((a, a_lost), (b, b_lost)) = (self.re.times(lost.re, other.re), self.im.times(lost.im, other.im));
+        let ((c, c_lost), (d, d_lost)) = (self.re.times(lost.re, other.im), self.im.times(lost.im, other.re));
+        let ((re, re_lost), (im, im_lost)) = (a.plus(-b), c.plus(d));
+        (Self::new(re, im), Self::new(re_lost + (a_lost - b_lost), im_lost + (c_lost + d_lost)))
     }
 
     fn corrected(self, lost: Self) -> Self {
@@ -227,8 +220,10 @@ impl Wide for Complex128 {
         Self::new(self.re / divisor, self.im / divisor)
     }
 
-    fn square(self) -> f64 {
-        self.re * self.re + self.im * self.im
+    fn square(self, lost: Self) -> (f64, f64) {
+        let ((re, re_lost), (im, im_lost)) = (self.re.square(lost.re), self.im.square(lost.im));
+        let (square, square_lost) = re.plus(im);
+        (square, square_lost + re_lost + im_lost)
     }
 }
 

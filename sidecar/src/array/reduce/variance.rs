@@ -1,7 +1,8 @@
-//! Variances, merged from those of pieces by the way of Chan, Golub and LeVeque.
+//! Variances in one pass: sums of distances to the first element, and of their squares, both in twice the
+//! double precision, so that the difference in the end has its bits.
 
 use super::cells::Gather;
-use super::total::{Number, Sum, Wide};
+use super::total::{Number, Wide};
 
 /// The variance.
 pub(super) struct Variance;
@@ -11,36 +12,43 @@ pub(super) struct Deviation;
 /// What is known of some elements.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moments<W> {
-    count: f64,
-    mean: W,
-    /// The sum of the squares of distances to the mean.
-    squares: f64,
+    /// An element that distances are measured to.
+    origin: Option<W>,
+    /// The sum of the distances, and what rounding has lost of it.
+    sum: (W, W),
+    /// The sum of their squares, likewise.
+    squares: (f64, f64),
 }
 
 impl<W: Wide> Moments<W> {
     fn empty() -> Self {
-        Self { count: 0.0, mean: W::default(), squares: 0.0 }
+        Self { origin: None, sum: Default::default(), squares: (0.0, 0.0) }
     }
 
     fn add(&mut self, element: W) {
-        self.count += 1.0;
-        let distance = element.minus(self.mean);
-        let (mean, _) = self.mean.plus(distance.divided(self.count));
-        self.mean = mean;
-        self.squares += distance.square() * ((self.count - 1.0) / self.count);
+        let origin = *self.origin.get_or_insert(element);
+        let (distance, distance_lost) = element.plus(origin.scaled(-1.0));
+        let (sum, lost) = self.sum.0.plus(distance);
+        self.sum = (sum, self.sum.1.plus(lost).0.plus(distance_lost).0);
+        let (square, square_lost) = distance.square(distance_lost);
+        let (squares, lost) = self.squares.0.plus(square);
+        self.squares = (squares, self.squares.1 + (lost + square_lost));
     }
 
-    fn merge(&mut self, other: Self) {
-        let count = self.count + other.count;
-        let distance = other.mean.minus(self.mean);
-        let (mean, _) = self.mean.plus(distance.scaled(other.count / count));
-        self.squares += other.squares + distance.square() * (self.count * other.count / count);
-        self.mean = mean;
-        self.count = count;
-    }
-
-    fn variance(self, ddof: f64) -> f64 {
-        self.squares / (self.count - ddof).max(0.0)
+    fn variance(self, count: usize, ddof: f64) -> f64 {
+        let count = count as f64;
+        let divisor = (count - ddof).max(0.0);
+        let (square, square_lost) = self.sum.0.square(self.sum.1);
+        if self.squares.0.is_infinite() && square.is_finite() {
+            return self.squares.0 / divisor;
+        }
+        // The square of the sum, divided: the quotient, and what it leaves.
+        let quotient = square / count;
+        let quotient_lost = (quotient.mul_add(-count, square) + square_lost) / count;
+        let (rest, lost) = self.squares.0.plus(-quotient);
+        let rest = rest + (lost + (self.squares.1 - quotient_lost));
+        // Rounding may have left less than nothing.
+        (if rest < 0.0 { 0.0 } else { rest }) / divisor
     }
 }
 
@@ -56,30 +64,8 @@ impl<T: Number> Gather<T> for Variance {
         cell.add(element.wide());
     }
 
-    fn add_run(cell: &mut Self::Cell, elements: &[T], _: usize, _: usize) {
-        if elements.is_empty() {
-            return;
-        }
-        let count = elements.len() as f64;
-        let mut total = <Sum as Gather<T>>::empty();
-        Sum::add_run(&mut total, elements, 0, 1);
-        let mean = <Sum as Gather<T>>::result(total, 0, 0.0).divided(count);
-        let mut sum = <Sum as Gather<f64>>::empty();
-        for element in elements {
-            <Sum as Gather<f64>>::add(&mut sum, element.wide().minus(mean).square(), 0);
-        }
-        let squares = <Sum as Gather<f64>>::result(sum, 0, 0.0);
-        let run = Moments { count, mean, squares };
-        // Nothing is merged into nothing: distances from no mean could overflow.
-        if cell.count == 0.0 {
-            *cell = run;
-        } else {
-            cell.merge(run);
-        }
-    }
-
-    fn result(cell: Self::Cell, _: usize, ddof: f64) -> f64 {
-        cell.variance(ddof)
+    fn result(cell: Self::Cell, per_cell: usize, ddof: f64) -> f64 {
+        cell.variance(per_cell, ddof)
     }
 }
 
@@ -91,15 +77,11 @@ impl<T: Number> Gather<T> for Deviation {
         Moments::empty()
     }
 
-    fn add(cell: &mut Self::Cell, element: T, place: usize) {
-        <Variance as Gather<T>>::add(cell, element, place);
+    fn add(cell: &mut Self::Cell, element: T, _: usize) {
+        cell.add(element.wide());
     }
 
-    fn add_run(cell: &mut Self::Cell, elements: &[T], place: usize, step: usize) {
-        <Variance as Gather<T>>::add_run(cell, elements, place, step);
-    }
-
-    fn result(cell: Self::Cell, _: usize, ddof: f64) -> f64 {
-        cell.variance(ddof).sqrt()
+    fn result(cell: Self::Cell, per_cell: usize, ddof: f64) -> f64 {
+        cell.variance(per_cell, ddof).sqrt()
     }
 }

@@ -64,10 +64,9 @@ impl Layout {
         outer.retain(|(_, extent)| *extent > 1);
         let (inner, mut length) = outer.pop().unwrap_or((Axis { cell: 0, place: 0, is_reduced: true }, 1));
         // Along several axes that go away the elements still follow each other, but not their places.
-        while inner.is_reduced && !self.has_places {
-            match outer.pop_if(|(axis, _)| axis.is_reduced) {
-                Some((_, extent)) => length = length.saturating_mul(extent),
-                None => break,
+        if inner.is_reduced && !self.has_places {
+            while let Some((_, extent)) = outer.pop_if(|(axis, _)| axis.is_reduced) {
+                length = length.saturating_mul(extent);
             }
         }
         let mut index = vec![0_usize; outer.len()];

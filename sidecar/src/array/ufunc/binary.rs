@@ -232,9 +232,7 @@ where
         Binary::Subtract => zip(left, right, |a: Pair<T>, b: Pair<T>| Complex { re: a.re - b.re, im: a.im - b.im }),
         Binary::Multiply => zip(left, right, complex::multiply),
         Binary::Divide => zip(left, right, complex::divide),
-        Binary::Power | Binary::FloatPower => {
-            zip(left, right, |a: Pair<T>, b: Pair<T>| complex::power(a.cast(), b.cast()).cast())
-        }
+        Binary::Power | Binary::FloatPower => zip(left, right, complex::power),
         Binary::Maximum => zip(left, right, |a, b| if is_less_or_equal(b, a) || is_nan(a) { a } else { b }),
         Binary::Minimum => zip(left, right, |a, b| if is_less_or_equal(a, b) || is_nan(a) { a } else { b }),
         Binary::Fmax => zip(left, right, |a, b| if is_less_or_equal(b, a) || is_nan(b) { a } else { b }),
@@ -270,7 +268,8 @@ fn half_next_after(value: f16, other: f16) -> f16 {
         return f16::NAN;
     }
     if value == other {
-        return other;
+        // Of two zeros numpy takes this one, and for other types the other one.
+        return value;
     }
     if value == f16::ZERO {
         return f16::from_bits(1 | (other.to_bits() & 0x8000));

@@ -50,7 +50,7 @@ fn dtypes(ufunc: &Ufunc, operands: &[Operand]) -> Option<Vec<Dtype>> {
     };
     let typed: Option<Vec<Dtype>> = operands.iter().map(own).collect();
     match ufunc.rule {
-        Rule::Scale => return scale(ufunc, operands, has_arrays),
+        Rule::Scale => return scale(ufunc, operands),
         Rule::Separate => {
             if let Some(typed) = typed {
                 let fits = |to: &Dtype| typed.iter().all(|from| can_cast(*from, *to, Casting::Safe));
@@ -105,11 +105,14 @@ pub(crate) fn common(operands: &[Operand]) -> Dtype {
 }
 
 /// A float and the exponent that it is scaled by.
-fn scale(ufunc: &Ufunc, operands: &[Operand], has_arrays: bool) -> Option<Vec<Dtype>> {
+fn scale(ufunc: &Ufunc, operands: &[Operand]) -> Option<Vec<Dtype>> {
     let [value, exponent] = operands else { return None };
+    // An integer without a type fits where an array of numbers has one.
+    let is_number = |operand: &Operand| matches!(operand, Operand::Array(dtype) if *dtype != Dtype::Bool);
+    let has_numbers = operands.iter().any(is_number);
     let fits = |operand: &Operand, to: Dtype| match operand {
         Operand::Array(from) => can_cast(*from, to, Casting::Safe),
-        Operand::Number(Scalar::Int(_)) if has_arrays => true,
+        Operand::Number(Scalar::Int(_)) if has_numbers => true,
         Operand::Number(number) => can_cast(number.default_dtype(), to, Casting::Safe),
     };
     for float in ufunc.loops {

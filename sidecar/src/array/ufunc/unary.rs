@@ -224,14 +224,19 @@ where
     }
 }
 
-/// The distance to the neighbour farther from zero, with the number's sign.
+/// The distance between neighbours. As numpy has it, it is that to the neighbour above, and positive, while
+/// for other types it is that to the neighbour farther from zero, with the number's sign.
 fn half_spacing(value: f16) -> f16 {
     if value.is_infinite() || value.is_nan() {
         return f16::NAN;
     }
-    if value == f16::ZERO {
-        return f16::from_bits(1);
-    }
-    let next = f16::from_bits(value.to_bits().wrapping_add(1));
-    f16::from_f32(next.to_f32() - value.to_f32())
+    let bits = value.to_bits();
+    // -0 counts as a power of two here, and has the least number above it too.
+    let is_negative = bits & 0x8000 != 0;
+    let above = if value == f16::ZERO {
+        f16::from_bits(1)
+    } else {
+        f16::from_bits(if is_negative { bits.wrapping_sub(1) } else { bits.wrapping_add(1) })
+    };
+    f16::from_f32(above.to_f32() - value.to_f32())
 }
