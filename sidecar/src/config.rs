@@ -20,6 +20,7 @@ pub mod resolve;
 pub mod sessions;
 pub mod sources;
 pub mod state;
+pub mod task_operations;
 pub mod tasks;
 pub mod verdicts;
 pub mod ytsaurus;

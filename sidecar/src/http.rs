@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use thiserror::Error;
@@ -36,6 +37,8 @@ pub struct InvalidUrl;
 pub struct Answer {
     /// Its status.
     pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
     /// Its body.
     pub body: Vec<u8>,
 }
@@ -73,6 +76,7 @@ pub fn client(timeout: Duration) -> Result<Client, HttpError> {
 pub async fn exchange(request: RequestBuilder) -> Result<Answer, HttpError> {
     let mut response = request.send().await.map_err(|error| failed(&error))?;
     let status = response.status();
+    let headers = std::mem::take(response.headers_mut());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
         if body.len().saturating_add(chunk.len()) > MAX_ANSWER {
@@ -80,7 +84,7 @@ pub async fn exchange(request: RequestBuilder) -> Result<Answer, HttpError> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, body })
+    Ok(Answer { status, headers, body })
 }
 
 fn failed(error: &reqwest::Error) -> HttpError {

@@ -114,6 +114,8 @@ impl Worker {
         if let Some(sidecar) = &self.sidecar {
             let sidecar = parse_url(sidecar).with_context(|| format!("`--sidecar {sidecar}`"))?;
             let queue: Arc<dyn Queue> = Arc::new(RemoteQueue::new(sidecar, self.secret()?)?);
+            let configured = of_tasks.as_ref().map_or(&[][..], |tasks| &tasks.operations);
+            let operations = Arc::new(Operations::built_in().with_configured(configured)?);
             let server = match (of_tasks, &self.hsds) {
                 (Some(tasks), _) => Some(Hsds::new(tasks.hsds)?),
                 (None, Some(url)) => {
@@ -122,7 +124,6 @@ impl Worker {
                 }
                 (None, None) => bail!("say where the data is: `--hsds URL` or `--config FILE`"),
             };
-            let operations = Arc::new(Operations::built_in());
             return Ok(Plan { means: Means { name, settings: how, queue, operations, server }, grace, store: None });
         }
         let (Some(settings), Some(tasks)) = (settings, of_tasks) else {

@@ -92,3 +92,7 @@ pub const TASKS_RUNNING: u32 = 1_000;
 pub const TASKS_FINISHED_SECS: u64 = 604_800;
 /// `tasks.retention.tombstones_secs`.
 pub const TASKS_TOMBSTONES_SECS: u64 = 86_400;
+/// `tasks.operations[].http.timeout_secs`.
+pub const HTTP_OPERATION_TIMEOUT_SECS: u64 = 30;
+/// `tasks.operations[].command.timeout_secs`.
+pub const COMMAND_OPERATION_TIMEOUT_SECS: u64 = 3_600;

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::defaults;
+use crate::config::task_operations::TaskOperationConfig;
 use crate::secret::SecretText;
 
 /// Durable long work that clients ask for: where it is kept, which server it is done on, and by whom. With no such
@@ -37,6 +38,9 @@ pub struct TasksConfig {
     /// How long what is over is kept.
     #[serde(default)]
     pub retention: RetentionConfig,
+    /// Operations that services and programs of yours do.
+    #[serde(default)]
+    pub operations: Vec<TaskOperationConfig>,
 }
 
 /// The HSDS server that holds the data.

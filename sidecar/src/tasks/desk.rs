@@ -78,7 +78,8 @@ impl Desk {
         let store = store::open(settings.store.expose(), &store::Settings::default(), tasks).await?;
         let vault = Arc::new(Vault::new(keys));
         let office = Office::new(store, vault, Arc::clone(&clock), Arc::clone(&metrics), settings.limits);
-        let (office, operations) = (Arc::new(office), Arc::new(Operations::built_in()));
+        let (office, operations) =
+            (Arc::new(office), Arc::new(Operations::built_in().with_configured(&settings.operations)?));
         Ok(Arc::new(Self { office, operations, server, settings: settings.clone(), clock, metrics }))
     }
 

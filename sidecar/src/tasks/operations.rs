@@ -1,6 +1,11 @@
 //! The operations that there are, by name.
 
+mod assignment;
+pub mod command;
+pub mod configured;
+pub mod http;
 pub mod noop;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

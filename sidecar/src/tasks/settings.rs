@@ -9,6 +9,7 @@ use crate::digest::Digest;
 use crate::hsds::client::settings::HsdsSettings;
 use crate::http::parse_url;
 use crate::secret::SecretText;
+use crate::tasks::operations::configured::{ConfiguredOperation, resolve_operations};
 use crate::tasks::store::{Limits, Retention};
 use crate::tasks::worker::WorkerSettings;
 
@@ -32,6 +33,8 @@ pub struct TaskSettings {
     pub deadline: Option<Duration>,
     /// How long what is over is kept.
     pub retention: Retention,
+    /// Operations that services and programs of the operator do.
+    pub operations: Vec<ConfiguredOperation>,
     /// Differs when any of these does.
     pub fingerprint: Digest,
 }
@@ -46,7 +49,9 @@ impl TaskSettings {
             .secret("tasks.store", config.store.clone(), config.store_file.as_deref())?
             .ok_or_else(|| InvalidSetting::new("tasks.store", "say where tasks are kept: `sqlite:tasks.db`, say"))?;
         let store = store_address(store, files)?;
-        let fingerprint = Digest::of_parts(&[format!("{config:?}").as_bytes(), store.expose().as_bytes()]);
+        let text = format!("{config:?}");
+        let (operations, secrets) = resolve_operations(config.operations, files)?;
+        let fingerprint = Digest::of_parts(&[text.as_bytes(), store.expose().as_bytes(), secrets.as_bytes()]);
         let endpoint = parse_url(&config.hsds.endpoint)
             .map_err(|error| InvalidSetting::new("tasks.hsds.endpoint", error.to_string()))?;
         let mut hsds = HsdsSettings::new(endpoint);
@@ -76,6 +81,7 @@ impl TaskSettings {
             max_attempts: at_least_one("tasks.attempts", config.attempts)?,
             deadline: (!deadline.is_zero()).then_some(deadline),
             retention,
+            operations,
             fingerprint,
         })
     }
