@@ -42,6 +42,7 @@ pub(super) enum Row {
 /// What transactions of several processes take in turn, where rows alone do not keep them apart. Numbers are
 /// arbitrary, and the same for all versions.
 #[derive(Clone, Copy, Debug)]
+#[repr(i64)]
 pub(super) enum Turn {
     /// To accept tasks, which counts those that wait.
     Submit = 0x7461_736b_0001,

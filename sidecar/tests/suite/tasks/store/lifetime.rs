@@ -15,6 +15,7 @@ on_both!(
     what_is_over_long_enough_is_forgotten,
     a_deadline_ends_what_is_paused,
     tasks_outlast_the_process,
+    a_credential_is_kept_no_longer_than_it_is_needed,
 );
 
 async fn what_waits_ends_when_it_is_deleted(stage: Stage) {
@@ -111,4 +112,43 @@ async fn tasks_outlast_the_process(stage: Stage) {
     assert_eq!(store.get(held.id).await, Ok(Some(claimed.task)));
     assert_eq!(store.get(queued.id).await, Ok(Some(queued)));
     assert_eq!(store.settle(claimed.hold, complete(), at(1)).await, Ok(Settled::Done(Status::Complete)));
+}
+
+async fn a_credential_is_kept_no_longer_than_it_is_needed(stage: Stage) {
+    let retry = |failure| Outcome::Retry { not_before: at(1), failure };
+    for (outcome, left) in [
+        (complete(), 0),
+        (Outcome::Failed(failure("x")), 0),
+        (Outcome::Paused(failure("x")), 0),
+        (Outcome::Released { checkpoint: None }, 1),
+        (retry(failure("x")), 1),
+    ] {
+        let task = stage.any("alice", at(0)).await;
+        let hold = stage.claimed(at(0)).await.hold;
+        assert_eq!(stage.credentials().await, 1);
+        stage.settle(hold, outcome.clone(), at(1)).await;
+        assert_eq!(stage.credentials().await, left, "{outcome:?}");
+        stage.store.delete(task.id, at(1)).await.expect("an answer");
+        assert_eq!(stage.credentials().await, 0, "deleted after {outcome:?}");
+    }
+    let mut last = stage.task("alice", 1);
+    last.max_attempts = 1;
+    stage.accepted(last, at(0)).await;
+    let hold = stage.claimed(at(0)).await.hold;
+    stage.settle(hold, retry(failure("x")), at(1)).await;
+    assert_eq!(stage.credentials().await, 0, "no attempts are left");
+    let mut lost = stage.task("alice", 2);
+    lost.max_attempts = 1;
+    stage.accepted(lost, at(0)).await;
+    let lost = stage.claimed(at(0)).await.hold;
+    let mut late = stage.task("alice", 3);
+    late.deadline = Some(at(10));
+    stage.accepted(late, at(0)).await;
+    assert_eq!(stage.claims(10, &ROOM, at(0).after(LEASE)).await.given_up.len(), 2);
+    assert_eq!(stage.credentials().await, 0, "given up");
+    assert_eq!(stage.settle(lost, complete(), at(50)).await, Settled::Fenced);
+    let running = stage.any("alice", at(0)).await;
+    stage.claimed(at(60)).await;
+    stage.store.delete(running.id, at(61)).await.expect("an answer");
+    assert_eq!(stage.credentials().await, 0, "at once, though a worker has it still");
 }

@@ -12,7 +12,11 @@ use taskgate_core::task::Status;
 use crate::tasks::store::on_both;
 use crate::tasks::store::stage::{LEASE, ROOM, Stage, at, complete};
 
-on_both!(eight_claimers_share_five_hundred_tasks, everything_at_once_ends_each_task_once);
+on_both!(
+    eight_claimers_share_five_hundred_tasks,
+    limits_hold_for_claims_at_the_same_moment,
+    everything_at_once_ends_each_task_once,
+);
 
 const TASKS: u64 = 500;
 const OWNERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
@@ -38,10 +42,10 @@ async fn eight_claimers_share_five_hundred_tasks(stage: Stage) {
         claimers.spawn(claimer(number, Arc::clone(&stores[number % 2]), Arc::clone(&watched)));
     }
     claimers.join_all().await;
+    let counts = stage.store.counts(at(1)).await.expect("counts");
     let done = watched.done.lock().expect("a lock");
     assert_eq!(done.len() as u64, TASKS);
     assert!(done.values().all(|times| *times == 1), "none twice");
-    let counts = stage.store.counts(at(1)).await.expect("counts");
     assert_eq!(counts.tasks.get(&("factor".to_owned(), Status::Complete)), Some(&TASKS));
     assert_eq!(counts.fenced, 0);
 }
@@ -66,6 +70,33 @@ async fn claimer(number: usize, store: Arc<dyn Store>, watched: Arc<Watched>) {
             let settled = store.settle(claimed.hold, complete(), at(0)).await;
             assert_eq!(settled, Ok(Settled::Done(Status::Complete)));
             watched.settled.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Eight processes claim at once, of much more than may run.
+async fn limits_hold_for_claims_at_the_same_moment(stage: Stage) {
+    let limits = Limits { running_per_user: 4, running: 10, ..ROOM };
+    let mut stores = vec![Arc::clone(&stage.store)];
+    while stores.len() < 8 {
+        stores.push(stage.another().await);
+    }
+    for number in 0..200 {
+        stage.accepted(stage.task(OWNERS[(number % 4) as usize], number), at(0)).await;
+    }
+    for _ in 0..10 {
+        let mut claiming = tokio::task::JoinSet::new();
+        for store in stores.clone() {
+            let claim = Claim { worker: "worker".to_owned(), max: 10, lease_until: at(0).after(LEASE) };
+            claiming.spawn(async move { store.claim(&claim, &limits, at(0)).await.expect("claims").tasks });
+        }
+        let claimed = claiming.join_all().await.concat();
+        assert_eq!(claimed.len(), 10, "as many as may run, by all together");
+        for owner in OWNERS {
+            assert!(claimed.iter().filter(|claimed| claimed.task.owner.as_str() == owner).count() <= 4);
+        }
+        for claimed in claimed {
+            assert_eq!(stage.settle(claimed.hold, complete(), at(0)).await, Settled::Done(Status::Complete));
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 use taskgate::digest::Digest;
 use taskgate::lifecycle::Tasks;
 use taskgate::tasks::row::{Failure, Owner, Sealed, Task, TaskId};
@@ -108,18 +109,37 @@ impl Stage {
         self.store.settle(hold, outcome, now).await.expect("an answer")
     }
 
+    /// How many tasks have a credential in the database.
+    pub(super) async fn credentials(&self) -> i64 {
+        let count = "SELECT count(*) FROM task WHERE credential IS NOT NULL";
+        let count = match &self.home {
+            Home::File(_) => {
+                let mut file = sqlx::SqliteConnection::connect(&address(&self.home)).await.expect("a connection");
+                sqlx::query_scalar(count).fetch_one(&mut file).await
+            }
+            Home::Server(_) => {
+                let mut server = sqlx::PgConnection::connect(&address(&self.home)).await.expect("a connection");
+                sqlx::query_scalar(count).fetch_one(&mut server).await
+            }
+        };
+        count.expect("a number")
+    }
+
     pub(super) async fn task_now(&self, id: TaskId) -> Task {
         self.store.get(id).await.expect("an answer").expect("a task")
     }
 }
 
 pub(super) async fn open(home: &Home, tasks: &Tasks) -> Result<Arc<dyn Store>, StoreError> {
-    let address = match home {
+    let settings = Settings { poll: Duration::from_millis(20), ..Settings::default() };
+    store::open(&address(home), &settings, tasks).await
+}
+
+fn address(home: &Home) -> String {
+    match home {
         Home::File(directory) => format!("sqlite:{}", directory.path().join("tasks.db").display()),
         Home::Server(server) => server.url(),
-    };
-    let settings = Settings { poll: Duration::from_millis(20), ..Settings::default() };
-    store::open(&address, &settings, tasks).await
+    }
 }
 
 /// A time, in seconds after an arbitrary one.
