@@ -122,6 +122,18 @@ impl Reduction {
         })
     }
 
+    /// How many bytes the cells of such a reduction take: what it keeps in memory from the first slab to the
+    /// last. Ask before [`Reduction::new`], which takes them.
+    ///
+    /// # Errors
+    /// There are no such axes.
+    pub fn memory(statistic: Statistic, dtype: Dtype, shape: &[usize], over: &Over<'_>) -> Result<usize, ReduceError> {
+        let is_reduced = reduced(shape.len(), over.axes)?;
+        let kept: Vec<usize> =
+            shape.iter().zip(is_reduced).filter(|(_, gone)| !gone).map(|(extent, _)| *extent).collect();
+        Ok(count(&kept)?.saturating_mul(cells::cells(statistic, dtype, 0).cell_size()))
+    }
+
     /// The type of the result.
     #[must_use]
     pub fn output(&self) -> Dtype {

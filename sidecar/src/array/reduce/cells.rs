@@ -17,6 +17,9 @@ pub(super) trait Fold: Send {
     /// Adds the elements of a slab.
     fn push(&mut self, layout: &Layout, start: &[usize], slab: &Slab);
 
+    /// How many bytes a cell takes.
+    fn cell_size(&self) -> usize;
+
     /// The results, from so many elements each.
     fn finish(self: Box<Self>, per_cell: usize, ddof: f64) -> Values;
 }
@@ -66,6 +69,10 @@ impl<T: Element, G: Gather<T>> Fold for Cells<T, G> {
                 G::add_run(cell, elements, run.place, run.step);
             }
         });
+    }
+
+    fn cell_size(&self) -> usize {
+        size_of::<G::Cell>()
     }
 
     fn finish(self: Box<Self>, per_cell: usize, ddof: f64) -> Values {

@@ -79,6 +79,14 @@ fn the_ways_to_ask_wrongly_are_told_apart() {
 }
 
 #[test]
+fn memory_is_that_of_the_result() {
+    let memory = |axes, shape: &[usize]| Reduction::memory(Statistic::Sum, Dtype::F64, shape, &over(axes)).unwrap();
+    assert_eq!(memory(None, &[1 << 20, 1 << 20]), 16);
+    assert_eq!(memory(Some(&[0]), &[1 << 20, 1000]), 16_000);
+    assert_eq!(memory(Some(&[1]), &[1 << 40, 2]), 16 << 40);
+}
+
+#[test]
 fn of_no_elements_there_is_a_sum_but_no_mean() {
     let none = Slab::of(Vec::<f64>::new());
     assert_eq!(reduce(Statistic::Sum, &none, None).unwrap(), Slab::single(0.0_f64));

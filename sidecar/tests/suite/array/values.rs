@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use taskgate::array::choose::{Clip, choose, where_dtype};
-use taskgate::array::dtype::{Dtype, Kind};
+use taskgate::array::dtype::{ByteOrder, Dtype, Kind};
 use taskgate::array::scalar::Scalar;
 use taskgate::array::slab::Slab;
 use taskgate::array::ufunc::{ALL, Operand, Ufunc};
@@ -126,6 +126,10 @@ fn functions_of_one_operand() {
         for dtype in Dtype::ALL {
             ask(&mut questions, ufunc, vec![samples(dtype, 300)]);
         }
+        // Of halves there are so few that all can be tried.
+        let bytes: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
+        let halves = Slab::from_bytes(Dtype::F16, ByteOrder::Little, vec![1 << 16], &bytes).expect("as many bytes");
+        ask(&mut questions, ufunc, vec![halves]);
     }
     compare(questions);
 }
@@ -149,10 +153,10 @@ fn few(dtype: Dtype) -> Slab {
     if dtype.kind() != Kind::Complex {
         return slab;
     }
-    let bytes = slab.to_bytes(taskgate::array::dtype::ByteOrder::Little);
+    let bytes = slab.to_bytes(ByteOrder::Little);
     let chosen: Vec<u8> = bytes.chunks(dtype.item_size()).step_by(5).flatten().copied().collect();
     let count = chosen.len() / dtype.item_size();
-    Slab::from_bytes(dtype, taskgate::array::dtype::ByteOrder::Little, vec![count], &chosen).expect("as many")
+    Slab::from_bytes(dtype, ByteOrder::Little, vec![count], &chosen).expect("as many")
 }
 
 #[test]
