@@ -136,7 +136,7 @@ impl HttpOperation {
                     Err(Ended::Open(WorkError::Transient(reason))) => WorkError::Transient(reason),
                     Err(ended) => return Err(ended),
                 },
-                Err(error @ HttpError::TooLarge) => return Err(Ended::Over(no_answer(&error))),
+                Err(error @ HttpError::TooLarge(_)) => return Err(Ended::Over(no_answer(&error))),
                 Err(error) => no_answer(&error),
             };
             misses += 1;
@@ -272,7 +272,7 @@ fn is_over(work: &Work) -> bool {
 
 fn no_answer(error: &HttpError) -> WorkError {
     match error {
-        HttpError::TooLarge => WorkError::permanent("answer-too-large", format!("of the service: {error}")),
+        HttpError::TooLarge(_) => WorkError::permanent("answer-too-large", format!("of the service: {error}")),
         HttpError::Client(_) | HttpError::Exchange(_) => {
             WorkError::Transient(format!("no answer from the service: {error}"))
         }
