@@ -18,7 +18,7 @@ const PAGE: usize = 100;
 const MAX_CELL: usize = 80;
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(in crate::cli) struct List {
     #[command(flatten)]
     server: Server,
     /// only those in this state, as in `queued` or `in progress`; repeat for more

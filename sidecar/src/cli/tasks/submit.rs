@@ -18,7 +18,7 @@ use crate::file;
 const MAX_REQUEST: u64 = 1 << 20;
 
 #[derive(Debug, Args)]
-pub(super) struct Submit {
+pub(in crate::cli) struct Submit {
     #[command(flatten)]
     server: Server,
     /// the operation

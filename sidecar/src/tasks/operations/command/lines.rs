@@ -13,9 +13,10 @@ const READ: usize = 16 << 10;
 pub(super) struct Lines<R> {
     from: R,
     longest: usize,
-    /// What was read and is not part of a line that was given.
     buffer: Vec<u8>,
-    /// How much of it was looked at for the end of a line.
+    /// Where in the buffer the next line begins.
+    start: usize,
+    /// How much of the buffer was looked at for the end of a line.
     looked_at: usize,
     is_cut: bool,
     is_over: bool,
@@ -32,7 +33,7 @@ pub(super) struct Line {
 
 impl<R: AsyncRead + Unpin> Lines<R> {
     pub(super) fn new(from: R, longest: usize) -> Self {
-        Self { from, longest, buffer: Vec::new(), looked_at: 0, is_cut: false, is_over: false, total: 0 }
+        Self { from, longest, buffer: Vec::new(), start: 0, looked_at: 0, is_cut: false, is_over: false, total: 0 }
     }
 
     /// How many bytes were read.
@@ -66,11 +67,12 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     fn take(&mut self) -> Option<Line> {
         let end = self.buffer.iter().skip(self.looked_at).position(|byte| *byte == b'\n');
         if let Some(end) = end.map(|end| end + self.looked_at) {
-            let rest = self.buffer.split_off(end + 1);
-            let mut bytes = std::mem::replace(&mut self.buffer, rest);
-            bytes.pop();
-            return Some(self.line(bytes));
+            let line = self.line(end);
+            (self.start, self.looked_at) = (end + 1, end + 1);
+            return Some(line);
         }
+        self.buffer.drain(..self.start);
+        self.start = 0;
         if self.buffer.len() > self.longest {
             // The rest of a long line is read and forgotten.
             self.buffer.truncate(self.longest);
@@ -78,17 +80,19 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         }
         self.looked_at = self.buffer.len();
         if self.is_over && !self.buffer.is_empty() {
-            let bytes = std::mem::take(&mut self.buffer);
-            return Some(self.line(bytes));
+            let line = self.line(self.buffer.len());
+            self.buffer.clear();
+            self.looked_at = 0;
+            return Some(line);
         }
         None
     }
 
-    fn line(&mut self, mut bytes: Vec<u8>) -> Line {
-        self.looked_at = 0;
+    /// What is there of a line that ends there.
+    fn line(&mut self, end: usize) -> Line {
+        let bytes = self.buffer.get(self.start..end).unwrap_or_default();
         let is_cut = std::mem::take(&mut self.is_cut) || bytes.len() > self.longest;
-        bytes.truncate(self.longest);
-        Line { bytes, is_cut }
+        Line { bytes: bytes.iter().take(self.longest).copied().collect(), is_cut }
     }
 }
 
