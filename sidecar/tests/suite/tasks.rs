@@ -1,3 +1,4 @@
 //! Tasks, with everything around them that is real.
 
 mod store;
+mod worker;

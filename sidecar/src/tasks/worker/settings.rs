@@ -48,7 +48,7 @@ impl Default for WorkerSettings {
             concurrent: 4,
             lease: Duration::from_secs(30),
             renew: Duration::from_secs(10),
-            look: Duration::from_secs(1),
+            look: Duration::from_millis(500),
             margin: Duration::from_secs(5),
             poll: Duration::from_secs(2),
             first_pause: Duration::from_secs(2),

@@ -191,7 +191,7 @@ pub(in crate::tasks::store) async fn give_up(
 /// The failure of a task that was not over in time.
 pub(in crate::tasks::store) fn deadline_passed() -> Failure {
     let detail = "it was not over before its deadline".to_owned();
-    Failure { code: "deadline-passed".to_owned(), detail, is_final: true }
+    Failure { code: "deadline-exceeded".to_owned(), detail, is_final: true }
 }
 
 fn worker_lost(attempts: u64) -> Failure {

@@ -106,7 +106,7 @@ async fn a_deadline_ends_what_waits(stage: Stage) {
     let claims = stage.claims(1, &ROOM, at(10)).await;
     assert_eq!(claims.given_up.iter().map(|task| task.id).collect::<Vec<_>>(), [late.id]);
     let failure = claims.given_up[0].failure.clone().expect("a failure");
-    assert!(failure.is_final && failure.code == "deadline-passed", "{failure:?}");
+    assert!(failure.is_final && failure.code == "deadline-exceeded", "{failure:?}");
     // Only one was to be claimed, and that one was too late.
     let next = stage.claims(1, &ROOM, at(10)).await;
     let got: Vec<_> = claims.tasks.iter().chain(&next.tasks).map(|claimed| claimed.task.id).collect();
