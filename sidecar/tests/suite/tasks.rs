@@ -1,4 +1,5 @@
 //! Tasks, with everything around them that is real.
 
+mod operations;
 mod store;
 mod worker;

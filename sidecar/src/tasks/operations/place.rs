@@ -286,7 +286,7 @@ impl Place {
 /// Whether an index may be in both ranges. Of ranges with different steps it is said of more than are.
 const fn meet(one: Range, other: Range) -> bool {
     let is_beside = one.stop() <= other.start() || other.stop() <= one.start();
-    let is_between = one.step() == other.step() && one.start().abs_diff(other.start()) % one.step() != 0;
+    let is_between = one.step() == other.step() && !one.start().abs_diff(other.start()).is_multiple_of(one.step());
     let is_empty = one.count() == 0 || other.count() == 0;
     !(is_beside || is_between || is_empty)
 }

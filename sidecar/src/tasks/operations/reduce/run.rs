@@ -17,7 +17,7 @@ use crate::tasks::operations::numbers::single;
 use crate::tasks::operations::place::{Part, Place, wide};
 use crate::tasks::work::Work;
 
-/// How many bytes are kept of an element of the result while it is made, at the most.
+/// How many bytes are taken to be kept of an element of the result while it is made: blocks are cut by it.
 const CELL: usize = 64;
 /// How many pieces' worth of cells a block has at the most.
 const BLOCK: u64 = 4;
@@ -35,13 +35,16 @@ pub(super) async fn run(plan: &Plan, pace: Pace, work: &Work) -> Result<Value, W
     let session = work.server()?;
     let rank = plan.shape().len();
     let Some((place, numbers)) = &plan.destination else {
-        let result = block(plan, &Part { origin: vec![0; rank], shape: plan.shape() }, pace, work).await?;
+        let all = Part { origin: vec![0; rank], shape: plan.shape() };
+        let result = block(plan, &all, &mut 0, pace, work).await?;
         return Ok(json!({"value": single(&result)}));
     };
     let blocks = place.slabs(wide(CELL), pace.slab_bytes.saturating_mul(BLOCK));
     let cut = format!("{}/{}", place.selection(), blocks.len());
     let kept = work.checkpoint::<Checkpoint>()?.filter(|checkpoint| checkpoint.cut == cut);
     let mut next = kept.map_or(0, |checkpoint| checkpoint.next);
+    let before = (0..next).filter_map(|number| blocks.slab(number));
+    let mut done: usize = before.map(|slab| plan.comes_to(&place.part_of(&slab)).shape.iter().product::<usize>()).sum();
     let mut value = None;
     let mut saved = Instant::now();
     while let Some(slab) = blocks.slab(next) {
@@ -49,7 +52,7 @@ pub(super) async fn run(plan: &Plan, pace: Pace, work: &Work) -> Result<Value, W
         // One number may be in another shape here.
         let is_single = place.shape() != plan.shape();
         let own = if is_single { Part { origin: vec![0; rank], shape: plan.shape() } } else { part.clone() };
-        let result = block(plan, &own, pace, work).await?.astype(numbers.dtype);
+        let result = block(plan, &own, &mut done, pace, work).await?.astype(numbers.dtype);
         value = single(&result).filter(|_| blocks.len() == 1);
         let bytes = Bytes::from(result.to_bytes(numbers.order));
         work.unless_stopped(place.write_bytes(session, &place.select(&part), bytes)).await??;
@@ -65,8 +68,8 @@ pub(super) async fn run(plan: &Plan, pace: Pace, work: &Work) -> Result<Value, W
     })
 }
 
-/// Makes a part of the result.
-async fn block(plan: &Plan, part: &Part, pace: Pace, work: &Work) -> Result<Slab, WorkError> {
+/// Makes a part of the result, and counts what was read for it.
+async fn block(plan: &Plan, part: &Part, done: &mut usize, pace: Pace, work: &Work) -> Result<Slab, WorkError> {
     let session = work.server()?;
     let (source, numbers) = &plan.source;
     let source = source.narrowed(&plan.comes_to(part));
@@ -75,7 +78,7 @@ async fn block(plan: &Plan, part: &Part, pace: Pace, work: &Work) -> Result<Slab
     let slabs = source.slabs(wide(numbers.item_size()), pace.slab_bytes);
     let concurrent = pace.concurrent.max(1);
     let largest = usize::try_from(pace.slab_bytes).unwrap_or(usize::MAX).min(source.count() * numbers.item_size());
-    let cells = part.shape.iter().product::<usize>().saturating_mul(CELL);
+    let cells = Reduction::memory(plan.statistic, numbers.dtype, source.shape(), &over).map_err(failed)?;
     let _room = work.room(largest.saturating_mul(concurrent + 1).saturating_mul(2).saturating_add(cells)).await?;
     let mut reduction = Reduction::new(plan.statistic, numbers.dtype, source.shape(), &over).map_err(failed)?;
     let pieces = stream::iter(0..slabs.len()).map(|number| {
@@ -86,7 +89,8 @@ async fn block(plan: &Plan, part: &Part, pace: Pace, work: &Work) -> Result<Slab
     while let Some(piece) = work.unless_stopped(pieces.next()).await? {
         let Some((origin, slab)) = piece? else { continue };
         reduction.push(&origin, &slab).map_err(failed)?;
-        plan.report(work, slab.values().len());
+        *done = done.saturating_add(slab.values().len());
+        plan.report(work, *done);
     }
     reduction.finish().map_err(failed)
 }
@@ -117,7 +121,6 @@ impl Plan {
     fn report(&self, work: &Work, elements: usize) {
         let (source, numbers) = &self.source;
         let bytes = |elements: usize| wide(elements.saturating_mul(numbers.item_size()));
-        let done = work.progress().done.saturating_add(bytes(elements));
-        work.report(Progress { done, total: Some(bytes(source.count())), unit: Unit::Bytes });
+        work.report(Progress { done: bytes(elements), total: Some(bytes(source.count())), unit: Unit::Bytes });
     }
 }
