@@ -22,7 +22,7 @@ pub struct Problem {
     #[serde(flatten)]
     members: Map<String, Value>,
     #[serde(skip)]
-    headers: HeaderMap,
+    headers: Box<HeaderMap>,
 }
 
 impl Problem {
@@ -36,7 +36,7 @@ impl Problem {
             code,
             detail: detail.into(),
             members: Map::new(),
-            headers: HeaderMap::new(),
+            headers: Box::default(),
         }
     }
 
@@ -84,7 +84,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = (self.status, self.headers, body).into_response();
+        let mut response = (self.status, *self.headers, body).into_response();
         let content_type = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -63,7 +63,7 @@ async fn claim(State(app): State<Arc<App>>, body: Body) -> Result<Response, Prob
         return Ok(Json(Vec::<WireTaken>::new()).into_response());
     }
     let (most, lease) = (message.most.min(MAX_CLAIM), lease(message.lease_ms)?);
-    let taken = office(&app)?.claim(&message.worker, most, lease).await.map_err(problem)?;
+    let taken = office(&app)?.claim(&message.worker, most, lease).await.map_err(|error| problem(&error))?;
     let mut answer = Json(taken.into_iter().map(WireTaken::from).collect::<Vec<WireTaken>>()).into_response();
     answer.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
     Ok(answer)
@@ -81,14 +81,14 @@ async fn renew(State(app): State<Arc<App>>, body: Body) -> Result<Response, Prob
     let message: RenewMessage = read(body).await?;
     let lease = lease(message.lease_ms)?;
     let holds = holds(message)?;
-    let renewed = office(&app)?.renew(&holds, lease).await.map_err(problem)?;
+    let renewed = office(&app)?.renew(&holds, lease).await.map_err(|error| problem(&error))?;
     Ok(answers(renewed))
 }
 
 async fn check(State(app): State<Arc<App>>, body: Body) -> Result<Response, Problem> {
     let message: RenewMessage = read(body).await?;
     let holds: Vec<Hold> = holds(message)?.into_iter().map(|(hold, _)| hold).collect();
-    let found = office(&app)?.check(&holds).await.map_err(problem)?;
+    let found = office(&app)?.check(&holds).await.map_err(|error| problem(&error))?;
     Ok(answers(found))
 }
 
@@ -96,7 +96,7 @@ async fn checkpoint(State(app): State<Arc<App>>, body: Body) -> Result<Response,
     let message: CheckpointMessage = read(body).await?;
     let bytes = message.bytes().map_err(|error| Problem::malformed(error.to_string()))?;
     let (hold, progress) = message.hold.into();
-    let renewed = office(&app)?.checkpoint(hold, bytes, progress).await.map_err(problem)?;
+    let renewed = office(&app)?.checkpoint(hold, bytes, progress).await.map_err(|error| problem(&error))?;
     Ok(Json(WireRenewed::from(renewed)).into_response())
 }
 
@@ -107,7 +107,7 @@ async fn settle(State(app): State<Arc<App>>, body: Body) -> Result<Response, Pro
     if app.desk.as_ref().is_none_or(|desk| desk.operations.named(&held.operation).is_none()) {
         held.operation = "unknown".to_owned();
     }
-    let settled = office(&app)?.settle(&held, &ending, ran).await.map_err(problem)?;
+    let settled = office(&app)?.settle(&held, &ending, ran).await.map_err(|error| problem(&error))?;
     Ok(Json(WireSettled::from(settled)).into_response())
 }
 
@@ -145,7 +145,7 @@ fn answers(renewed: Vec<Renewed>) -> Response {
     Json(renewed.into_iter().map(WireRenewed::from).collect::<Vec<WireRenewed>>()).into_response()
 }
 
-fn problem(error: QueueError) -> Problem {
+fn problem(error: &QueueError) -> Problem {
     tracing::warn!(%error, "a worker was not answered");
     match error {
         QueueError::Unavailable(_) => {

@@ -22,7 +22,7 @@ pub struct Noop {
     description: Description,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Arguments {
     steps: u64,
@@ -91,12 +91,6 @@ impl Operation for Noop {
             work.save(&checkpoint).await?;
         }
         Ok(json!({"steps": checkpoint.done}))
-    }
-}
-
-impl Default for Arguments {
-    fn default() -> Self {
-        Self { steps: 0, pause_ms: 0 }
     }
 }
 
