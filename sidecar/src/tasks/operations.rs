@@ -6,6 +6,7 @@ pub mod choose;
 pub mod command;
 pub mod configured;
 pub mod convert;
+pub mod copy;
 pub mod element_wise;
 pub mod factor;
 pub mod fault;
@@ -40,7 +41,7 @@ impl Operations {
     /// Those that every Taskgate has.
     #[must_use]
     pub fn built_in() -> Self {
-        Self::of_datasets(Pace::default()).with(Arc::new(noop::Noop::new()))
+        Self::of_datasets(Pace::default()).with(Arc::new(noop::Noop::new())).with(Arc::new(copy::Copy::new()))
     }
 
     /// Those that compute with the elements of datasets.

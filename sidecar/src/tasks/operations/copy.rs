@@ -104,7 +104,8 @@ impl Operation for Copy {
         if source.select.is_some() || destination.select.is_some() {
             return Err(Rejection::Malformed("objects are copied whole: `select` is not for copies".to_owned()));
         }
-        let session = preview.session.ok_or_else(|| Rejection::Unavailable("no HSDS server is configured".to_owned()))?;
+        let session =
+            preview.session.ok_or_else(|| Rejection::Unavailable("no HSDS server is configured".to_owned()))?;
         let domains = Domains::new(session.clone());
         let found = find(session, &domains, source).await?;
         let found = found.ok_or_else(|| Rejection::NotFound(format!("`{source}` is not there")))?;
@@ -126,8 +127,8 @@ impl Operation for Copy {
 
 impl Copy {
     async fn copy(&self, work: &Work) -> Result<Value, WorkError> {
-        let arguments = Arguments::read(work.request())
-            .map_err(|detail| WorkError::permanent("malformed-arguments", detail))?;
+        let arguments =
+            Arguments::read(work.request()).map_err(|detail| WorkError::permanent("malformed-arguments", detail))?;
         let session = work.server()?;
         let saved = work.checkpoint::<Saved>()?;
         let mut incarnation = session.incarnation().await?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use taskgate_core::task::{Progress, Unit};
 use tokio::time::Instant;
@@ -20,6 +21,8 @@ use crate::tasks::operation::WorkError;
 use crate::tasks::request::Location;
 use crate::tasks::work::Work;
 
+/// The shortest time between checkpoints: something must be done in between.
+const MIN_PAUSE: Duration = Duration::from_millis(10);
 /// The most objects of one copy: each takes memory.
 const MAX_OBJECTS: usize = 1_000_000;
 /// The most objects that no link leads to: each is in every checkpoint.
@@ -90,11 +93,7 @@ impl Job<'_> {
 
     /// The id of a group that has no original.
     pub(super) fn made(&self, what: &str) -> ObjectId {
-        ObjectId::derived(
-            Collection::Groups,
-            self.place.home.root,
-            &[b"made", self.task.as_bytes(), what.as_bytes()],
-        )
+        ObjectId::derived(Collection::Groups, self.place.home.root, &[b"made", self.task.as_bytes(), what.as_bytes()])
     }
 
     /// The domain of an original.
@@ -123,7 +122,8 @@ impl Job<'_> {
 
     /// Whether the last checkpoint is old.
     pub(super) fn is_due(&self) -> bool {
-        self.saved.lock().unwrap_or_else(PoisonError::into_inner).elapsed() >= self.settings.checkpoint_every
+        self.saved.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+            >= self.settings.checkpoint_every.max(MIN_PAUSE)
     }
 
     /// Keeps a checkpoint, once all before it is in the server's storage.

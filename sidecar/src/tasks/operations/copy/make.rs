@@ -44,15 +44,9 @@ pub(super) async fn make(job: &Job<'_>, collection: Collection, wanted: &[NewObj
 }
 
 /// The same, with what the server says.
-pub(super) async fn make_all(
-    job: &Job<'_>,
-    collection: Collection,
-    wanted: &[NewObject],
-) -> Result<(), HsdsError> {
+pub(super) async fn make_all(job: &Job<'_>, collection: Collection, wanted: &[NewObject]) -> Result<(), HsdsError> {
     // A committed type is an id in a request, which the server takes of one object at a time.
-    let is_alone = |object: &&NewObject| {
-        matches!(&object.kind, NewKind::Dataset { datatype, .. } if datatype.committed().is_some())
-    };
+    let is_alone = |object: &&NewObject| matches!(&object.kind, NewKind::Dataset { datatype, .. } if datatype.committed().is_some());
     for object in wanted.iter().filter(is_alone) {
         make_one(job, object).await?;
     }

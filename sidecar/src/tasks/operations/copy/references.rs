@@ -64,11 +64,7 @@ pub(super) fn rewrite_json(
     }
 }
 
-fn element(
-    datatype: &Datatype,
-    value: &Value,
-    becomes: &mut dyn FnMut(ObjectId) -> Option<ObjectId>,
-) -> Value {
+fn element(datatype: &Datatype, value: &Value, becomes: &mut dyn FnMut(ObjectId) -> Option<ObjectId>) -> Value {
     match (datatype.class(), value) {
         (Class::Array { base, dims }, _) => rewrite_json(base, dims.len(), value, becomes),
         (Class::Variable(base), Value::Array(list)) => list.iter().map(|part| element(base, part, becomes)).collect(),

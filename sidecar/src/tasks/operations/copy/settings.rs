@@ -21,12 +21,6 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            slabs: 4,
-            slab_bytes: SLAB_BYTES,
-            objects: 8,
-            page: 1_000,
-            checkpoint_every: Duration::from_secs(30),
-        }
+        Self { slabs: 4, slab_bytes: SLAB_BYTES, objects: 8, page: 1_000, checkpoint_every: Duration::from_secs(30) }
     }
 }

@@ -46,9 +46,7 @@ pub(super) async fn copy(
     loop {
         let from = done;
         let is_left = |id: &ObjectId| {
-            from.is_none_or(|from| *id > from)
-                && id.collection() == Collection::Datasets
-                && begun.get(id) != Some(&ALL)
+            from.is_none_or(|from| *id > from) && id.collection() == Collection::Datasets && begun.get(id) != Some(&ALL)
         };
         // What is on its way ends before a checkpoint is kept: it would not go on meanwhile.
         let left = round.fresh.iter().copied().filter(is_left).take_while(|_| !job.is_due());
