@@ -10,7 +10,7 @@ use crate::hsds::calls::{list, part, text};
 use crate::hsds::client::Session;
 use crate::hsds::client::error::HsdsError;
 use crate::hsds::dataspace::Dataspace;
-use crate::hsds::datatype::Datatype;
+use crate::hsds::datatype::{Class, Datatype};
 use crate::hsds::domain::DomainName;
 use crate::hsds::id::ObjectId;
 
@@ -61,6 +61,17 @@ impl Session {
         list(&answer, "attributes")?.iter().map(read).collect()
     }
 
+    /// The attribute of that name.
+    ///
+    /// # Errors
+    /// [`HsdsError`].
+    pub async fn attribute(&self, domain: &DomainName, object: ObjectId, name: &str) -> Result<Attribute, HsdsError> {
+        let path = [object.collection().as_str(), &object.to_string(), "attributes"];
+        let call = self.call(Method::POST, &path, domain).query("IncludeData", 1).query("encoding", "base64");
+        let answer = self.json(call.body(&json!({"attr_names": [name]}))).await?;
+        list(&answer, "attributes")?.first().ok_or(HsdsError::NotFound).and_then(read)
+    }
+
     /// Writes attributes of an object. One that is there already, and the same, is no error.
     ///
     /// # Errors
@@ -72,18 +83,97 @@ impl Session {
         attributes: &[Attribute],
         replace: bool,
     ) -> Result<(), HsdsError> {
-        if attributes.is_empty() {
-            return Ok(());
+        let body = wanted(attributes);
+        if !body.is_empty() {
+            let path = [object.collection().as_str(), &object.to_string(), "attributes"];
+            let call = self.call(Method::PUT, &path, domain).flag("replace", replace);
+            self.ask(call.body(&json!({"attributes": body}))).await?;
         }
-        let path = [object.collection().as_str(), &object.to_string(), "attributes"];
-        let call = self.call(Method::PUT, &path, domain).flag("replace", replace);
-        self.ask(call.body(&json!({"attributes": wanted(attributes)}))).await.map(|_| ())
+        self.put_raw_attributes(domain, object, attributes, replace).await
+    }
+
+    /// Writes those of the attributes that [`wanted`] leaves out.
+    pub(super) async fn put_raw_attributes(
+        &self,
+        domain: &DomainName,
+        object: ObjectId,
+        attributes: &[Attribute],
+        replace: bool,
+    ) -> Result<(), HsdsError> {
+        for attribute in attributes {
+            if let Some(bytes) = raw(attribute) {
+                self.put_raw_attribute(domain, object, attribute, bytes, replace).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes an attribute, and its elements after that.
+    async fn put_raw_attribute(
+        &self,
+        domain: &DomainName,
+        object: ObjectId,
+        attribute: &Attribute,
+        bytes: &Bytes,
+        replace: bool,
+    ) -> Result<(), HsdsError> {
+        // In an address those two would lead to somewhere else.
+        if matches!(attribute.name.as_str(), "." | "..") {
+            return Err(HsdsError::BadRequest {
+                reason: "an attribute of that name can't have these bytes".to_owned(),
+            });
+        }
+        let id = object.to_string();
+        let path = [object.collection().as_str(), &id, "attributes"];
+        let empty = Attribute { value: AttributeValue::Unwritten, ..attribute.clone() };
+        let body = json!({"attributes": {attribute.name.as_str(): wanted_one(&empty)}});
+        match self.ask(self.call(Method::PUT, &path, domain).flag("replace", replace).body(&body)).await {
+            Err(HsdsError::Conflict) => {
+                let found = self.attribute(domain, object, &attribute.name).await?;
+                if found == *attribute {
+                    return Ok(());
+                }
+                // Without its elements it is what an attempt left that did not come to its end.
+                if found != empty {
+                    return Err(HsdsError::Conflict);
+                }
+            }
+            other => other.map(|_| ())?,
+        }
+        let path = [object.collection().as_str(), &id, "attributes", &attribute.name, "value"];
+        self.ask(self.call(Method::PUT, &path, domain).binary_body(bytes.clone())).await.map(|_| ())
     }
 }
 
-/// Attributes as requests have them.
+/// Attributes as requests have them, apart from those whose elements must be written on their own.
 pub(super) fn wanted(attributes: &[Attribute]) -> Map<String, Value> {
-    attributes.iter().map(|attribute| (attribute.name.clone(), wanted_one(attribute))).collect()
+    let usual = attributes.iter().filter(|attribute| raw(attribute).is_none());
+    usual.map(|attribute| (attribute.name.clone(), wanted_one(attribute))).collect()
+}
+
+/// The bytes of elements that must be written on their own: text that is none. The server would lose
+/// them, and then answer no question about any attribute of the object.
+fn raw(attribute: &Attribute) -> Option<&Bytes> {
+    match &attribute.value {
+        AttributeValue::Binary(bytes) if has_text(&attribute.datatype) => {
+            std::str::from_utf8(bytes).is_err().then_some(bytes)
+        }
+        AttributeValue::Binary(_) | AttributeValue::Json(_) | AttributeValue::Unwritten => None,
+    }
+}
+
+fn has_text(datatype: &Datatype) -> bool {
+    match datatype.class() {
+        Class::Text(_) => true,
+        Class::Array { base, .. } | Class::Variable(base) => has_text(base),
+        Class::Compound(fields) => fields.iter().any(|field| has_text(&field.datatype)),
+        Class::Bitfield(_)
+        | Class::Enumeration { .. }
+        | Class::Float(_)
+        | Class::Integer(_)
+        | Class::Opaque { .. }
+        | Class::Reference(_) => false,
+    }
 }
 
 fn wanted_one(attribute: &Attribute) -> Value {

@@ -107,7 +107,9 @@ impl Session {
     pub async fn create(&self, domain: &DomainName, object: &NewObject) -> Result<objects::Object, HsdsError> {
         let call = self.call(Method::POST, &[object.collection().as_str()], domain).body(&object.body());
         let call = if object.id.is_some() { call } else { call.once() };
-        objects::read(&self.json(call).await?)
+        let made = objects::read(&self.json(call).await?)?;
+        self.put_raw_attributes(domain, made.id, &object.attributes, false).await?;
+        Ok(made)
     }
 
     /// Makes an object whose id the client chose, or finds that it was made before, by an earlier attempt
@@ -126,6 +128,7 @@ impl Session {
             (HsdsError::BadRequest { .. } | HsdsError::Conflict, Ok(_)) => {}
             _ => return Err(refused),
         }
+        self.put_raw_attributes(domain, id, &wanted.attributes, false).await?;
         if let Some((parent, name)) = &wanted.link {
             self.put_links(domain, *parent, &[Link { name: name.clone(), target: Target::Hard(id) }]).await?;
         }
@@ -154,11 +157,15 @@ impl Session {
         }
         let bodies: Vec<Value> = wanted.iter().map(NewObject::body).collect();
         let call = self.call(Method::POST, &[collection.as_str()], domain).body(&bodies);
-        let made = match self.json(call.once()).await {
-            Ok(answer) => list(&answer, "objects")?.iter().map(|object| super::id(object, "id")).collect(),
-            Err(error) => Err(error),
-        };
-        match made {
+        match self.json(call.once()).await {
+            Ok(answer) => {
+                let made = list(&answer, "objects")?.iter().map(|object| super::id(object, "id"));
+                let made = made.collect::<Result<Vec<ObjectId>, HsdsError>>()?;
+                for (id, object) in made.iter().zip(wanted) {
+                    self.put_raw_attributes(domain, *id, &object.attributes, false).await?;
+                }
+                Ok(made)
+            }
             // One id that is taken is the server's failure here.
             Err(error) if is_repeatable && (error.is_passing() || matches!(error, HsdsError::BadRequest { .. })) => {
                 let mut made = Vec::with_capacity(wanted.len());
@@ -167,7 +174,7 @@ impl Session {
                 }
                 Ok(made)
             }
-            made => made,
+            Err(error) => Err(error),
         }
     }
 }

@@ -27,6 +27,8 @@ fn all_kinds(root: ObjectId) -> Vec<Attribute> {
     let nan = [f64::NAN, f64::INFINITY, -0.0, 5e-324].map(f64::to_be_bytes).concat();
     let fixed = json!({"class": "H5T_STRING", "length": 4, "charSet": "H5T_CSET_ASCII", "strPad": "H5T_STR_NULLPAD"});
     let fixed = Datatype::read(&fixed).expect("a type");
+    let (fixed4, fixed5) = (fixed.clone(), fixed.clone());
+    let opaque = Datatype::read(&json!({"class": "H5T_OPAQUE", "size": 3})).expect("a type");
     let reference = Datatype::read(&json!({"class": "H5T_REFERENCE", "base": "H5T_STD_REF_OBJ"})).expect("a type");
     let floats = Datatype::variable(float(8));
     let numbers = json!([[1.5, hsds_json::of_number(f64::NAN)], [], [hsds_json::of_number(f64::NEG_INFINITY)]]);
@@ -38,6 +40,9 @@ fn all_kinds(root: ObjectId) -> Vec<Attribute> {
         attribute("empty", float(4), Dataspace::simple([0, 3]), binary(&[])),
         attribute("null", float(4), Dataspace::Null, AttributeValue::Unwritten),
         attribute("fixed", fixed, Dataspace::simple([2]), binary(b"abc\0de\0\0")),
+        attribute("latin", fixed4, Dataspace::Scalar, binary(b"caf\xe9")),
+        attribute("a/grün?", fixed5, Dataspace::Scalar, binary(b"\xff\xfe\0\0")),
+        attribute("opaque", opaque, Dataspace::simple([2]), binary(&[1, 2, 0xff, 0xfe, 0, 0])),
         attribute("flag", Datatype::boolean(), Dataspace::simple([3]), binary(&[1, 0, 1])),
         attribute("complex", Datatype::complex(8, Order::Little), Dataspace::Scalar, binary(&[7; 16])),
         attribute("text", Datatype::text(), Dataspace::Scalar, AttributeValue::Json(json!("grün 数 NaN"))),
