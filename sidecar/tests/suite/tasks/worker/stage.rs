@@ -1,5 +1,7 @@
 //! A store in a file, workers on it, and an operation that does what it is told.
 
+#![expect(clippy::panic, reason = "a test that can't go on says why")]
+
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
