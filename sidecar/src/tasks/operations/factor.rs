@@ -130,6 +130,10 @@ impl Kernel for FactorKernel {
         ITEM
     }
 
+    fn weight(&self) -> u64 {
+        wide(self.base.item_size())
+    }
+
     fn compute(&self, sources: &[Slab], shape: &[usize], stop: &CancellationToken) -> Result<Vec<Bytes>, WorkError> {
         let failed = |error: String| WorkError::permanent("not-computable", error);
         let source = sources.first().ok_or_else(|| failed("there is no source".to_owned()))?;

@@ -93,3 +93,35 @@ impl Recipe for Function {
         Ok(Arc::new(NumericKernel::new(&results, des, casting, move |slabs| found.apply(slabs))?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::tasks::operations::Operations;
+    use crate::tasks::schema::Schema;
+
+    use super::*;
+
+    #[test]
+    fn every_operation_has_arguments_that_can_be_checked() {
+        let operations = Operations::of_datasets(Pace::default());
+        assert!(operations.iter().count() > 100);
+        let schema = |name: &str| {
+            let operation = operations.named(name).expect("an operation");
+            Schema::read(&operation.description().arguments, "arguments").expect("a schema")
+        };
+        for operation in operations.iter() {
+            schema(&operation.description().name);
+        }
+        let takes = |name: &str, arguments: serde_json::Value| schema(name).check(&arguments, "args").is_ok();
+        assert!(takes("add", json!({"x2": 3})) && takes("add", json!({"x1": {"r": 1, "i": 2.5}, "casting": "unsafe"})));
+        assert!(takes("add", json!({"x2": "nan"})) && takes("add", json!({"x2": true})));
+        assert!(
+            !takes("add", json!({"x2": "3"})) && !takes("add", json!({"x3": 3})) && !takes("abs", json!({"x1": 3}))
+        );
+        assert!(
+            takes("clip", json!({"min": null, "max": 2})) && takes("sum", json!({"axis": [0, 1], "keepdims": true}))
+        );
+        assert!(takes("std", json!({"ddof": 1, "axis": null})) && !takes("sum", json!({"ddof": 1})));
+        assert!(takes("factor", json!({})) && !takes("fill", json!({})) && takes("rescan", json!({})));
+    }
+}

@@ -16,6 +16,11 @@ pub trait Kernel: Send + Sync {
     /// How many bytes an element of a destination has at most, of the largest.
     fn item_size(&self) -> u64;
 
+    /// How many bytes of progress an element is.
+    fn weight(&self) -> u64 {
+        self.item_size()
+    }
+
     /// The elements of each destination for a piece of that shape, which the sources' pieces broadcast to.
     ///
     /// # Errors

@@ -135,7 +135,7 @@ impl<'a> Line<'a> {
     fn report(&self, elements: u64) {
         let done = self.done.fetch_add(elements, Ordering::Relaxed).saturating_add(elements);
         let all = self.plan.destinations.first().map_or(0, |place| wide(place.count()));
-        let bytes = |elements: u64| elements.saturating_mul(self.plan.kernel.item_size());
+        let bytes = |elements: u64| elements.saturating_mul(self.plan.kernel.weight());
         self.work.report(Progress { done: bytes(done), total: Some(bytes(all)), unit: Unit::Bytes });
     }
 }
