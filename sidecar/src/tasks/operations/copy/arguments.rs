@@ -88,18 +88,18 @@ pub(super) fn schema() -> Value {
 mod tests {
     use super::*;
 
-    fn read(args: Value) -> Result<Arguments, String> {
+    fn read(args: &Value) -> Result<Arguments, String> {
         let request = json!({"operation": "copy", "args": args});
         Arguments::read(&serde_json::from_value(request).expect("a request"))
     }
 
     #[test]
     fn arguments_are_flags_a_policy_and_a_name() {
-        assert_eq!(read(json!({})), Ok(Arguments::default()));
-        let all = read(json!({"expand_refs": true, "refs": "map-inside", "name": "x y"})).expect("arguments");
+        assert_eq!(read(&json!({})), Ok(Arguments::default()));
+        let all = read(&json!({"expand_refs": true, "refs": "map-inside", "name": "x y"})).expect("arguments");
         assert_eq!((all.expand_refs, all.refs, all.name.as_deref()), (true, References::MapInside, Some("x y")));
         for wrong in [json!({"deep": true}), json!({"shallow": 1}), json!({"refs": "all"}), json!({"name": "a/b"})] {
-            assert!(read(wrong.clone()).is_err(), "{wrong}");
+            assert!(read(&wrong).is_err(), "{wrong}");
         }
     }
 
