@@ -1,5 +1,6 @@
 //! Tasks, with everything around them that is real.
 
+mod copy;
 mod operations;
 mod store;
 mod worker;
