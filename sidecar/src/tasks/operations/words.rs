@@ -13,7 +13,10 @@ pub fn line(text: &str, most: usize) -> String {
             is_gap = !line.is_empty();
             continue;
         }
-        if std::mem::take(&mut is_gap) {
+        if is_gap && letter == ' ' {
+            continue;
+        }
+        if std::mem::take(&mut is_gap) && !line.ends_with(' ') {
             line.push(' ');
         }
         line.push(letter);
@@ -50,6 +53,7 @@ mod tests {
         assert_eq!(line("ünï", 2), "ün");
         assert_eq!(line(&"x".repeat(1 << 20), 5), "xxxxx");
         assert_eq!(line("\n\n", 5), "");
+        assert_eq!(line("a \u{7} b  c", 100), "a b  c");
     }
 
     #[test]

@@ -18,7 +18,8 @@ pub(super) struct Lines<R> {
     start: usize,
     /// How much of the buffer was looked at for the end of a line.
     looked_at: usize,
-    is_cut: bool,
+    /// What is read is the rest of a line that was given already, cut.
+    is_rest: bool,
     is_over: bool,
     total: u64,
 }
@@ -33,7 +34,7 @@ pub(super) struct Line {
 
 impl<R: AsyncRead + Unpin> Lines<R> {
     pub(super) fn new(from: R, longest: usize) -> Self {
-        Self { from, longest, buffer: Vec::new(), start: 0, looked_at: 0, is_cut: false, is_over: false, total: 0 }
+        Self { from, longest, buffer: Vec::new(), start: 0, looked_at: 0, is_rest: false, is_over: false, total: 0 }
     }
 
     /// How many bytes were read.
@@ -65,33 +66,34 @@ impl<R: AsyncRead + Unpin> Lines<R> {
 
     /// A line of what was read.
     fn take(&mut self) -> Option<Line> {
-        let end = self.buffer.iter().skip(self.looked_at).position(|byte| *byte == b'\n');
-        if let Some(end) = end.map(|end| end + self.looked_at) {
-            let line = self.line(end);
+        while let Some(end) = self.buffer.iter().skip(self.looked_at).position(|byte| *byte == b'\n') {
+            let end = self.looked_at + end;
+            let line = (!std::mem::take(&mut self.is_rest)).then(|| self.line(end));
             (self.start, self.looked_at) = (end + 1, end + 1);
-            return Some(line);
+            if line.is_some() {
+                return line;
+            }
         }
         self.buffer.drain(..self.start);
         self.start = 0;
-        if self.buffer.len() > self.longest {
-            // The rest of a long line is read and forgotten.
-            self.buffer.truncate(self.longest);
-            self.is_cut = true;
+        if self.is_rest {
+            self.buffer.clear();
         }
         self.looked_at = self.buffer.len();
-        if self.is_over && !self.buffer.is_empty() {
+        let is_long = self.buffer.len() > self.longest;
+        if is_long || (self.is_over && !self.buffer.is_empty()) {
             let line = self.line(self.buffer.len());
             self.buffer.clear();
-            self.looked_at = 0;
+            (self.looked_at, self.is_rest) = (0, is_long);
             return Some(line);
         }
         None
     }
 
     /// What is there of a line that ends there.
-    fn line(&mut self, end: usize) -> Line {
+    fn line(&self, end: usize) -> Line {
         let bytes = self.buffer.get(self.start..end).unwrap_or_default();
-        let is_cut = std::mem::take(&mut self.is_cut) || bytes.len() > self.longest;
+        let is_cut = bytes.len() > self.longest;
         Line { bytes: bytes.iter().take(self.longest).copied().collect(), is_cut }
     }
 }

@@ -15,6 +15,9 @@ use tokio::time::timeout;
 
 use crate::tasks::operations::command::settings::CommandOperationSettings;
 
+/// The first descriptor that is none of the three that every program has.
+const FIRST_OTHER: i32 = 3;
+
 /// A running program. Dropping it kills it, and all of its group.
 #[derive(Debug)]
 pub(super) struct Process {
@@ -47,6 +50,8 @@ impl Process {
         let mut command = Command::new(&settings.path);
         command.args(&settings.arguments).current_dir("/").process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // What is opened here is closed for it anyway; what this process was started with is not.
+        close_fds::set_fds_cloexec_threadsafe(FIRST_OTHER, &[]);
         command.env_clear();
         for name in &settings.environment {
             if let Some(value) = std::env::var_os(name) {
