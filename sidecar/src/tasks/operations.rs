@@ -7,6 +7,7 @@ pub mod command;
 pub mod configured;
 pub mod convert;
 pub mod copy;
+pub mod durable;
 pub mod element_wise;
 pub mod factor;
 pub mod fault;

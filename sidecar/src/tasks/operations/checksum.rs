@@ -18,6 +18,7 @@ use crate::hsds::client::Session;
 use crate::hsds::slabs::VARIABLE_BYTES;
 use crate::hsds::vlen;
 use crate::tasks::operation::{Description, Operation, Preview, Rejection, WorkError, Writes};
+use crate::tasks::operations::durable::Durable;
 use crate::tasks::operations::element_wise::Pace;
 use crate::tasks::operations::fault::Fault;
 use crate::tasks::operations::numbers::known;
@@ -115,7 +116,9 @@ impl Operation for Checksum {
         let plan = work.unless_stopped(Self::plan(session, work.request())).await??;
         let (text, bytes) = digest(&plan, self.pace, work).await?;
         if let Some(destination) = &plan.destination {
+            let durable = Durable::begin(work).await?;
             work.unless_stopped(destination.write(session, &text)).await??;
+            durable.confirm().await?;
         }
         Ok(json!({"algorithm": plan.algorithm.name(), "checksum": text, "bytes": bytes}))
     }

@@ -22,6 +22,7 @@ use crate::hsds::datatype::Class;
 use crate::hsds::selection::Selection;
 use crate::hsds::vlen::Writer;
 use crate::tasks::operation::{Description, Operation, Preview, Rejection, WorkError, Writes};
+use crate::tasks::operations::durable::Durable;
 use crate::tasks::operations::element_wise::{ElementWise, Kernel, Pace, Recipe, Sources};
 use crate::tasks::operations::fault::Fault;
 use crate::tasks::operations::numbers::{Numbers, known};
@@ -86,7 +87,12 @@ impl Operation for Factor {
     async fn run(&self, work: &mut Work) -> Result<Value, WorkError> {
         let list = List::find(work.server()?, work.request());
         match work.unless_stopped(list).await?? {
-            Some(list) => work.unless_stopped(list.write(work.server()?)).await?,
+            Some(list) => {
+                let durable = Durable::begin(work).await?;
+                let result = work.unless_stopped(list.write(work.server()?)).await??;
+                durable.confirm().await?;
+                Ok(result)
+            }
             None => self.each.run(work).await,
         }
     }

@@ -15,6 +15,7 @@ use super::Pace;
 use super::plan::Plan;
 use super::run::Line;
 use crate::tasks::operation::WorkError;
+use crate::tasks::operations::durable::Durable;
 use crate::tasks::work::Work;
 
 /// The most bytes of a piece, of which a checkpoint has room for each destination's.
@@ -32,6 +33,7 @@ struct Checkpoint {
 }
 
 pub(super) async fn run(plan: &Plan, pace: Pace, work: &Work) -> Result<Value, WorkError> {
+    let durable = Durable::begin(work).await?;
     let line = Line::new(plan, work, pace.slab_bytes.min(MAX_PIECE)).await?;
     let cut = line.cut();
     let mut next = 0;
@@ -52,9 +54,10 @@ pub(super) async fn run(plan: &Plan, pace: Pace, work: &Work) -> Result<Value, W
         let _room = work.room(plan.footprint(elements)).await?;
         let values = work.unless_stopped(line.make(next)).await??;
         let texts = values.iter().map(|values| STANDARD_NO_PAD.encode(values)).collect();
-        work.save(&Checkpoint { cut: cut.clone(), number: next, values: texts }).await?;
+        durable.save(&Checkpoint { cut: cut.clone(), number: next, values: texts }).await?;
         work.unless_stopped(line.write(next, values)).await??;
         next = next.saturating_add(1);
     }
+    durable.confirm().await?;
     Ok(line.result())
 }

@@ -16,6 +16,7 @@ use crate::array::slab::Slab;
 use crate::hsds::client::Session;
 use crate::hsds::slabs::Slabs;
 use crate::tasks::operation::WorkError;
+use crate::tasks::operations::durable::Durable;
 use crate::tasks::operations::place::{Part, wide};
 use crate::tasks::work::Work;
 
@@ -40,6 +41,7 @@ pub(super) struct Line<'a> {
 }
 
 pub(super) async fn run(plan: &Plan, pace: Pace, work: &Work) -> Result<Value, WorkError> {
+    let durable = Durable::begin(work).await?;
     let line = Line::new(plan, work, pace.slab_bytes).await?;
     let cut = line.cut();
     let kept = work.checkpoint::<Checkpoint>()?.filter(|checkpoint| checkpoint.cut == cut);
@@ -55,10 +57,11 @@ pub(super) async fn run(plan: &Plan, pace: Pace, work: &Work) -> Result<Value, W
         work.unless_stopped(pieces).await??;
         next = end;
         if next < line.slabs.len() && saved.elapsed() >= pace.save_every {
-            work.save(&Checkpoint { cut: cut.clone(), next }).await?;
+            durable.save(&Checkpoint { cut: cut.clone(), next }).await?;
             saved = Instant::now();
         }
     }
+    durable.confirm().await?;
     Ok(line.result())
 }
 

@@ -12,6 +12,7 @@ use crate::array::reduce::{Over, Reduction};
 use crate::array::slab::Slab;
 use crate::hsds::client::Session;
 use crate::tasks::operation::WorkError;
+use crate::tasks::operations::durable::Durable;
 use crate::tasks::operations::element_wise::Pace;
 use crate::tasks::operations::numbers::single;
 use crate::tasks::operations::place::{Part, Place, wide};
@@ -39,6 +40,7 @@ pub(super) async fn run(plan: &Plan, pace: Pace, work: &Work) -> Result<Value, W
         let result = block(plan, &all, &mut 0, pace, work).await?;
         return Ok(json!({"value": single(&result)}));
     };
+    let durable = Durable::begin(work).await?;
     let blocks = place.slabs(wide(CELL), pace.slab_bytes.saturating_mul(BLOCK));
     let cut = format!("{}/{}", place.selection(), blocks.len());
     let kept = work.checkpoint::<Checkpoint>()?.filter(|checkpoint| checkpoint.cut == cut);
@@ -58,10 +60,11 @@ pub(super) async fn run(plan: &Plan, pace: Pace, work: &Work) -> Result<Value, W
         work.unless_stopped(place.write_bytes(session, &place.select(&part), bytes)).await??;
         next = next.saturating_add(1);
         if next < blocks.len() && saved.elapsed() >= pace.save_every {
-            work.save(&Checkpoint { cut: cut.clone(), next }).await?;
+            durable.save(&Checkpoint { cut: cut.clone(), next }).await?;
             saved = Instant::now();
         }
     }
+    durable.confirm().await?;
     Ok(match value {
         Some(value) => json!({"elements": place.count(), "value": value}),
         None => json!({"elements": place.count()}),

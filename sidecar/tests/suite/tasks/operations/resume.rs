@@ -94,3 +94,23 @@ async fn a_reduction_goes_on_from_the_last_block() {
     let program = "right = np.arange(20000).reshape(10, 2000).sum(axis=0)\nright[1] = 77\nassert np.array_equal(f['y'][...], right)";
     stage.python(program, &[]).await;
 }
+
+#[tokio::test]
+async fn what_the_server_lost_is_not_counted_as_written() {
+    let mut stage = Stage::new().await;
+    stage.python(DATASETS, &[]).await;
+    // The first checkpoint is of what was flushed; then the server dies, with what was written since, and is up
+    // again before anybody asks for a flush.
+    for (name, des) in [("x", "y"), ("z", "z")] {
+        let square = request("square", &[at(name)], json!({}), &[at(des)]);
+        let memory = Arc::new(Memory::default());
+        let pace = Pace { segment: 1, save_every: Duration::ZERO, ..small() };
+        let dying = stage.attempt_with_deaths(&square, pace, &memory).await;
+        assert!(matches!(dying, Err(WorkError::Transient(_))), "{dying:?}");
+        assert_eq!(stage.attempt(&square, small(), &memory).await, Ok(json!({"elements": 2000})));
+        stage.server.restart().await.expect("HSDS starts");
+        stage
+            .python(&format!("assert np.array_equal(f['{des}'][...], np.arange(2000) ** 2), f['{des}'][...]"), &[])
+            .await;
+    }
+}

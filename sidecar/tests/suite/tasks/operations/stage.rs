@@ -133,24 +133,28 @@ impl Stage {
         pace: Pace,
         memory: &Arc<Memory>,
     ) -> Result<Value, WorkError> {
-        let operations = Operations::of_datasets(pace);
-        let operation = operations.named(&request.operation).expect("an operation");
-        let mut work = Work::new(Setup {
-            task: task(request),
-            checkpoint: memory.last.lock().expect("no panic").clone(),
-            credential: SecretText::from(HsdsUser::One.authorization()),
-            session: Some(self.session.clone()),
-            deadline: None,
-            keep: Arc::<Memory>::clone(memory),
-            budget: Budget::new(16 << 20),
-            stop: Stop::new(),
-        });
-        let result = operation.run(&mut work).await;
-        if result.is_ok() {
-            let progress = work.progress();
-            assert_eq!(Some(progress.done), progress.total.or(Some(progress.done)), "{}", request.operation);
+        attempt(self.session.clone(), request, pace, memory).await
+    }
+
+    /// Runs an attempt during which the server is killed and started again, after the first checkpoint.
+    pub(super) async fn attempt_with_deaths(
+        &mut self,
+        request: &Request,
+        pace: Pace,
+        memory: &Arc<Memory>,
+    ) -> Result<Value, WorkError> {
+        let (session, server) = (self.session.clone(), &mut self.server);
+        let deaths = async {
+            while memory.kept.load(Ordering::SeqCst) == 0 {
+                tokio::task::yield_now().await;
+            }
+            server.restart().await.expect("HSDS starts");
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            result = attempt(session, request, pace, memory) => result,
+            () = deaths => Err(WorkError::Stopped),
         }
-        result
     }
 
     /// Checks a request and does it.
@@ -158,6 +162,27 @@ impl Stage {
         assert_eq!(self.check(request).await, Ok(()), "{request:?}");
         self.attempt(request, small(), &Arc::default()).await
     }
+}
+
+async fn attempt(session: Session, request: &Request, pace: Pace, memory: &Arc<Memory>) -> Result<Value, WorkError> {
+    let operations = Operations::of_datasets(pace);
+    let operation = operations.named(&request.operation).expect("an operation");
+    let mut work = Work::new(Setup {
+        task: task(request),
+        checkpoint: memory.last.lock().expect("no panic").clone(),
+        credential: SecretText::from(HsdsUser::One.authorization()),
+        session: Some(session),
+        deadline: None,
+        keep: Arc::<Memory>::clone(memory),
+        budget: Budget::new(16 << 20),
+        stop: Stop::new(),
+    });
+    let result = operation.run(&mut work).await;
+    if result.is_ok() {
+        let progress = work.progress();
+        assert_eq!(Some(progress.done), progress.total.or(Some(progress.done)), "{}", request.operation);
+    }
+    result
 }
 
 fn task(request: &Request) -> Task {
