@@ -11,12 +11,13 @@ use std::fmt;
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use moka::future::Cache;
 use serde::Deserialize;
 use taskgate_core::key::Secret;
 use taskgate_core::time::UnixTime;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::clock::SharedClock;
 use crate::hsds::client::error::HsdsError;
@@ -168,7 +169,12 @@ fn token(credential: &str) -> Result<Option<&str>, Unidentified> {
     }
     match credential.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim_start())),
-        Some((scheme, _)) if scheme.eq_ignore_ascii_case("basic") => Ok(None),
+        // The server breaks on what is no name and password.
+        Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => {
+            let pair = STANDARD.decode(pair.trim()).ok().map(Zeroizing::new).ok_or(Unidentified::Scheme)?;
+            let is_pair = std::str::from_utf8(&pair).is_ok_and(|pair| pair.contains(':'));
+            if is_pair { Ok(None) } else { Err(Unidentified::Scheme) }
+        }
         _ => Err(Unidentified::Scheme),
     }
 }
@@ -218,6 +224,9 @@ mod tests {
             ("BEARER  x", Ok(Some("x"))),
             ("Digest x", Err(Unidentified::Scheme)),
             ("Basic", Err(Unidentified::Scheme)),
+            ("Basic !", Err(Unidentified::Scheme)),
+            ("Basic YWI=", Err(Unidentified::Scheme)),
+            ("Basic /zr/", Err(Unidentified::Scheme)),
             ("", Err(Unidentified::Scheme)),
         ] {
             assert_eq!(token(credential), expected, "{credential}");

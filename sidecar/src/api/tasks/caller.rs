@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 use crate::api::problem::Problem;
@@ -34,12 +36,15 @@ pub(super) async fn of(reception: &Reception, method: &Method, headers: &HeaderM
     Ok(reception.identities.of(SecretText::from(text.to_owned())).await?)
 }
 
+/// What stands in the address in place of an id or a name.
+pub(super) type Place = Result<Path<String>, PathRejection>;
+
 /// The task with that id, if there is one that `caller` may see; deleted ones too.
 ///
 /// # Errors
 /// A [`Problem`] if there is none.
-pub(super) async fn task(reception: &Reception, caller: &Caller, id: &str) -> Result<Task, Problem> {
-    let id = TaskId::parse(id).map_err(|_| refusal::no_such_task())?;
+pub(super) async fn task(reception: &Reception, caller: &Caller, place: &Place) -> Result<Task, Problem> {
+    let id = place.as_ref().ok().and_then(|Path(id)| TaskId::parse(id).ok()).ok_or_else(refusal::no_such_task)?;
     seen(caller, reception.store.get(id).await?)
 }
 

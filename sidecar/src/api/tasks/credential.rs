@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
@@ -15,12 +15,12 @@ use crate::tasks::store::Resumed;
 
 pub(super) async fn replace(
     State(reception): State<Arc<Reception>>,
-    Path(id): Path<String>,
+    place: caller::Place,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let caller = caller::of(&reception, &method, &headers).await?;
-    let task = caller::task(&reception, &caller, &id).await?;
+    let task = caller::task(&reception, &caller, &place).await?;
     if task.owner != caller.owner {
         // What the work may do is what its owner may, not what whoever lets it go on may.
         let detail = "only its owner can let a task go on: it works with their credential";

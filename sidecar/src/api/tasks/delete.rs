@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Method, header};
 use axum::response::{IntoResponse as _, Response};
 
@@ -15,12 +15,12 @@ use crate::tasks::store::Deleted;
 
 pub(super) async fn task(
     State(reception): State<Arc<Reception>>,
-    Path(id): Path<String>,
+    place: caller::Place,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let caller = caller::of(&reception, &method, &headers).await?;
-    let task = caller::task(&reception, &caller, &id).await?;
+    let task = caller::task(&reception, &caller, &place).await?;
     match reception.delete(task.id).await? {
         Deleted::Now(task) => Ok(([(header::CACHE_CONTROL, "no-store")], Json(TaskForm::whole(&task))).into_response()),
         Deleted::Before => Err(refusal::deleted(task.id)),

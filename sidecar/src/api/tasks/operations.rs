@@ -23,12 +23,12 @@ pub(super) async fn list(
 
 pub(super) async fn one(
     State(reception): State<Arc<Reception>>,
-    Path(name): Path<String>,
+    place: caller::Place,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Json<OperationForm>, Problem> {
     caller::of(&reception, &method, &headers).await?;
-    let operation = reception.operations.named(&name);
+    let operation = place.ok().and_then(|Path(name)| reception.operations.named(&name));
     operation
         .map(|operation| Json(operation.description().into()))
         .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "unknown-operation", "there is no operation with this name"))

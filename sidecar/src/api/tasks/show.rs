@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use taskgate_core::task::Status;
@@ -18,12 +18,12 @@ use crate::tasks::row::Task;
 
 pub(super) async fn task(
     State(reception): State<Arc<Reception>>,
-    Path(id): Path<String>,
+    place: caller::Place,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let caller = caller::of(&reception, &method, &headers).await?;
-    let mut task = caller::task(&reception, &caller, &id).await?;
+    let mut task = caller::task(&reception, &caller, &place).await?;
     let mut waited = None;
     if let Some(wait) = Preferences::of(&headers).wait {
         // Who says which version they have waits for another one; others wait for the end.

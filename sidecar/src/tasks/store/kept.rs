@@ -43,13 +43,14 @@ impl Store for Kept {
         digest: &Digest,
         idempotency: Option<&Idempotency>,
     ) -> Result<Option<Submitted>, StoreError> {
+        // In this order: a task that is found here first is found by its key too, where it has that one.
+        let rows = self.database.read(&BY_DIGEST, &[Value::from(digest.to_string())]).await?;
         if let Some(named) = idempotency {
             let values = [Value::from(owner.as_str()), Value::from(named.key.as_str())];
             if let Some(row) = self.database.read(&BY_KEY, &values).await?.first() {
                 return submit::of_key(row, named).map(Some);
             }
         }
-        let rows = self.database.read(&BY_DIGEST, &[Value::from(digest.to_string())]).await?;
         rows.first().map(|row| Ok(Submitted::Identical(columns::id(row, 0)?))).transpose()
     }
 
