@@ -9,6 +9,7 @@ WASM_TARGET := wasm32-unknown-unknown
 TOOLS := target/tools
 ENVOY := $(TOOLS)/envoy/bin/envoy
 YT_CLIENT := $(TOOLS)/ytsaurus/bin/yt
+HSDS := $(TOOLS)/hsds/bin/hsds
 FILTER := target/wasm/taskgate_filter.wasm
 FAULT_FILTER := target/wasm/taskgate_filter_fault.wasm
 # What every engine that loads the filter supports.
@@ -32,7 +33,7 @@ demo: filter envoy ## show the main job end to end; CHECK=1 exits instead of sta
 	target/release/taskgate-demo $(if $(CHECK),--check)
 
 .PHONY: test
-test: lint deny filter fault-filter browser envoy yt-client nextest ## everything that CI checks
+test: lint deny filter fault-filter browser envoy yt-client postgres hsds nextest ## everything that CI checks
 	cargo build --workspace --all-targets
 	cargo nextest run --workspace --no-fail-fast
 
@@ -113,11 +114,24 @@ $(YT_CLIENT): tests/emulators/requirements.txt
 	test -x $@
 	touch $@
 
+.PHONY: hsds
+hsds: $(HSDS) ## the HSDS server, h5pyd, h5py and numpy, in a virtual environment: the judges of tasks
+
+$(HSDS): tests/hsds/requirements.txt
+	python3 -m venv $(TOOLS)/hsds
+	$(TOOLS)/hsds/bin/pip install --quiet --requirement tests/hsds/requirements.txt
+	test -x $@
+	touch $@
+
 .PHONY: rust
 rust:
 	@rustup target list --installed | grep --quiet $(WASM_TARGET) || rustup target add $(WASM_TARGET)
 	@rustup component list --installed | grep --quiet clippy || rustup component add clippy
 	@rustup component list --installed | grep --quiet rustfmt || rustup component add rustfmt
+
+.PHONY: postgres
+postgres: ## PostgreSQL, from Debian: the other task store
+	@ls /usr/lib/postgresql/*/bin/postgres > /dev/null 2>&1 || $(call apt,postgresql)
 
 .PHONY: wasm-opt
 wasm-opt:

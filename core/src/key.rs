@@ -61,10 +61,12 @@ pub enum Purpose {
     Session,
     /// A share link of one service.
     Share,
+    /// The credential that a task's owner handed in, where tasks are kept.
+    Task,
 }
 
 impl Purpose {
-    const ALL: [Self; 2] = [Self::Session, Self::Share];
+    const ALL: [Self; 3] = [Self::Session, Self::Share, Self::Task];
 
     /// The purpose's letter in a token's text.
     #[must_use]
@@ -72,6 +74,7 @@ impl Purpose {
         match self {
             Self::Session => "s",
             Self::Share => "h",
+            Self::Task => "t",
         }
     }
 
@@ -79,6 +82,7 @@ impl Purpose {
         match self {
             Self::Session => b"taskgate/v1/session",
             Self::Share => b"taskgate/v1/share",
+            Self::Task => b"taskgate/v1/task-credential",
         }
     }
 }
@@ -172,7 +176,11 @@ mod tests {
     #[test]
     fn purposes_have_different_keys_and_none_shows() {
         let ring = KeyRing::new([(KeyId::parse("k1").expect("an id"), Secret::new([7; 32]))]);
-        assert_ne!(ring.find("k1", Purpose::Session), ring.find("k1", Purpose::Share));
+        for (one, other) in
+            [(Purpose::Session, Purpose::Share), (Purpose::Session, Purpose::Task), (Purpose::Share, Purpose::Task)]
+        {
+            assert_ne!(ring.find("k1", one), ring.find("k1", other));
+        }
         assert!(ring.find("k2", Purpose::Session).is_none());
         assert!(!format!("{ring:?}").contains("7, 7"));
     }

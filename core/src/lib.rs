@@ -32,6 +32,7 @@ pub mod request;
 pub mod service;
 pub mod session;
 pub mod table;
+pub mod task;
 pub mod time;
 pub mod token;
 pub mod verdict;

@@ -14,6 +14,7 @@ use crate::discovery::provider::Provider;
 use crate::feed::{ControlState, Feed};
 use crate::registry::Registry;
 use crate::secret::SecretText;
+use crate::tasks::desk::Desk;
 use crate::telemetry::metrics::Metrics;
 
 /// The providers that run, by name.
@@ -34,6 +35,8 @@ pub struct App {
     pub providers: RwLock<Providers>,
     /// What decides.
     pub judge: ArcSwap<Judge>,
+    /// Tasks, where there are any.
+    pub desk: Option<Arc<Desk>>,
     /// What a reload changes and requests look at.
     pub live: ArcSwap<Live>,
     /// Metrics.

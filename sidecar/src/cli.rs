@@ -10,7 +10,9 @@ mod output;
 mod serve;
 mod services;
 mod session;
+mod tasks;
 mod token;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -47,9 +49,14 @@ enum Command {
     /// make sessions at a running sidecar
     #[command(subcommand)]
     Session(session::Session),
+    /// ask for tasks, and look after them
+    #[command(subcommand)]
+    Tasks(tasks::Tasks),
     /// make tokens for `verdicts.sources[].tokens`
     #[command(subcommand)]
     Token(token::Token),
+    /// work on tasks
+    Worker(worker::Worker),
 }
 
 /// Runs the program.
@@ -65,10 +72,17 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Services(services) => services.run(),
         Command::Session(session) => session.run(),
+        // They say more than whether they went well.
+        Command::Tasks(tasks) => return exit(tasks.run()),
         Command::Token(token) => token.run(),
+        Command::Worker(worker) => worker.run(),
     };
+    exit(outcome.map(|()| ExitCode::SUCCESS))
+}
+
+fn exit(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             output::error(&format!("taskgate: {error:#}"));
             ExitCode::FAILURE

@@ -14,11 +14,14 @@ pub mod load;
 pub mod logs;
 pub mod operations;
 pub mod providers;
+pub mod public;
 pub mod reference;
 pub mod resolve;
 pub mod sessions;
 pub mod sources;
 pub mod state;
+pub mod task_operations;
+pub mod tasks;
 pub mod verdicts;
 pub mod ytsaurus;
 
@@ -36,6 +39,8 @@ pub struct Config {
     pub internal: internal::InternalConfig,
     /// The listener for health checks and metrics.
     pub operations: operations::OperationsConfig,
+    /// The listener that clients of tasks talk to.
+    pub public: Option<public::PublicConfig>,
     /// Where services come from, first preferred: where two publish the same service, the first
     /// one's counts.
     pub providers: Vec<providers::ProviderConfig>,
@@ -43,9 +48,12 @@ pub struct Config {
     pub discovery: providers::DiscoveryConfig,
     /// Who is whom, and for how long a decision holds.
     pub verdicts: verdicts::VerdictsConfig,
-    /// What seals sessions, current key first. With none, keys are made up at the start and
-    /// sessions end with the process.
+    /// What seals sessions, and credentials of tasks, current key first. With none, keys are made up at
+    /// the start and sessions end with the process; with `tasks` there must be one. Keep a key for as long
+    /// as tasks last that were asked for under it.
     pub keys: Vec<keys::KeyConfig>,
+    /// Durable long work that clients ask for; none by default.
+    pub tasks: Option<tasks::TasksConfig>,
     /// Browser sessions.
     pub sessions: sessions::SessionsConfig,
     /// The compiled filter that proxies can fetch.

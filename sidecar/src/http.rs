@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use thiserror::Error;
@@ -22,8 +23,8 @@ pub enum HttpError {
     #[error("{0}")]
     Exchange(String),
     /// The answer is too large.
-    #[error("the answer is larger than {MAX_ANSWER} bytes")]
-    TooLarge,
+    #[error("the answer is larger than {0} bytes")]
+    TooLarge(usize),
 }
 
 /// Text that is no address of a service.
@@ -36,6 +37,8 @@ pub struct InvalidUrl;
 pub struct Answer {
     /// Its status.
     pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
     /// Its body.
     pub body: Vec<u8>,
 }
@@ -71,16 +74,25 @@ pub fn client(timeout: Duration) -> Result<Client, HttpError> {
 /// # Errors
 /// [`HttpError`].
 pub async fn exchange(request: RequestBuilder) -> Result<Answer, HttpError> {
+    exchange_within(request, MAX_ANSWER).await
+}
+
+/// The same, with an answer of at most `limit` bytes.
+///
+/// # Errors
+/// [`HttpError`].
+pub async fn exchange_within(request: RequestBuilder, limit: usize) -> Result<Answer, HttpError> {
     let mut response = request.send().await.map_err(|error| failed(&error))?;
     let status = response.status();
+    let headers = std::mem::take(response.headers_mut());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
-        if body.len().saturating_add(chunk.len()) > MAX_ANSWER {
-            return Err(HttpError::TooLarge);
+        if body.len().saturating_add(chunk.len()) > limit {
+            return Err(HttpError::TooLarge(limit));
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, body })
+    Ok(Answer { status, headers, body })
 }
 
 fn failed(error: &reqwest::Error) -> HttpError {

@@ -9,6 +9,7 @@
 
 pub mod api;
 pub mod app;
+pub mod array;
 pub mod auth;
 pub mod cli;
 pub mod clock;
@@ -17,12 +18,14 @@ pub mod digest;
 pub mod discovery;
 pub mod feed;
 pub mod file;
+pub mod hsds;
 pub mod http;
 pub mod lifecycle;
 pub mod random;
 pub mod registry;
 pub mod secret;
 pub mod serve;
+pub mod tasks;
 pub mod telemetry;
 pub mod watch;
 pub mod yaml;

@@ -29,8 +29,12 @@ use crate::lifecycle::reload::{Reloader, live};
 use crate::random::{self, NoRandomness};
 use crate::registry::Registry;
 use crate::registry::memory::Memory;
+use crate::tasks::desk::{Desk, DeskError};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
+
+/// How long the task store may take to write what was asked of it last.
+const STORE_GRACE: Duration = Duration::from_secs(5);
 
 /// Where the sidecar listens, with the ports that were picked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +43,9 @@ pub struct Addresses {
     pub internal: String,
     /// The operations listener.
     pub operations: String,
+    /// The listener of clients of tasks, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public: Option<String>,
 }
 
 /// Why the sidecar did not start.
@@ -47,6 +54,9 @@ pub enum StartError {
     /// It can't listen.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// There are no tasks.
+    #[error(transparent)]
+    Desk(#[from] DeskError),
     /// There is no HTTP client.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -77,6 +87,8 @@ pub struct Running {
     /// Where it listens.
     pub addresses: Addresses,
     tasks: Tasks,
+    /// What the task store needs: it ends last, since workers give back what they hold.
+    store: Tasks,
     reloads: mpsc::Sender<()>,
     grace: Duration,
 }
@@ -88,15 +100,35 @@ pub struct Running {
 pub async fn start(settings: Settings, setting: Setting) -> Result<Running, StartError> {
     let internal = Bound::bind("internal.listen", &settings.internal).await?;
     let operations = Bound::bind("operations.listen", &settings.operations).await?;
-    let addresses = Addresses { internal: internal.listen().to_string(), operations: operations.listen().to_string() };
+    let public = match &settings.public {
+        Some(listen) => Some(Bound::bind("public.listen", listen).await?),
+        None => None,
+    };
+    let addresses = Addresses {
+        internal: internal.listen().to_string(),
+        operations: operations.listen().to_string(),
+        public: public.as_ref().map(|public| public.listen().to_string()),
+    };
     let tasks = Tasks::new();
-    let app = assemble(&settings, setting.clock, &tasks)?;
-    app.registry.refuse_endpoints([&internal, &operations].into_iter().filter_map(own_address).collect());
+    let metrics = Arc::new(Metrics::new());
+    let store = Tasks::new();
+    let desk = desk(&settings, &setting.clock, &metrics, &store).await?;
+    let app = assemble(&settings, setting.clock, metrics, desk, &tasks)?;
+    app.registry
+        .refuse_endpoints([&internal, &operations].into_iter().chain(&public).filter_map(own_address).collect());
 
     let mailbox = Arc::new(Mailbox::default());
     let mut fleet = Fleet::new(Arc::clone(&mailbox), tasks.clone());
     fleet.apply(&settings.providers, &app)?;
     follow(&settings, &app, mailbox, &tasks);
+    if let Some(desk) = &app.desk {
+        desk.keep_house(&tasks);
+        desk.work(&tasks)?;
+        if let Some(public) = public {
+            let reception = Arc::new(desk.reception(tasks.stop().clone())?);
+            tasks.spawn("public", public.serve(api::public::router(&app, &reception), tasks.clone()));
+        }
+    }
     tasks.spawn("startup", give_up_waiting(Arc::clone(&app), settings.startup));
     tasks.spawn("internal", internal.serve(api::internal::router(&app), tasks.clone()));
     tasks.spawn("operations", operations.serve(api::operations::router(&app), tasks.clone()));
@@ -113,8 +145,13 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
         logs: setting.logs,
     };
     tasks.spawn("reload", reloader.run(requests));
-    tracing::info!(internal.listen = addresses.internal, operations.listen = addresses.operations, "listening");
-    Ok(Running { app, addresses, tasks, reloads, grace })
+    tracing::info!(
+        internal.listen = addresses.internal,
+        operations.listen = addresses.operations,
+        public.listen = addresses.public.as_deref(),
+        "listening"
+    );
+    Ok(Running { app, addresses, tasks, store, reloads, grace })
 }
 
 impl Running {
@@ -130,6 +167,10 @@ impl Running {
         let ended = self.tasks.end(self.grace).await;
         if !ended {
             tracing::warn!(grace_secs = self.grace.as_secs(), "some requests did not finish in time");
+        }
+        if let Some(desk) = &self.app.desk {
+            self.store.end(STORE_GRACE).await;
+            desk.store().close().await;
         }
         ended
     }
@@ -152,8 +193,23 @@ fn follow(settings: &Settings, app: &App, mailbox: Arc<Mailbox>, tasks: &Tasks) 
     });
 }
 
-fn assemble(settings: &Settings, clock: SharedClock, tasks: &Tasks) -> Result<Arc<App>, StartError> {
-    let metrics = Arc::new(Metrics::new());
+async fn desk(
+    settings: &Settings,
+    clock: &SharedClock,
+    metrics: &Arc<Metrics>,
+    store: &Tasks,
+) -> Result<Option<Arc<Desk>>, DeskError> {
+    let Some(of_tasks) = &settings.tasks else { return Ok(None) };
+    Desk::open(of_tasks, &settings.keys, Arc::clone(clock), Arc::clone(metrics), store).await.map(Some)
+}
+
+fn assemble(
+    settings: &Settings,
+    clock: SharedClock,
+    metrics: Arc<Metrics>,
+    desk: Option<Arc<Desk>>,
+    tasks: &Tasks,
+) -> Result<Arc<App>, StartError> {
     let keys = keys(settings)?;
     let control = ControlState::new(settings.gate.clone(), keys, settings.verdicts.fingerprint);
     let feed = Arc::new(Feed::new(random::non_zero()?, control.control()));
@@ -172,6 +228,7 @@ fn assemble(settings: &Settings, clock: SharedClock, tasks: &Tasks) -> Result<Ar
         registry,
         providers: RwLock::default(),
         judge: ArcSwap::from_pointee(Judge::new(&settings.verdicts, shared, tasks)?),
+        desk,
         live: ArcSwap::from_pointee(live(settings)),
         metrics,
         stop: tasks.stop().clone(),

@@ -34,13 +34,21 @@ pub async fn json<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
 /// # Errors
 /// The [`Problem`] to answer.
 pub async fn bytes(body: Body) -> Result<Bytes, Problem> {
-    let collected = tokio::time::timeout(MAX_TIME, Limited::new(body, MAX_BODY).collect())
+    bytes_within(body, MAX_BODY, MAX_TIME).await
+}
+
+/// Reads a body of at most `limit` bytes that arrives within `time`.
+///
+/// # Errors
+/// The [`Problem`] to answer.
+pub async fn bytes_within(body: Body, limit: usize, time: Duration) -> Result<Bytes, Problem> {
+    let collected = tokio::time::timeout(time, Limited::new(body, limit).collect())
         .await
         .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", "the body did not arrive in time"))?;
     match collected {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
-            let detail = format!("a body may have {MAX_BODY} bytes");
+            let detail = format!("a body may have {limit} bytes");
             Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail))
         }
         Err(_) => Err(Problem::malformed("the body did not arrive whole")),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
-use crate::api::{guard, problem, services, session, table, verdict, wasm};
+use crate::api::{guard, problem, services, session, table, tasks, verdict, wasm};
 use crate::app::App;
 
 /// The internal API's routes.
@@ -16,6 +16,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/internal/session", post(session::seal))
         .route("/internal/services", get(services::list))
         .route("/internal/problems", get(services::problems))
+        .merge(tasks::internal::routes())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::wrong_method)
         .with_state(Arc::clone(app));

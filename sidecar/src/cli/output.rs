@@ -1,6 +1,6 @@
 //! Writing to the terminal. The only place that does.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::Context as _;
 
@@ -20,6 +20,19 @@ pub(super) fn line(text: &str) -> anyhow::Result<()> {
 pub(super) fn text(text: &str) -> anyhow::Result<()> {
     let mut output = std::io::stdout().lock();
     output.write_all(text.as_bytes()).and_then(|()| output.flush()).context("can't write to standard output")
+}
+
+/// Whether a person reads what is written.
+pub(super) fn is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Writes over the line where the last such text is, on a terminal.
+///
+/// # Errors
+/// Where standard output is closed.
+pub(super) fn over(line: &str) -> anyhow::Result<()> {
+    text(&format!("\r\u{1b}[2K{line}"))
 }
 
 /// Writes an error.

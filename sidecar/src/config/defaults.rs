@@ -4,6 +4,8 @@
 pub const INTERNAL_LISTEN: &str = "127.0.0.1:7010";
 /// `operations.listen`.
 pub const OPERATIONS_LISTEN: &str = "127.0.0.1:7011";
+/// `public.listen`.
+pub const PUBLIC_LISTEN: &str = "127.0.0.1:7012";
 /// `internal.socket_mode`.
 pub const SOCKET_MODE: &str = "0660";
 /// `providers[].file.name`.
@@ -64,3 +66,33 @@ pub const YTSAURUS_NAMES_PATH: &str = "//sys/task_proxies/services_v2";
 pub const YTSAURUS_COOKIE: &str = "YTCypressCookie";
 /// `verdicts.sources[].ytsaurus.timeout_ms`.
 pub const YTSAURUS_WHOAMI_TIMEOUT_MS: u64 = 2_000;
+/// `tasks.attempts`.
+pub const TASK_ATTEMPTS: u32 = 5;
+/// `tasks.deadline_secs`.
+pub const TASK_DEADLINE_SECS: u64 = 604_800;
+/// `tasks.hsds.requests`.
+pub const HSDS_REQUESTS: usize = 8;
+/// `tasks.hsds.timeout_secs`.
+pub const HSDS_TIMEOUT_SECS: u64 = 60;
+/// `tasks.workers.concurrent`.
+pub const TASK_WORKERS_CONCURRENT: usize = 4;
+/// `tasks.workers.lease_secs`.
+pub const TASK_LEASE_SECS: u64 = 30;
+/// `tasks.workers.memory_mib`.
+pub const TASK_MEMORY_MIB: usize = 64;
+/// `tasks.limits.queued_per_user`.
+pub const TASKS_QUEUED_PER_USER: u32 = 100;
+/// `tasks.limits.running_per_user`.
+pub const TASKS_RUNNING_PER_USER: u32 = 4;
+/// `tasks.limits.queued`.
+pub const TASKS_QUEUED: u32 = 10_000;
+/// `tasks.limits.running`.
+pub const TASKS_RUNNING: u32 = 1_000;
+/// `tasks.retention.finished_secs`.
+pub const TASKS_FINISHED_SECS: u64 = 604_800;
+/// `tasks.retention.tombstones_secs`.
+pub const TASKS_TOMBSTONES_SECS: u64 = 86_400;
+/// `tasks.operations[].http.timeout_secs`.
+pub const HTTP_OPERATION_TIMEOUT_SECS: u64 = 30;
+/// `tasks.operations[].command.timeout_secs`.
+pub const COMMAND_OPERATION_TIMEOUT_SECS: u64 = 3_600;

@@ -28,8 +28,8 @@ pub fn markdown() -> String {
          A list's entries are written `[]`. Where a key `x` has a sibling `x_file`, set one of the two. Relative \
          paths are relative to the configuration file. Unknown keys are errors. A changed file is taken at once, \
          and on SIGHUP; one with an error never replaces what runs. `internal.listen`, `operations.listen`, \
-         `logs.format`, `verdicts.cache_entries`, `shutdown.grace_secs`, `discovery.startup_secs` and \
-         `state.directory` need a restart.\n",
+         `public.listen`, `logs.format`, `verdicts.cache_entries`, `shutdown.grace_secs`, `discovery.startup_secs`, `tasks` \
+         and `state.directory` need a restart.\n",
     );
     for (name, section) in properties(root) {
         let _ = write!(text, "\n## `{name}`\n\n{}\n\n", description(root, section));

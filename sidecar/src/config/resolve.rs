@@ -16,10 +16,12 @@ use crate::auth::settings::{VerdictSettings, resolve_sources};
 use crate::config::Config;
 use crate::config::keys::KeyConfig;
 use crate::config::logs::LogsConfig;
+use crate::digest::Digest;
 use crate::discovery::settings::{ProviderSettings, resolve_providers};
 use crate::file;
 use crate::lifecycle::address::Listen;
 use crate::secret::SecretText;
+use crate::tasks::settings::TaskSettings;
 
 /// The largest file with one secret.
 pub const MAX_SECRET_BYTES: u64 = 64 << 10;
@@ -54,6 +56,8 @@ pub struct Settings {
     pub internal_secret: Option<SecretText>,
     /// Where the operations listener listens.
     pub operations: Listen,
+    /// Where clients of tasks are listened to; none: nowhere.
+    pub public: Option<Listen>,
     /// Where services come from.
     pub providers: Vec<ProviderSettings>,
     /// How long proxies wait for providers that have not published yet.
@@ -62,6 +66,8 @@ pub struct Settings {
     pub verdicts: VerdictSettings,
     /// The configured key ring, current key first; empty: made up at the start.
     pub keys: Vec<(KeyId, Secret)>,
+    /// Tasks, where there are any.
+    pub tasks: Option<TaskSettings>,
     /// The longest a session may last.
     pub session_max: Duration,
     /// The compiled filter.
@@ -82,7 +88,7 @@ impl Settings {
     /// # Errors
     /// The first [`InvalidSetting`].
     pub fn resolve(config: Config, directory: &Path) -> Result<Self, InvalidSetting> {
-        let mut files = Files { directory, read: Vec::new() };
+        let mut files = Files::new(directory);
         let internal_secret =
             files.secret("internal.secret", config.internal.secret, config.internal.secret_file.as_deref())?;
         let internal = Listen::parse(&config.internal.listen, &config.internal.socket_mode)
@@ -96,21 +102,39 @@ impl Settings {
         }
         let operations = Listen::parse(&config.operations.listen, &config.internal.socket_mode)
             .map_err(|error| InvalidSetting::new("operations.listen", error.to_string()))?;
+        let public = config
+            .public
+            .map(|public| Listen::parse(&public.listen, &config.internal.socket_mode))
+            .transpose()
+            .map_err(|error| InvalidSetting::new("public.listen", error.to_string()))?;
         crate::telemetry::logs::check_level(&config.logs.level)
             .map_err(|error| InvalidSetting::new("logs.level", error.to_string()))?;
         let gate = config.gate.resolve()?;
         let providers = resolve_providers(config.providers, &gate, &mut files)?;
         let verdicts = verdict_settings(config.verdicts, &providers, &gate, &mut files)?;
         let keys = keys(config.keys, &mut files)?;
+        let tasks = config.tasks.map(|tasks| TaskSettings::resolve(tasks, &mut files)).transpose()?;
+        if public.is_some() && tasks.is_none() {
+            return Err(InvalidSetting::new("public.listen", "there is nothing to serve here without `tasks`"));
+        }
+        if tasks.is_some() && keys.is_empty() {
+            return Err(InvalidSetting::new(
+                "keys",
+                "`tasks` needs a key: the credentials of those who ask for tasks are sealed with it, and must open \
+                 after a restart; `taskgate key new` makes one",
+            ));
+        }
         Ok(Self {
             gate,
             internal,
             internal_secret,
             operations,
+            public,
             providers,
             startup: within("discovery.startup_secs", config.discovery.startup_secs, 0, 3_600)?,
             verdicts,
             keys,
+            tasks,
             session_max: within("sessions.max_lifetime_secs", config.sessions.max_lifetime_secs, 1, 31_536_000)?,
             wasm_file: config.filter.wasm_file.map(|path| directory.join(path)),
             state_directory: config.state.directory.map(|path| state_directory(&path, directory)).transpose()?,
@@ -126,15 +150,21 @@ impl Settings {
         [
             ("internal.listen", self.internal != other.internal),
             ("operations.listen", self.operations != other.operations),
+            ("public.listen", self.public != other.public),
             ("logs.format", self.logs.format != other.logs.format),
             ("verdicts.cache_entries", self.verdicts.cache_entries != other.verdicts.cache_entries),
             ("shutdown.grace_secs", self.grace != other.grace),
             ("discovery.startup_secs", self.startup != other.startup),
+            ("tasks", self.task_fingerprint() != other.task_fingerprint()),
             ("state.directory", self.state_directory != other.state_directory),
         ]
         .into_iter()
         .filter_map(|(key, differs)| differs.then_some(key))
         .collect()
+    }
+
+    fn task_fingerprint(&self) -> Option<&Digest> {
+        self.tasks.as_ref().map(|tasks| &tasks.fingerprint)
     }
 }
 
@@ -145,7 +175,13 @@ pub struct Files<'a> {
     read: Vec<PathBuf>,
 }
 
-impl Files<'_> {
+impl<'a> Files<'a> {
+    /// Those that are relative to a directory; none is read yet.
+    #[must_use]
+    pub const fn new(directory: &'a Path) -> Self {
+        Self { directory, read: Vec::new() }
+    }
+
     /// A secret that is given as it is or by a file, but not both.
     ///
     /// # Errors

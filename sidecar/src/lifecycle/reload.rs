@@ -101,6 +101,9 @@ impl Reloader {
         }
         self.app.live.store(Arc::new(live(&settings)));
         self.app.judge.store(Arc::new(judge));
+        if let Some(desk) = self.app.desk.as_ref().filter(|_| !settings.keys.is_empty()) {
+            desk.vault().renew(&settings.keys);
+        }
         // Without configured keys those that were made up at the start stay.
         let keys = if settings.keys.is_empty() { self.app.control.keys() } else { settings.keys.clone() };
         if self.app.control.update(settings.gate.clone(), keys, settings.verdicts.fingerprint) {

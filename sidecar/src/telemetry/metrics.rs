@@ -1,5 +1,7 @@
 //! Metrics, as `/metrics` shows them. No label has a value that a visitor or a tenant chooses.
 
+pub mod tasks;
+
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 
@@ -11,6 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Unit;
 
 use crate::telemetry::catalogue::{Catalogue, Described};
+use crate::telemetry::metrics::tasks::TaskMetrics;
 
 /// The upper bounds of the buckets of a verdict's duration, in seconds.
 const VERDICT_BUCKETS: [f64; 12] = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
@@ -128,6 +131,8 @@ pub struct Metrics {
     pub ytsaurus_table_rows: Family<ProviderLabels, Gauge>,
     /// Attempts to write it.
     pub ytsaurus_table_writes: Family<TableWriteLabels, Counter>,
+    /// Those of tasks.
+    pub tasks: TaskMetrics,
 }
 
 impl Metrics {
@@ -248,6 +253,7 @@ impl Metrics {
                 Counter::default(),
             ),
             panics: catalogue.add("panics", None, &[], "Requests that broke the sidecar; each is a bug worth reporting.", Counter::default()),
+            tasks: TaskMetrics::new(&mut catalogue),
             catalogue,
         }
     }

@@ -3,12 +3,15 @@
 #![expect(clippy::expect_used, reason = "a test that can't go on fails")]
 
 mod api;
+mod array;
 mod callout;
 mod discovery;
+mod hsds;
 mod kit;
 mod log_lines;
 mod program;
 mod reload;
 mod state;
+mod tasks;
 mod token_issuer;
 mod ytsaurus;

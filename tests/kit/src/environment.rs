@@ -15,6 +15,11 @@ pub const TASKGATE_BIN: &str = "TASKGATE_BIN";
 pub const TASKGATE_FILTER: &str = "TASKGATE_FILTER";
 /// The fault build of the filter to use instead of the one that was built.
 pub const TASKGATE_FAULT_FILTER: &str = "TASKGATE_FAULT_FILTER";
+/// The directory of programs (`hsds`, `python3`) to use instead of the virtual environment's that
+/// `make hsds` installs.
+pub const TASKGATE_HSDS: &str = "TASKGATE_HSDS";
+/// The directory of PostgreSQL's programs to use instead of the newest that is installed.
+pub const TASKGATE_POSTGRES: &str = "TASKGATE_POSTGRES";
 
 /// The root of the repository.
 #[must_use]
@@ -62,6 +67,37 @@ pub fn filter() -> anyhow::Result<PathBuf> {
 /// It is not built.
 pub fn fault_filter() -> anyhow::Result<PathBuf> {
     first(TASKGATE_FAULT_FILTER, &[target().join("wasm/taskgate_filter_fault.wasm")], "run `make fault-filter`")
+}
+
+/// Where the programs of the HSDS environment are: `hsds`, and a `python3` with h5pyd, h5py and numpy.
+///
+/// # Errors
+/// It is not installed.
+pub fn hsds() -> anyhow::Result<PathBuf> {
+    let hint = "run `make hsds`";
+    let programs = first(TASKGATE_HSDS, &[target().join("tools/hsds/bin")], hint)?;
+    for program in ["hsds", "python3"] {
+        let path = programs.join(program);
+        if !path.exists() {
+            bail!("not found: {}; {hint}, or set {TASKGATE_HSDS}", path.display());
+        }
+    }
+    Ok(programs)
+}
+
+/// Where the directory of PostgreSQL's programs is.
+///
+/// # Errors
+/// It is not installed.
+pub fn postgres() -> anyhow::Result<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut installed: Vec<PathBuf> = versions.map(|version| version.path()).collect();
+    let number = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
+    installed.sort_by_key(|path| Reverse(number(path)));
+    let programs: Vec<PathBuf> =
+        installed.iter().map(|path| path.join("bin")).filter(|bin| bin.join("postgres").exists()).collect();
+    let missing = [PathBuf::from("/usr/lib/postgresql/*/bin")];
+    first(TASKGATE_POSTGRES, if programs.is_empty() { &missing } else { &programs }, "run `make postgres`")
 }
 
 fn target() -> PathBuf {

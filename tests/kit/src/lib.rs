@@ -1,9 +1,9 @@
-//! Real processes for tests, the demo and benchmarks: Envoy and the sidecar, started, watched and ended.
+//! Real processes for tests, the demo and benchmarks: Envoy, the sidecar and HSDS, started, watched and ended.
 //!
 //! Why: what Taskgate promises holds between processes, so that is where it is tested. Everything runs
 //! on loopback with free ports and is gone when its value is dropped.
 //!
-//! Read in this order: [`SidecarHome`] and [`Sidecar`], [`StaticConfig`], [`Envoy`]; then the helpers
+//! Read in this order: [`SidecarHome`] and [`Sidecar`], [`StaticConfig`], [`Envoy`], [`Hsds`]; then the helpers
 //! [`ReservedAddress`], [`BlackHole`], [`wait_until`].
 //!
 //! Never ends a process that it did not start.
@@ -12,6 +12,8 @@ mod address;
 mod black_hole;
 pub mod environment;
 mod envoy;
+mod hsds;
+mod postgres;
 mod process;
 mod sidecar;
 mod static_config;
@@ -20,6 +22,9 @@ mod wait;
 pub use address::ReservedAddress;
 pub use black_hole::BlackHole;
 pub use envoy::{Envoy, EnvoyMemory, EnvoyOptions};
+pub use hsds::python::python;
+pub use hsds::{Hsds, HsdsUser};
+pub use postgres::Postgres;
 pub use sidecar::{Sidecar, SidecarHome};
 pub use static_config::StaticConfig;
 pub use wait::{wait_for, wait_until};

@@ -1,0 +1,58 @@
+//! What a user may do, found out without doing it.
+//!
+//! HSDS has no call for that. Each of these sends a request that is judged like the real one, and can't
+//! be carried out: it has nothing in it.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::hsds::client::error::HsdsError;
+use crate::hsds::client::{Call, Session};
+use crate::hsds::domain::DomainName;
+use crate::hsds::id::ObjectId;
+
+impl Session {
+    /// Whether the user may read the domain.
+    ///
+    /// # Errors
+    /// [`HsdsError`] if it can't be said, or if there is no such domain.
+    pub async fn may_read(&self, domain: &DomainName) -> Result<bool, HsdsError> {
+        match self.domain(domain).await {
+            Ok(_) => Ok(true),
+            Err(HsdsError::Forbidden) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the user may write elements of the dataset.
+    ///
+    /// # Errors
+    /// [`HsdsError`] if it can't be said, or if there is no such dataset in the domain.
+    pub async fn may_update(&self, domain: &DomainName, dataset: ObjectId) -> Result<bool, HsdsError> {
+        let call = self.call(Method::PUT, &["datasets", &dataset.to_string(), "value"], domain).body(&json!({}));
+        self.probe(call, "request has no value").await
+    }
+
+    /// Whether the user may make objects, links and attributes in the domain.
+    ///
+    /// # Errors
+    /// [`HsdsError`] if it can't be said, or if there is no such domain.
+    pub async fn may_create(&self, domain: &DomainName) -> Result<bool, HsdsError> {
+        let call = self.call(Method::POST, &["datasets"], domain).body(&json!([]));
+        self.probe(call, "POST Dataset with no body").await
+    }
+
+    /// The complaint that nothing was sent comes after the user's rights were looked at.
+    async fn probe(&self, call: Call, complaint: &str) -> Result<bool, HsdsError> {
+        match self.ask(call).await {
+            Err(HsdsError::BadRequest { reason }) if reason.contains(complaint) => Ok(true),
+            Err(HsdsError::Forbidden) => Ok(false),
+            Err(error) => Err(error),
+            // Another server may take an empty request for what it is: it was permitted.
+            Ok(answer) => {
+                tracing::debug!(status = answer.status.as_u16(), "an empty request to HSDS was carried out");
+                Ok(true)
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Operations on datasets, on a real server, with numpy as the judge of what comes out.
+
+mod checksum;
+mod factor;
+mod numpy;
+mod refusals;
+mod resume;
+mod stage;

@@ -1,0 +1,10 @@
+//! Workers, with a real store, and operations that do what a test wants.
+
+mod access;
+mod drain;
+mod endings;
+mod leases;
+mod program;
+mod remote;
+mod secrets;
+mod stage;

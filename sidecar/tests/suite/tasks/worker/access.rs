@@ -1,0 +1,119 @@
+//! Whether owners may still do what they asked for. The server is played: its rights change when a test says so.
+
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::json;
+use taskgate_core::task::Status;
+
+use crate::kit::serve;
+use crate::tasks::worker::stage::{Play, Seen, Stage, quick, server};
+
+/// What is played, and what was asked of it.
+#[derive(Debug, Default)]
+struct Server {
+    /// The status of a domain.
+    status: AtomicU16,
+    domains: AtomicU32,
+    flushes: AtomicU32,
+    /// Who asked.
+    credentials: Mutex<Vec<String>>,
+}
+
+async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response {
+    let credential = request.headers().get("authorization").map(|value| value.to_str().expect("text").to_owned());
+    server.credentials.lock().expect("a lock").extend(credential);
+    if request.method() == Method::PUT {
+        server.flushes.fetch_add(1, Ordering::SeqCst);
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    server.domains.fetch_add(1, Ordering::SeqCst);
+    let status = StatusCode::from_u16(server.status.load(Ordering::SeqCst)).expect("a status");
+    (status, r#"{"owner": "alice", "class": "domain"}"#).into_response()
+}
+
+async fn play() -> (Arc<Server>, String) {
+    let server = Arc::new(Server { status: AtomicU16::new(200), ..Server::default() });
+    let router = Router::new().fallback(answer).with_state(Arc::clone(&server));
+    (server, serve(router).await)
+}
+
+fn locations() -> serde_json::Value {
+    json!({
+        "src": [{"domain": "/home/alice/a.h5", "h5path": "/x"}],
+        "des": [{"domain": "/home/alice/b.h5", "h5path": "/y"}],
+    })
+}
+
+async fn revoked(status: u16) -> taskgate::tasks::row::Task {
+    let stage = Stage::new().await;
+    let (played, url) = play().await;
+    let seen = Arc::new(Seen::default());
+    let settings = quick().with_lease(Duration::from_millis(1_500));
+    let queue = Arc::clone(&stage.office) as _;
+    let running = stage.work_with(settings, Play::endless(&seen), queue, Some(server(&url)));
+    let id = stage.submit(stage.task("alice", locations())).await;
+    seen.wait(1).await;
+    assert_eq!(played.domains.load(Ordering::SeqCst), 2, "both domains were asked for when it was claimed");
+    played.status.store(status, Ordering::SeqCst);
+    seen.wait(0).await;
+    let task = stage.until(id, if status == 401 { Status::Paused } else { Status::Failed }).await;
+    assert!(played.credentials.lock().expect("a lock").iter().all(|credential| credential == "Bearer one"));
+    running.end().await;
+    task
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn access_that_is_taken_away_ends_the_task() {
+    let failure = revoked(403).await.failure.expect("a failure");
+    assert_eq!((failure.code.as_str(), failure.is_final), ("forbidden", true));
+    assert!(failure.detail.contains("/home/alice/a.h5"), "{}", failure.detail);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_credential_that_ends_pauses_the_task() {
+    assert_eq!(revoked(401).await.failure.expect("a failure").code, "credential-ended");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_does_not_answer_ends_no_work() {
+    let stage = Stage::new().await;
+    let (played, url) = play().await;
+    let seen = Arc::new(Seen::default());
+    let settings = quick().with_lease(Duration::from_millis(1_500));
+    let queue = Arc::clone(&stage.office) as _;
+    let running = stage.work_with(settings, Play::endless(&seen), queue, Some(server(&url)));
+    let id = stage.submit(stage.task("alice", locations())).await;
+    seen.wait(1).await;
+    played.status.store(503, Ordering::SeqCst);
+    let before = played.domains.load(Ordering::SeqCst);
+    while played.domains.load(Ordering::SeqCst) < before + 4 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!((seen.inside(), stage.now(id).await.status), (1, Status::InProgress));
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_complete_or_saved_was_flushed_before() {
+    let stage = Stage::new().await;
+    let (played, url) = play().await;
+    let flushed = Arc::clone(&played);
+    let play = Play::new(move |work| {
+        let flushed = Arc::clone(&flushed);
+        Box::pin(async move {
+            work.save(&1).await?;
+            Ok(json!(flushed.flushes.load(Ordering::SeqCst)))
+        })
+    });
+    let running = stage.work_with(quick(), play, Arc::clone(&stage.office) as _, Some(server(&url)));
+    let id = stage.submit(stage.task("alice", locations())).await;
+    assert_eq!(stage.until(id, Status::Complete).await.result, Some(json!(1)), "before the checkpoint");
+    assert_eq!(played.flushes.load(Ordering::SeqCst), 2, "and before it was complete");
+    running.end().await;
+}
