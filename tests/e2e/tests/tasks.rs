@@ -33,7 +33,7 @@ with h5pyd.File(domain, "a", endpoint=endpoint) as file:
     answer = connection.POST("/tasks", body=body)
     assert answer.status_code == 200, (answer.status_code, answer.text)
     task = answer.json()
-    print("accepted", task["operation"], answer.headers["location"] == "/tasks/" + task["taskid"])
+    print("accepted", task["operation"], task["href"] == "/tasks/" + task["taskid"])
     end = time.monotonic() + 60
     while task["status"] != "complete":
         assert task["status"] in ("queued", "in progress") and time.monotonic() < end, task
