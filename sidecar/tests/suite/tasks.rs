@@ -1,5 +1,6 @@
 //! Tasks, with everything around them that is real.
 
+mod api;
 mod attempt;
 mod cli;
 mod command_operation;

@@ -11,4 +11,5 @@ mod pass_through;
 mod refusals;
 mod spoofing;
 mod support;
+mod tasks;
 mod ytsaurus;

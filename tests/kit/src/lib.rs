@@ -18,6 +18,7 @@ mod process;
 mod sidecar;
 mod static_config;
 mod wait;
+mod worker;
 
 pub use address::ReservedAddress;
 pub use black_hole::BlackHole;
@@ -28,3 +29,4 @@ pub use postgres::Postgres;
 pub use sidecar::{Sidecar, SidecarHome};
 pub use static_config::StaticConfig;
 pub use wait::{wait_for, wait_until};
+pub use worker::TaskWorker;

@@ -28,6 +28,7 @@ pub struct SidecarHome {
     directory: TempDir,
     internal: ReservedAddress,
     operations: ReservedAddress,
+    public: ReservedAddress,
     client: reqwest::Client,
 }
 
@@ -50,6 +51,7 @@ impl SidecarHome {
             directory: tempfile::tempdir()?,
             internal: ReservedAddress::new()?,
             operations: ReservedAddress::new()?,
+            public: ReservedAddress::new()?,
             client: reqwest::Client::new(),
         })
     }
@@ -70,6 +72,12 @@ impl SidecarHome {
     #[must_use]
     pub fn operations_address(&self) -> SocketAddr {
         self.operations.address()
+    }
+
+    /// The listener of clients of tasks, where the configuration has one.
+    #[must_use]
+    pub fn public_address(&self) -> SocketAddr {
+        self.public.address()
     }
 
     /// Writes a file of that name, such as `services.yaml`; who reads it sees the old or the new one.
@@ -96,6 +104,9 @@ impl SidecarHome {
             let section = sections.entry(section).or_insert_with(|| json!({}));
             let section = section.as_object_mut().context("a section is no map")?;
             section.insert("listen".to_owned(), json!(address));
+        }
+        if let Some(public) = sections.get_mut("public").and_then(Value::as_object_mut) {
+            public.insert("listen".to_owned(), json!(self.public_address()));
         }
         self.write("taskgate.yaml", &document.to_string())
     }

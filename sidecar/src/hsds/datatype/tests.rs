@@ -2,9 +2,9 @@ use serde_json::json;
 
 use super::*;
 
-fn read(json: Value) -> Datatype {
-    let datatype = Datatype::read(&json).unwrap_or_else(|error| panic!("{json}: {error}"));
-    assert_eq!(datatype.json(), &json, "a copy has the same JSON");
+fn read(json: &Value) -> Datatype {
+    let datatype = Datatype::read(json).unwrap_or_else(|error| panic!("{json}: {error}"));
+    assert_eq!(datatype.json(), json, "a copy has the same JSON");
     datatype
 }
 
@@ -38,7 +38,7 @@ fn sizes_are_those_of_packed_elements() {
         (compound(&[i32le(), fixed, object]), Some(57)),
         (compound(&[i32le(), variable]), None),
     ] {
-        assert_eq!(read(json.clone()).item_size(), size, "{json}");
+        assert_eq!(read(&json).item_size(), size, "{json}");
     }
 }
 
@@ -49,13 +49,13 @@ fn what_numpy_stores_is_known_again() {
         "base": {"class": "H5T_INTEGER", "base": "H5T_STD_I8LE"},
         "mapping": {"FALSE": 0, "TRUE": 1},
     });
-    assert!(read(boolean).is_boolean());
+    assert!(read(&boolean).is_boolean());
     assert!(Datatype::boolean().is_boolean());
-    assert!(!read(i32le()).is_boolean());
+    assert!(!read(&i32le()).is_boolean());
     let complex = Datatype::complex(4, Order::Big);
     assert_eq!(complex.complex_part(), Some(Layout { bytes: 4, order: Order::Big }));
     assert_eq!(complex.item_size(), Some(8));
-    assert_eq!(read(i32le()).complex_part(), None);
+    assert_eq!(read(&i32le()).complex_part(), None);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn what_is_made_reads_back() {
 #[test]
 fn a_committed_type_is_asked_for_by_its_id() {
     let id = "t-01234567-89abcdef-0123-456789-abcdef";
-    let datatype = read(json!({"class": "H5T_INTEGER", "base": "H5T_STD_I32LE", "id": id}));
+    let datatype = read(&json!({"class": "H5T_INTEGER", "base": "H5T_STD_I32LE", "id": id}));
     assert_eq!(datatype.committed().map(|id| id.to_string()).as_deref(), Some(id));
     assert_eq!(datatype.wanted(), json!(id));
     let plain = datatype.with_committed(None);
@@ -89,8 +89,8 @@ fn references_are_found_at_any_depth() {
     let nested = json!({"class": "H5T_VLEN", "base": {"class": "H5T_COMPOUND", "fields": [
         {"name": "a", "type": i32le()}, {"name": "b", "type": {"class": "H5T_ARRAY", "dims": 2, "base": object}},
     ]}});
-    assert!(read(nested).has_references());
-    assert!(!read(i32le()).has_references());
+    assert!(read(&nested).has_references());
+    assert!(!read(&i32le()).has_references());
 }
 
 #[test]

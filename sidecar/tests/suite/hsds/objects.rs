@@ -12,7 +12,7 @@ use taskgate_test_kit::HsdsUser;
 
 use crate::hsds::support::{dataset, named, new_domain, server, session};
 
-fn creation(value: Value) -> Map<String, Value> {
+fn creation(value: &Value) -> Map<String, Value> {
     value.as_object().expect("an object").clone()
 }
 
@@ -108,7 +108,7 @@ async fn a_dataset_is_described_so_that_a_copy_is_the_same() {
         (Datatype::variable(Datatype::integer(8, true, Order::Little)), Dataspace::simple([1]), json!({})),
     ] {
         let name = dataspace.shape().to_string() + &datatype.json().to_string();
-        let kind = NewKind::Dataset { datatype, dataspace, creation: creation(properties) };
+        let kind = NewKind::Dataset { datatype, dataspace, creation: creation(&properties) };
         let first = one.create(&domain, &NewObject::new(kind.clone())).await.expect("a dataset");
         let found = one.object(&domain, first.id).await.expect("the dataset");
         let described = found.dataset().expect("a dataset").clone();

@@ -1,0 +1,8 @@
+//! The public API of tasks over the wire, with a real HSDS server behind it.
+
+mod accept;
+mod hostile;
+mod identity;
+mod look;
+mod support;
+mod wait;
