@@ -1,6 +1,6 @@
 //! The sidecar as a whole: its listeners asked over the wire, and the program run as operators do.
 
-#![expect(clippy::expect_used, reason = "a test that can't go on fails")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that can't go on fails")]
 
 mod api;
 mod array;

@@ -86,6 +86,10 @@ fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// Reads a request, and says where it is none.
 fn read(bytes: &[u8]) -> Result<Request, Problem> {
+    // A list of what an object has would be read too.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(malformed("the body must be a JSON object"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let request: Request = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let (path, inner) = (error.path().to_string(), error.inner().to_string());
@@ -117,8 +121,9 @@ mod tests {
     #[test]
     fn what_is_no_request_says_where() {
         for (text, part) in [
-            ("", "EOF"),
-            ("[]x", "invalid type"),
+            ("", "must be a JSON object"),
+            (r#"["noop"]"#, "must be a JSON object"),
+            (" {", "EOF"),
             ("{}", "missing field `operation`"),
             (r#"{"operation": "copy", "args": []}"#, "`args`: invalid type"),
             (r#"{"operation": "copy", "src": [{"domain": "/a"}]}"#, "`src[0]`: an object is named"),

@@ -53,8 +53,9 @@ pub(super) fn operation(config: &Value) -> Arc<dyn Operation> {
 
 impl Attempt {
     pub(super) fn new(args: Value) -> Self {
-        let request: Request =
-            serde_json::from_value(json!({"operation": "foreign", "args": args})).expect("a request");
+        let mut request = json!({"operation": "foreign"});
+        request["args"] = args;
+        let request: Request = serde_json::from_value(request).expect("a request");
         let (now, owner) = (SystemClock.now(), Owner::new("alice"));
         let task = Task {
             id: TaskId::new(now, [7; 10]),

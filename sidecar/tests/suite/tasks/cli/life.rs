@@ -46,8 +46,11 @@ async fn a_task_is_asked_for_and_looked_at() {
         let tasks = json(text)["tasks"].as_array().expect("tasks").clone();
         tasks.iter().map(|task| task["taskid"].as_str().expect("an id").to_owned()).collect::<Vec<String>>()
     };
-    assert_eq!(listed(&program.well(user, &["list", "--json", "--limit", "1"]).await), [second.clone()]);
-    assert_eq!(listed(&program.well(user, &["list", "--json", "--status", "complete"]).await), [first.clone()]);
+    assert_eq!(listed(&program.well(user, &["list", "--json", "--limit", "1"]).await), std::slice::from_ref(&second));
+    assert_eq!(
+        listed(&program.well(user, &["list", "--json", "--status", "complete"]).await),
+        std::slice::from_ref(&first)
+    );
     assert_eq!(listed(&program.well(HsdsUser::Two, &["list", "--json"]).await), Vec::<String>::new());
     let all = program.well(HsdsUser::Admin, &["list", "--json", "--owner", user.name()]).await;
     assert_eq!(listed(&all), [second.clone(), first.clone()]);

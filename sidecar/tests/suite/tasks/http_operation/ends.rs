@@ -13,7 +13,7 @@ use crate::tasks::http_operation::service::{Reply, Service, reply, taken};
 
 /// What a service is asked after a task that it works on was stopped.
 async fn stopped(reason: StopReason) -> Vec<String> {
-    let under_way = || reply(200, json!({"status": "in progress"}));
+    let under_way = || reply(200, &json!({"status": "in progress"}));
     let service = Service::start([taken("/jobs/1"), under_way(), under_way(), under_way(), under_way()]).await;
     let attempt = Attempt::new(json!({}));
     let operation = service.operation(&json!({}));
@@ -49,7 +49,7 @@ async fn work_that_another_worker_goes_on_with_is_not_cancelled() {
 async fn a_service_that_has_not_answered_yet_is_told_too() {
     let until = Arc::new(Notify::new());
     let held = Reply::Held(Arc::clone(&until), Box::new(taken("/jobs/1")));
-    let service = Service::start([held, reply(200, json!({}))]).await;
+    let service = Service::start([held, reply(200, &json!({}))]).await;
     let attempt = Attempt::new(json!({}));
     let operation = service.operation(&json!({}));
     let stopping = async {

@@ -59,7 +59,7 @@ async fn nobody_else_is_asked() {
 #[tokio::test]
 async fn a_place_of_a_former_configuration_is_not_asked() {
     let other = Service::start([]).await;
-    let service = Service::start([reply(200, json!({"result": 1}))]).await;
+    let service = Service::start([reply(200, &json!({"result": 1}))]).await;
     let attempt = Attempt::new(json!({})).from(json!({"status": format!("{}/1", other.url)}));
     assert_eq!(attempt.run(service.operation(&json!({})).as_ref()).await, Ok(json!(1)));
     assert!(other.asked().is_empty());

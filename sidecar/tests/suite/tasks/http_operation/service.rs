@@ -44,7 +44,7 @@ pub(super) enum Reply {
     Never,
 }
 
-pub(super) fn reply(status: u16, body: Value) -> Reply {
+pub(super) fn reply(status: u16, body: &Value) -> Reply {
     Reply::Plain(status, Vec::new(), Body::from(body.to_string()))
 }
 

@@ -9,7 +9,7 @@ use crate::tasks::http_operation::service::{Reply, Service, reply, taken};
 
 #[tokio::test]
 async fn a_service_that_is_done_at_once_is_asked_once() {
-    let service = Service::start([reply(200, json!({"result": {"made": 3}}))]).await;
+    let service = Service::start([reply(200, &json!({"result": {"made": 3}}))]).await;
     let attempt = Attempt::new(json!({"width": 7}));
     let operation = service.operation(&json!({"secret": "shown"}));
     assert_eq!(attempt.run(operation.as_ref()).await, Ok(json!({"made": 3})));
@@ -28,7 +28,7 @@ async fn a_service_that_is_done_at_once_is_asked_once() {
 
 #[tokio::test]
 async fn a_credential_is_sent_to_whom_the_operator_trusts() {
-    let service = Service::start([taken("/jobs/1"), reply(200, json!({"status": "complete"}))]).await;
+    let service = Service::start([taken("/jobs/1"), reply(200, &json!({"status": "complete"}))]).await;
     let operation = service.operation(&json!({"forward_credential": true}));
     assert_eq!(Attempt::new(json!({})).run(operation.as_ref()).await, Ok(Value::Null));
     let asked = service.asked();
@@ -41,12 +41,12 @@ async fn a_service_that_takes_its_time_is_asked_how_far_it_is() {
     let report = |done| json!({"status": "in progress", "progress": {"done": done, "total": 9, "unit": "bytes"}});
     let service = Service::start([
         taken("status/1"),
-        reply(200, json!({"status": "queued"})),
+        reply(200, &json!({"status": "queued"})),
         // What passes costs no attempt.
-        reply(503, json!({})),
-        reply(200, json!("half a report")),
-        reply(200, report(4)),
-        reply(200, json!({"status": "complete", "result": [1]})),
+        reply(503, &json!({})),
+        reply(200, &json!("half a report")),
+        reply(200, &report(4)),
+        reply(200, &json!({"status": "complete", "result": [1]})),
     ])
     .await;
     let attempt = Attempt::new(json!({}));
@@ -62,7 +62,7 @@ async fn a_service_that_takes_its_time_is_asked_how_far_it_is() {
 
 #[tokio::test]
 async fn another_attempt_asks_on() {
-    let service = Service::start([reply(200, json!({"status": "complete", "result": 1}))]).await;
+    let service = Service::start([reply(200, &json!({"status": "complete", "result": 1}))]).await;
     let attempt = Attempt::new(json!({})).from(json!({"status": format!("{}/work/status/1", service.url)}));
     assert_eq!(attempt.run(service.operation(&json!({})).as_ref()).await, Ok(json!(1)));
     assert_eq!(service.lines(), ["GET /work/status/1"]);
@@ -79,17 +79,17 @@ async fn what_a_service_gave_up_or_forgot_is_begun_anew() {
         (outcome, attempt.kept().pop())
     };
     let fresh = Some(json!({"status": null}));
-    let (error, kept) = outcome(reply(200, failed(true))).await;
+    let (error, kept) = outcome(reply(200, &failed(true))).await;
     assert_eq!((transient(error), kept), ("disk: full".to_owned(), fresh.clone()));
-    let (error, kept) = outcome(reply(200, failed(false))).await;
+    let (error, kept) = outcome(reply(200, &failed(false))).await;
     assert_eq!((permanent(error), kept), (("operation-failed", "disk: full".to_owned()), fresh.clone()));
     for status in [404, 410] {
-        let (error, kept) = outcome(reply(status, json!({}))).await;
+        let (error, kept) = outcome(reply(status, &json!({}))).await;
         assert!(transient(error).contains("does not know"));
         assert_eq!(kept, fresh);
     }
     let ended = json!({"status": "failed", "error": {"code": "credential-ended"}});
-    assert_eq!(outcome(reply(200, ended)).await, (Err(WorkError::CredentialEnded), fresh));
+    assert_eq!(outcome(reply(200, &ended)).await, (Err(WorkError::CredentialEnded), fresh));
 }
 
 #[tokio::test]
@@ -108,10 +108,10 @@ async fn refusals_say_whether_another_attempt_makes_sense() {
         assert!(detail.contains(&status.to_string()), "{detail}");
     }
     let forwards = json!({"forward_credential": true});
-    assert_eq!(outcome(reply(401, json!({})), forwards.clone()).await, Err(WorkError::CredentialEnded));
-    assert!(transient(outcome(reply(401, json!({})), json!({})).await).contains("secret"));
+    assert_eq!(outcome(reply(401, &json!({})), forwards.clone()).await, Err(WorkError::CredentialEnded));
+    assert!(transient(outcome(reply(401, &json!({})), json!({})).await).contains("secret"));
     let echo = json!({"detail": format!("can't use {CREDENTIAL}")});
-    let (_, detail) = permanent(outcome(reply(400, echo), forwards).await);
+    let (_, detail) = permanent(outcome(reply(400, &echo), forwards).await);
     assert!(!detail.contains(SECRET_WORD) && detail.contains("****"), "{detail}");
     let gone = crate::tasks::attempt::operation(&json!({
         "name": "foreign", "summary": "Is elsewhere.", "http": {"url": "http://127.0.0.1:1/"},

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use taskgate::clock::{Clock as _, SystemClock};
 use taskgate::hsds::client::Hsds;
 use taskgate::hsds::client::settings::HsdsSettings;
@@ -101,8 +101,9 @@ impl Stage {
     pub(super) fn task(&self, owner: &str, locations: Value) -> NewTask {
         let number = self.made.fetch_add(1, Ordering::SeqCst);
         let mut request = json!({"operation": "play", "args": {"number": number}});
-        for (key, value) in locations.as_object().expect("an object") {
-            request[key.as_str()] = value.clone();
+        let locations: Map<String, Value> = serde_json::from_value(locations).expect("an object");
+        for (key, value) in locations {
+            request[key] = value;
         }
         self.task_of(owner, serde_json::from_value(request).expect("a request"))
     }
