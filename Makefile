@@ -72,6 +72,11 @@ bench-discovery: filter envoy ## discovery among 10,000 operations; QUICK=1 is a
 	cargo build --release --package taskgate --package taskgate-jobs --package taskgate-bench
 	target/release/taskgate-bench discovery $(if $(QUICK),--quick)
 
+.PHONY: bench-tasks
+bench-tasks: postgres hsds ## tasks a second, and copies beside hscopy; QUICK=1 is a smoke test; writes target/bench/tasks.json
+	cargo build --release --package taskgate --package taskgate-bench
+	target/release/taskgate-bench tasks $(if $(QUICK),--quick)
+
 .PHONY: filter
 filter: $(FILTER) ## the compiled filter, target/wasm/taskgate_filter.wasm
 

@@ -24,6 +24,14 @@ pub(crate) const DISCOVERY: [Aim; 5] = [
     Aim { figure: "peak_mib", what: "under 150 MB (143.0 MiB)", is_met: |value| value < 143.0 },
 ];
 
+/// Aims of tasks.
+pub(crate) const TASKS: [Aim; 4] = [
+    Aim { figure: "tasks_per_s_sqlite", what: "at least 2000/s on SQLite", is_met: |value| value >= 2_000.0 },
+    Aim { figure: "tasks_per_s_postgres", what: "at least 1000/s on PostgreSQL", is_met: |value| value >= 1_000.0 },
+    Aim { figure: "copy_vs_hscopy", what: "at least 3 times as fast as hscopy", is_met: |value| value >= 3.0 },
+    Aim { figure: "copy_peak_mib", what: "under 200 MB (190.7 MiB)", is_met: |value| value < 190.7 },
+];
+
 /// A line for each aim.
 pub(crate) fn lines(aims: &[Aim], figures: &[(&'static str, f64)]) -> Vec<String> {
     let line = |aim: &Aim| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 /// Measures the request path: Taskgate beside a plain route, a filter that does nothing, and ext_authz; or,
-/// with `discovery`, discovery in a large cluster.
+/// with `discovery`, discovery in a large cluster; or, with `tasks`, tasks.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Arguments {
@@ -21,6 +21,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Part {
     /// Measures discovery in a YTsaurus cluster of 10,000 operations.
     Discovery(crate::discovery::arguments::Options),
+    /// Measures tasks: how many a second, and copies of data.
+    Tasks(crate::tasks::arguments::Options),
     /// That cluster.
     #[command(hide = true)]
     Cluster {

@@ -8,8 +8,10 @@
 //!
 //! `make bench-discovery`: what discovery takes in a large YTsaurus cluster; see [`discovery`].
 //!
+//! `make bench-tasks`: how many tasks a second, and how fast data are copied; see [`tasks`].
+//!
 //! Read in this order: [`mod@bench`] (the whole run), [`stage`] (what is started), [`variant`] (the ways),
-//! [`rounds`] (how they are measured), [`report`]; then [`discovery`].
+//! [`rounds`] (how they are measured), [`report`]; then [`discovery`] and [`tasks`].
 //!
 //! Never counts an answer other than 200: one of them fails the run. Never leaves anything running:
 //! every process belongs to a value here.
@@ -37,6 +39,7 @@ mod screen;
 mod sidecar_config;
 mod stage;
 mod statistics;
+mod tasks;
 mod upstream;
 mod variant;
 mod verify;
@@ -47,12 +50,18 @@ use crate::arguments::{Arguments, Part};
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    // One thread: load generator and servers share what Envoy leaves of the machine.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut builder = match arguments.part {
+        // Tasks are worked on in this process, as a sidecar does it.
+        Some(Part::Tasks(_)) => tokio::runtime::Builder::new_multi_thread(),
+        // One thread: load generator and servers share what Envoy leaves of the machine.
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = builder.enable_all().build()?;
     runtime.block_on(async {
         match arguments.part {
             None => bench::run(&arguments.options).await,
             Some(Part::Discovery(options)) => discovery::run(&options).await,
+            Some(Part::Tasks(options)) => tasks::run(&options).await,
             Some(Part::Cluster { divisor }) => discovery::cluster::run(divisor).await,
             Some(Part::Upstream { addresses }) => upstream::run(addresses).await,
             Some(Part::Authoriser { tokens }) => authoriser::run(tokens).await,

@@ -70,6 +70,14 @@ async fn look(
     Ok((memory, served_after))
 }
 
+/// The most memory that a process has ever held, in MiB; none where it is gone.
+pub(crate) fn high_water(process: u32) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(mib(kibibytes.saturating_mul(1_024)))
+}
+
 /// Bytes as MiB.
 #[expect(clippy::cast_precision_loss, reason = "memory has fewer bytes than a float has steps")]
 pub(crate) fn mib(bytes: u64) -> f64 {
