@@ -73,7 +73,7 @@ async fn what_is_no_answer_is_not_taken_for_one() {
         assert_eq!(permanent(outcome([answer]).await.0).0, "answer-malformed");
     }
     for status in [201, 204, 206] {
-        assert_eq!(permanent(outcome([reply(status, json!({"result": 1}))]).await.0).0, "answer-malformed");
+        assert_eq!(permanent(outcome([reply(status, &json!({"result": 1}))]).await.0).0, "answer-malformed");
     }
     let nowhere = Reply::Plain(202, vec![], Body::empty());
     assert_eq!(permanent(outcome([nowhere]).await.0).0, "answer-malformed");

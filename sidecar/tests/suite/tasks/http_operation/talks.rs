@@ -100,11 +100,11 @@ async fn refusals_say_whether_another_attempt_makes_sense() {
     };
     let problem = || json!({"title": "No", "detail": "no\u{1b}[31m such\ncolour"});
     for status in [400, 403, 404, 413, 422] {
-        let (code, detail) = permanent(outcome(reply(status, problem()), json!({})).await);
+        let (code, detail) = permanent(outcome(reply(status, &problem()), json!({})).await);
         assert_eq!((code, detail), ("refused", format!("the service answered {status}: no [31m such colour")));
     }
     for status in [408, 409, 425, 429, 500, 502, 503, 504] {
-        let detail = transient(outcome(reply(status, problem()), json!({})).await);
+        let detail = transient(outcome(reply(status, &problem()), json!({})).await);
         assert!(detail.contains(&status.to_string()), "{detail}");
     }
     let forwards = json!({"forward_credential": true});
