@@ -23,6 +23,8 @@ const MAX_BODY: usize = 1 << 20;
 const MAX_TIME: Duration = Duration::from_secs(15);
 /// The most characters of what is wrong with a request.
 const MAX_REASON: usize = 300;
+/// The longest part of it that says where, in characters.
+const MAX_PLACE: usize = 100;
 
 pub(super) async fn accept(
     State(reception): State<Arc<Reception>>,
@@ -93,7 +95,11 @@ fn read(bytes: &[u8]) -> Result<Request, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let request: Request = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let (path, inner) = (error.path().to_string(), error.inner().to_string());
-        let place = if path == "." { String::new() } else { format!("`{path}`: ") };
+        let place = match path.char_indices().nth(MAX_PLACE) {
+            _ if path == "." => String::new(),
+            Some((end, _)) => format!("`{}…`: ", &path[..end]),
+            None => format!("`{path}`: "),
+        };
         malformed(&format!("{place}{inner}"))
     })?;
     reader.end().map_err(|error| malformed(&error.to_string()))?;
