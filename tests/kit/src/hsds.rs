@@ -37,14 +37,14 @@ pub enum HsdsUser {
     Two,
 }
 
-/// A running HSDS server of one service node and one data node, with the buckets `hsdstest` (its own)
+/// A running HSDS server of one service node and, mostly, one data node, with the buckets `hsdstest` (its own)
 /// and `other`. Dropping it kills it.
 #[derive(Debug)]
 pub struct Hsds {
     directory: TempDir,
     programs: PathBuf,
     service: ReservedAddress,
-    data: ReservedAddress,
+    data: Vec<ReservedAddress>,
     nodes: Vec<Process>,
     client: reqwest::Client,
 }
@@ -92,11 +92,19 @@ impl Hsds {
     /// # Errors
     /// It is not installed, or does not get ready.
     pub async fn start() -> anyhow::Result<Self> {
+        Self::with_data_nodes(1).await
+    }
+
+    /// The same with so many data nodes.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn with_data_nodes(data_nodes: usize) -> anyhow::Result<Self> {
         let mut hsds = Self {
             directory: tempfile::tempdir()?,
             programs: environment::hsds()?,
             service: ReservedAddress::new()?,
-            data: ReservedAddress::new()?,
+            data: (0..data_nodes).map(|_| ReservedAddress::new()).collect::<anyhow::Result<_>>()?,
             nodes: Vec::new(),
             client: reqwest::Client::new(),
         };
@@ -204,7 +212,8 @@ impl Hsds {
 
     fn run(&mut self) -> anyhow::Result<()> {
         let here = self.directory();
-        let data = format!("--dn_urls=http://{}", self.data.address());
+        let urls: Vec<String> = self.data.iter().map(|data| format!("http://{}", data.address())).collect();
+        let data = format!("--dn_urls={}", urls.join(","));
         let shared = |kind: &str| {
             let mut command = Command::new(self.programs.join("python3"));
             command.env_clear().env("PYTHONPATH", here.join("site")).env("HOME", here).current_dir(here);
@@ -219,19 +228,20 @@ impl Hsds {
         let mut service = shared("sn");
         service.arg(format!("--sn_url={}", self.url()));
         service.arg(format!("--password_file={}", here.join("config/passwd.txt").display()));
-        let mut node = shared("dn");
-        node.arg("--node_number=0");
-        self.nodes = vec![
-            Process::start(node, here.join("data-node.log"))?,
-            Process::start(service, here.join("service-node.log"))?,
-        ];
+        let mut nodes = vec![Process::start(service, here.join("service-node.log"))?];
+        for number in 0..self.data.len() {
+            let mut node = shared("dn");
+            node.arg(format!("--node_number={number}"));
+            nodes.push(Process::start(node, here.join(format!("data-node-{number}.log")))?);
+        }
+        self.nodes = nodes;
         Ok(())
     }
 
     async fn wait_ready(&mut self) -> anyhow::Result<()> {
         // The service node says that it is ready when the data node is not there yet.
-        let (data, service) = (self.data.address(), self.service.address());
-        let states = [format!("http://{data}/info"), format!("http://{service}/about")];
+        let mut states: Vec<String> = self.data.iter().map(|data| format!("http://{}/info", data.address())).collect();
+        states.push(format!("http://{}/about", self.service.address()));
         let (client, nodes) = (&self.client, &mut self.nodes);
         let ready = wait_for(READY, "HSDS to be ready", async || {
             if let Some(error) = nodes.iter_mut().find_map(|node| node.check_alive().err()) {

@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// How large the domain is that is copied, in MiB; a multiple of 4 [default: 400].
     #[arg(long, value_parser = clap::value_parser!(u32).range(4..=4_096))]
     mebibytes: Option<u32>,
+    /// How many data nodes the HSDS server has.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) data_nodes: u8,
     /// How often it is copied in each way [default: 3].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     copies: Option<u32>,

@@ -41,7 +41,7 @@ struct Desk {
 }
 
 pub(super) async fn measure(options: &Options) -> anyhow::Result<Vec<Round>> {
-    let hsds = Hsds::start().await?;
+    let hsds = Hsds::with_data_nodes(options.data_nodes.into()).await?;
     domain::make(&hsds, options.mebibytes()).await?;
     let desk = Desk::start(&hsds).await?;
     let mut rounds = Vec::new();
