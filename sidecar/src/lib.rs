@@ -14,6 +14,7 @@ pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod data;
 pub mod digest;
 pub mod discovery;
 pub mod feed;

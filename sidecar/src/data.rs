@@ -1,0 +1,11 @@
+//! Data: who may put bytes where, and the signed URLs with which they do it without passing through here.
+//!
+//! A request names a project and a domain, and what it wants to put or get. [`path`] makes a key of that, which
+//! cannot leave the project and domain. [`catalog`] knows which projects there are, who may use them, and what runs
+//! left behind. [`store`] signs URLs for the object store that the key is in, and reads and writes small objects
+//! itself.
+
+pub mod catalog;
+pub mod error;
+pub mod path;
+pub mod store;
