@@ -5,7 +5,15 @@
 //! left behind. [`store`] signs URLs for the object store that the key is in, and reads and writes small objects
 //! itself.
 
+pub mod action;
+pub mod caller;
 pub mod catalog;
+pub mod download;
 pub mod error;
+pub mod inputs;
+pub mod logs;
 pub mod path;
+pub mod service;
+pub mod settings;
 pub mod store;
+pub mod upload;

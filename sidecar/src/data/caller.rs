@@ -1,0 +1,30 @@
+//! Who asks, and what they may do in a project.
+//!
+//! A caller is known by a credential that a back end of [`Callers`] vouches for. Headers that only say a name
+//! (`x-forwarded-user` and the like) are never believed: anybody can write them.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use http::HeaderMap;
+
+use crate::data::error::DataError;
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The login name.
+    pub user: String,
+    /// The groups they are in.
+    pub groups: Vec<String>,
+    /// What the request is called in logs.
+    pub request_id: String,
+}
+
+/// What knows callers by their credentials.
+#[async_trait]
+pub trait Callers: fmt::Debug + Send + Sync + 'static {
+    /// Who asks. [`DataError::Unauthenticated`] where nobody that is known does, [`DataError::Unavailable`] where
+    /// that can't be said now.
+    async fn caller(&self, headers: &HeaderMap) -> Result<Caller, DataError>;
+}
