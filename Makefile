@@ -10,6 +10,7 @@ TOOLS := target/tools
 ENVOY := $(TOOLS)/envoy/bin/envoy
 YT_CLIENT := $(TOOLS)/ytsaurus/bin/yt
 HSDS := $(TOOLS)/hsds/bin/hsds
+FLYTE := $(TOOLS)/flyte/bin/flyte
 FILTER := target/wasm/taskgate_filter.wasm
 FAULT_FILTER := target/wasm/taskgate_filter_fault.wasm
 # What every engine that loads the filter supports.
@@ -33,7 +34,7 @@ demo: filter envoy ## show the main job end to end; CHECK=1 exits instead of sta
 	target/release/taskgate-demo $(if $(CHECK),--check)
 
 .PHONY: test
-test: lint deny filter fault-filter browser envoy yt-client postgres hsds nextest ## everything that CI checks
+test: lint deny filter fault-filter browser envoy yt-client postgres hsds flyte nextest ## everything that CI checks
 	cargo build --workspace --all-targets
 	cargo nextest run --workspace --no-fail-fast
 
@@ -125,6 +126,15 @@ hsds: $(HSDS) ## the HSDS server, h5pyd, h5py and numpy, in a virtual environmen
 $(HSDS): tests/hsds/requirements.txt
 	python3 -m venv $(TOOLS)/hsds
 	$(TOOLS)/hsds/bin/pip install --quiet --requirement tests/hsds/requirements.txt
+	test -x $@
+	touch $@
+
+.PHONY: flyte
+flyte: $(FLYTE) ## Flyte's SDK, in a virtual environment: the judge of signed URLs and the data proxy
+
+$(FLYTE): tests/flyte/requirements.txt
+	python3 -m venv $(TOOLS)/flyte
+	$(TOOLS)/flyte/bin/pip install --quiet --requirement tests/flyte/requirements.txt
 	test -x $@
 	touch $@
 

@@ -18,6 +18,9 @@ pub const TASKGATE_FAULT_FILTER: &str = "TASKGATE_FAULT_FILTER";
 /// The directory of programs (`hsds`, `python3`) to use instead of the virtual environment's that
 /// `make hsds` installs.
 pub const TASKGATE_HSDS: &str = "TASKGATE_HSDS";
+/// The directory of programs (`flyte`, `python3`) to use instead of the virtual environment's that
+/// `make flyte` installs.
+pub const TASKGATE_FLYTE: &str = "TASKGATE_FLYTE";
 /// The directory of PostgreSQL's programs to use instead of the newest that is installed.
 pub const TASKGATE_POSTGRES: &str = "TASKGATE_POSTGRES";
 
@@ -80,6 +83,23 @@ pub fn hsds() -> anyhow::Result<PathBuf> {
         let path = programs.join(program);
         if !path.exists() {
             bail!("not found: {}; {hint}, or set {TASKGATE_HSDS}", path.display());
+        }
+    }
+    Ok(programs)
+}
+
+/// Where the programs of Flyte's environment are: `flyte`, and a `python3` with the packages `flyte`, `flyteidl2`,
+/// `connectrpc` and `grpcio`.
+///
+/// # Errors
+/// It is not installed.
+pub fn flyte() -> anyhow::Result<PathBuf> {
+    let hint = "run `make flyte`";
+    let programs = first(TASKGATE_FLYTE, &[target().join("tools/flyte/bin")], hint)?;
+    for program in ["flyte", "python3"] {
+        let path = programs.join(program);
+        if !path.exists() {
+            bail!("not found: {}; {hint}, or set {TASKGATE_FLYTE}", path.display());
         }
     }
     Ok(programs)
