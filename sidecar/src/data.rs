@@ -6,6 +6,7 @@
 //! itself.
 
 pub mod action;
+pub mod audit;
 pub mod caller;
 pub mod catalog;
 pub mod download;
@@ -13,6 +14,7 @@ pub mod error;
 pub mod inputs;
 pub mod logs;
 pub mod path;
+pub mod placement;
 pub mod service;
 pub mod settings;
 pub mod store;

@@ -8,6 +8,7 @@ use std::fmt;
 use async_trait::async_trait;
 use http::HeaderMap;
 
+use crate::data::catalog::Members;
 use crate::data::error::DataError;
 
 /// Who asks.
@@ -27,4 +28,12 @@ pub trait Callers: fmt::Debug + Send + Sync + 'static {
     /// Who asks. [`DataError::Unauthenticated`] where nobody that is known does, [`DataError::Unavailable`] where
     /// that can't be said now.
     async fn caller(&self, headers: &HeaderMap) -> Result<Caller, DataError>;
+}
+
+/// Whether a caller is one of them.
+#[must_use]
+pub fn includes(members: &Members, caller: &Caller) -> bool {
+    members.everyone
+        || members.users.contains(&caller.user)
+        || caller.groups.iter().any(|group| members.groups.contains(group))
 }

@@ -2,12 +2,15 @@
 
 use taskgate_core::time::UnixTime;
 
+use crate::data::audit::{self, ContentDigest, Grant};
 use crate::data::caller::Caller;
-use crate::data::catalog::{ActionName, TaskName};
+use crate::data::catalog::{ActionName, CatalogError, Found, TaskName};
 use crate::data::error::DataError;
-use crate::data::service::DataService;
+use crate::data::placement::NamedStore;
+use crate::data::service::{DataService, Right, single};
 use crate::data::settings::SignedDuration;
-use crate::data::store::SignedRequest;
+use crate::data::store::{DownloadTerms, SignedRequest};
+use crate::data::upload::{expiry, unsigned};
 
 /// What a client wants to get.
 #[derive(Clone, Debug)]
@@ -56,7 +59,78 @@ impl DataService {
     ///
     /// # Errors
     /// [`DataError`].
-    pub async fn download_link(&self, _caller: &Caller, _ask: DownloadAsk) -> Result<Download, DataError> {
-        Err(DataError::Unimplemented("downloads are not there yet".into()))
+    pub async fn download_link(&self, caller: &Caller, ask: DownloadAsk) -> Result<Download, DataError> {
+        if ask.artifact == Artifact::Unspecified {
+            return Err(DataError::Invalid("artifact_type is required".into()));
+        }
+        let expires_in = expiry(ask.expires_in, self.settings.download.max_expires_in)?;
+        let Some(DownloadSource::Attempt(action, number)) = ask.source else {
+            return Err(DataError::Invalid("unsupported source type".into()));
+        };
+        self.admit_to(caller, &action).await?;
+        let uri = self.artifact(&action, number, ask.artifact).await?;
+        let missing = || DataError::NotFound(format!("artifact not found at [{uri}]"));
+        let (NamedStore { name, store }, key) = self.placement.find(&uri).ok_or_else(missing)?;
+        let object = store
+            .head(&key)
+            .await
+            .map_err(|error| DataError::Internal(format!("failed to check artifact existence: {error}")))?
+            .ok_or_else(missing)?;
+        let terms = DownloadTerms { expires_in, ..DownloadTerms::default() };
+        let request = store.sign_download(&key, &terms).await.map_err(unsigned)?;
+        audit::grant(
+            caller,
+            &Grant {
+                event: "download",
+                store: &name,
+                key: &key,
+                digest: object.content_md5.map(ContentDigest::Md5),
+                size: Some(object.size),
+                expires_at_ms: Some(request.expires_at.as_millis()),
+            },
+        );
+        Ok(Download { expires_at: request.expires_at, requests: vec![request] })
+    }
+
+    /// The address of what an attempt left behind.
+    async fn artifact(&self, action: &ActionName, number: u32, artifact: Artifact) -> Result<String, DataError> {
+        let place = place(action);
+        let found = self.catalog.attempt(action, number).await.map_err(|error| {
+            let text = format!("failed to get action details: {error}");
+            match error {
+                CatalogError::Unavailable(_) => DataError::Unavailable(text),
+                CatalogError::Malformed(_) => DataError::Internal(text),
+            }
+        })?;
+        let attempt = match found {
+            Found::Here(attempt) => attempt,
+            Found::NoAction(text) => return Err(DataError::NotFound(format!("failed to get action details: {text}"))),
+            Found::NoAttempt => {
+                return Err(DataError::NotFound(format!("attempt {number} not found for action [{place}]")));
+            }
+        };
+        let (uri, what) = match artifact {
+            Artifact::CodeBundle => (attempt.code_bundle_uri, "code bundle"),
+            Artifact::Report | Artifact::Unspecified => (attempt.report_uri, "report"),
+        };
+        uri.filter(|uri| !uri.is_empty())
+            .ok_or_else(|| DataError::NotFound(format!("no {what} URI found for action [{place}] attempt {number}")))
+    }
+
+    /// Looks whether a caller may see what an action left behind.
+    pub(super) async fn admit_to(&self, caller: &Caller, action: &ActionName) -> Result<(), DataError> {
+        single("run name", &action.run)?;
+        single("action name", &action.name)?;
+        self.admit(caller, &action.organization, &action.project, &action.domain, Right::Read).await
     }
 }
+
+/// What an action is called in messages.
+pub(super) fn place(action: &ActionName) -> String {
+    let ActionName { organization, project, domain, run, name } = action;
+    let organization = if organization.is_empty() { String::new() } else { format!("{organization}/") };
+    format!("{organization}{project}/{domain}/{run}/{name}")
+}
+
+#[cfg(test)]
+mod tests;

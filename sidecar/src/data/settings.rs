@@ -1,10 +1,70 @@
-//! How the service of data behaves.
+//! How the service of data behaves, and the two ways of writing that Flyte's configuration has: Go's lengths of time
+//! and Kubernetes' quantities.
 
-/// A length of time as a client's message has it, not yet believed: it may be negative, or no length at all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SignedDuration {
-    /// Whole seconds.
-    pub seconds: i64,
-    /// Nanoseconds, of the same sign.
-    pub nanos: i32,
+pub mod base_dir;
+pub mod duration;
+pub mod quantity;
+
+use std::time::Duration;
+
+use crate::data::path::Segments;
+use crate::data::settings::base_dir::BaseDir;
+
+pub use crate::data::settings::duration::SignedDuration;
+
+/// The longest that a signed URL can work: what S3 and Google's stores accept.
+pub const LONGEST_EXPIRY: Duration = Duration::from_secs(7 * 86_400);
+
+/// How the service of data behaves.
+#[derive(Clone, Debug, Default)]
+pub struct DataSettings {
+    /// Uploads, and inputs of runs.
+    pub upload: UploadSettings,
+    /// Downloads, and what the sidecar reads for its clients.
+    pub download: DownloadSettings,
+}
+
+/// How uploads behave.
+#[derive(Clone, Debug)]
+pub struct UploadSettings {
+    /// The most bytes of an upload, and of the inputs of a run.
+    pub max_size: u64,
+    /// How long a URL works at most, and where nothing is said.
+    pub max_expires_in: Duration,
+    /// What every key starts with.
+    pub storage_prefix: Option<Segments>,
+    /// Whether the store is told to refuse a second upload under a name that a client chose. Without it the second
+    /// of two at one time wins.
+    pub create_only: bool,
+    /// Where inputs may be kept beside the usual place.
+    pub base_dirs: Vec<BaseDir>,
+}
+
+/// How downloads behave.
+#[derive(Clone, Debug)]
+pub struct DownloadSettings {
+    /// How long a URL works at most, and where nothing is said.
+    pub max_expires_in: Duration,
+    /// The most bytes of inputs or outputs that the sidecar reads for a client.
+    pub max_size: u64,
+    /// How many objects the sidecar reads at one time: each is in memory whole.
+    pub concurrent_reads: usize,
+}
+
+impl Default for UploadSettings {
+    fn default() -> Self {
+        Self {
+            max_size: 100 << 20,
+            max_expires_in: Duration::from_secs(3_600),
+            storage_prefix: Segments::parse("uploads").ok(),
+            create_only: true,
+            base_dirs: Vec::new(),
+        }
+    }
+}
+
+impl Default for DownloadSettings {
+    fn default() -> Self {
+        Self { max_expires_in: Duration::from_secs(3_600), max_size: 32 << 20, concurrent_reads: 16 }
+    }
 }
