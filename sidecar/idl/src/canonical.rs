@@ -68,11 +68,10 @@ fn ordered(message: &[u8], row: usize) -> Option<Cow<'_, [u8]>> {
         }
         parts.push(part);
     }
-    let order = |part: &Part<'_>| (part.place, part.key);
     if !is_changed && parts.is_sorted_by(|one, two| (one.place, one.key) <= (two.place, two.key)) {
         return Some(message.into());
     }
-    parts.sort_by(|one, two| order(one).cmp(&order(two)));
+    parts.sort_by(|one, two| (one.place, one.key).cmp(&(two.place, two.key)));
     Some(parts.iter().flat_map(|part| part.bytes.iter().copied()).collect::<Vec<u8>>().into())
 }
 
@@ -158,3 +157,6 @@ fn write_varint(bytes: &mut Vec<u8>, mut number: u64) {
     }
     bytes.push(number as u8);
 }
+
+#[cfg(test)]
+mod tests;

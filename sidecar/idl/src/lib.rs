@@ -7,6 +7,9 @@
 pub mod canonical;
 pub mod wire;
 
+/// What the messages and services are, as a `FileDescriptorSet`.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/flyteidl2.bin"));
+
 /// What is generated.
 #[allow(
     missing_docs,

@@ -24,3 +24,30 @@ pub fn field(message: &Bytes, number: u32) -> Option<Bytes> {
         pieces => pieces.concat().into(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_what_was_sent() {
+        let message = Bytes::from_static(&[0x0a, 0x01, b'a', 0x32, 0x02, 0x08, 0x01, 0x3a, 0x00]);
+        let found = field(&message, 6).expect("a message");
+        assert_eq!(found, [0x08, 0x01][..]);
+        assert_eq!(found.as_ptr(), message.slice(5..).as_ptr(), "nothing is copied");
+        assert_eq!(field(&message, 5).expect("a message"), Bytes::new());
+        assert_eq!(field(&message, 7).expect("a message"), Bytes::new());
+    }
+
+    #[test]
+    fn pieces_are_put_together() {
+        let message = Bytes::from_static(&[0x32, 0x01, b'a', 0x08, 0x05, 0x32, 0x02, b'b', b'c']);
+        assert_eq!(field(&message, 6).expect("a message"), Bytes::from_static(b"abc"));
+    }
+
+    #[test]
+    fn what_is_no_message_has_no_fields() {
+        assert_eq!(field(&Bytes::from_static(&[0x32, 0x05, b'a']), 6), None);
+        assert_eq!(field(&Bytes::from_static(&[0xff]), 6), None);
+    }
+}
