@@ -63,10 +63,12 @@ pub enum Purpose {
     Share,
     /// The credential that a task's owner handed in, where tasks are kept.
     Task,
+    /// A signed URL of an object in the local store. It is signed, not sealed: [`crate::signed_url`].
+    Url,
 }
 
 impl Purpose {
-    const ALL: [Self; 3] = [Self::Session, Self::Share, Self::Task];
+    const ALL: [Self; 4] = [Self::Session, Self::Share, Self::Task, Self::Url];
 
     /// The purpose's letter in a token's text.
     #[must_use]
@@ -75,6 +77,7 @@ impl Purpose {
             Self::Session => "s",
             Self::Share => "h",
             Self::Task => "t",
+            Self::Url => "u",
         }
     }
 
@@ -83,6 +86,7 @@ impl Purpose {
             Self::Session => b"taskgate/v1/session",
             Self::Share => b"taskgate/v1/share",
             Self::Task => b"taskgate/v1/task-credential",
+            Self::Url => b"taskgate/v1/signed-url",
         }
     }
 }
@@ -176,10 +180,9 @@ mod tests {
     #[test]
     fn purposes_have_different_keys_and_none_shows() {
         let ring = KeyRing::new([(KeyId::parse("k1").expect("an id"), Secret::new([7; 32]))]);
-        for (one, other) in
-            [(Purpose::Session, Purpose::Share), (Purpose::Session, Purpose::Task), (Purpose::Share, Purpose::Task)]
-        {
-            assert_ne!(ring.find("k1", one), ring.find("k1", other));
+        for (one, other) in Purpose::ALL.iter().flat_map(|one| Purpose::ALL.iter().map(move |other| (*one, *other))) {
+            assert_eq!(ring.find("k1", one) == ring.find("k1", other), one == other);
+            assert_eq!(one.tag() == other.tag(), one == other);
         }
         assert!(ring.find("k2", Purpose::Session).is_none());
         assert!(!format!("{ring:?}").contains("7, 7"));

@@ -31,6 +31,7 @@ pub mod reply;
 pub mod request;
 pub mod service;
 pub mod session;
+pub mod signed_url;
 pub mod table;
 pub mod task;
 pub mod time;
