@@ -1,0 +1,26 @@
+//! The objects of a local store, for clients with signed URLs: `/v1/data/objects/{store}/{key}`.
+//!
+//! Each request is verified here, whatever stood before it. Objects are whatever somebody uploaded, so a browser is
+//! told to show none of them and to run nothing in them.
+
+mod conditions;
+mod digests;
+mod get;
+mod put;
+mod range;
+mod refusal;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+
+use crate::api::problem;
+use crate::data::store::local::{LocalStore, OBJECTS};
+
+/// The routes of one store. They are merged into a router, never nested in one: paths are verified as they came.
+pub fn routes(store: Arc<LocalStore>) -> Router {
+    let path = format!("{OBJECTS}{}/{{*key}}", store.name().as_str());
+    let methods = get(get::object).put(put::object).fallback(problem::wrong_method);
+    Router::new().route(&path, methods).with_state(store)
+}

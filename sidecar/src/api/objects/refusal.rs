@@ -1,0 +1,46 @@
+//! What is answered instead: each reason has one status and one code.
+
+use axum::http::StatusCode;
+use taskgate_core::signed_url::SignedUrlError;
+
+use crate::api::problem::Problem;
+use crate::data::path::Key;
+use crate::data::store::local::LocalError;
+
+/// A URL that permits nothing.
+pub(super) fn url(error: SignedUrlError) -> Problem {
+    let (status, code) = match error {
+        SignedUrlError::Expired => (StatusCode::FORBIDDEN, "url-expired"),
+        SignedUrlError::Forged => (StatusCode::FORBIDDEN, "url-forged"),
+        SignedUrlError::Malformed => (StatusCode::BAD_REQUEST, "url-malformed"),
+        SignedUrlError::NotSigned => (StatusCode::FORBIDDEN, "url-not-signed"),
+        SignedUrlError::UnknownKey => (StatusCode::FORBIDDEN, "url-key-unknown"),
+        SignedUrlError::WrongMethod => (StatusCode::FORBIDDEN, "url-for-another-method"),
+    };
+    Problem::new(status, code, error.to_string())
+}
+
+/// Something that the store did not do.
+pub(super) fn local(error: &LocalError, key: &Key) -> Problem {
+    let (status, code) = match error {
+        LocalError::Digest(_) => (StatusCode::BAD_REQUEST, "digest-mismatch"),
+        LocalError::Exists => (StatusCode::PRECONDITION_FAILED, "object-exists"),
+        LocalError::Io(error) => {
+            tracing::error!(store.key = %key, %error, "an object could not be read or written");
+            return Problem::internal();
+        }
+        LocalError::Length { .. } => (StatusCode::BAD_REQUEST, "wrong-length"),
+        LocalError::NoRoom => {
+            tracing::error!(store.key = %key, "an object has no room on the disk");
+            (StatusCode::INSUFFICIENT_STORAGE, "no-room")
+        }
+        LocalError::Taken => (StatusCode::CONFLICT, "name-taken"),
+        LocalError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
+    };
+    Problem::new(status, code, error.to_string())
+}
+
+/// There is no such object.
+pub(super) fn no_object() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "no-such-object", "there is no object with this key")
+}
