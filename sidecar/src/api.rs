@@ -3,6 +3,7 @@
 pub mod body;
 pub mod guard;
 pub mod internal;
+pub mod objects;
 pub mod operations;
 pub mod problem;
 pub mod public;

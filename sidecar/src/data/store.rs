@@ -3,6 +3,8 @@
 //! A [`Store`] is one bucket, container or folder. Clients put and get large objects themselves, with URLs that
 //! [`Store::sign_upload`] and [`Store::sign_download`] make; the sidecar reads and writes only small ones.
 
+pub mod local;
+
 use std::fmt;
 use std::time::Duration;
 
