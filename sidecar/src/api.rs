@@ -1,6 +1,7 @@
 //! HTTP: what the filter asks, and what operators look at.
 
 pub mod body;
+pub mod flyte;
 pub mod guard;
 pub mod internal;
 pub mod objects;

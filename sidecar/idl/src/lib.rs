@@ -3,7 +3,6 @@
 //! The `.proto` files are ours; names and numbers are Flyte's, which a test compares with. They are a crate of their
 //! own because what is generated from them takes long to compile.
 
-
 pub mod canonical;
 pub mod wire;
 
