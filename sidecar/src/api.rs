@@ -1,6 +1,7 @@
 //! HTTP: what the filter asks, and what operators look at.
 
 pub mod body;
+pub mod data;
 pub mod flyte;
 pub mod guard;
 pub mod internal;

@@ -3,6 +3,7 @@
 //! This is the wire form and what can be said about it without touching anything else: sections are
 //! read, checked, and their secrets and paths resolved. What runs is built from it elsewhere.
 
+pub mod data;
 pub mod defaults;
 pub mod duration;
 pub mod file_provider;

@@ -18,4 +18,6 @@ pub mod placement;
 pub mod service;
 pub mod settings;
 pub mod store;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod upload;

@@ -96,3 +96,41 @@ pub const TASKS_TOMBSTONES_SECS: u64 = 86_400;
 pub const HTTP_OPERATION_TIMEOUT_SECS: u64 = 30;
 /// `tasks.operations[].command.timeout_secs`.
 pub const COMMAND_OPERATION_TIMEOUT_SECS: u64 = 3_600;
+/// `data.upload.maxSize`.
+pub const UPLOAD_MAX_SIZE: &str = "100Mi";
+/// `data.upload.maxExpiresIn`.
+pub const UPLOAD_MAX_EXPIRES_IN: &str = "1h";
+/// `data.upload.storagePrefix`.
+pub const UPLOAD_STORAGE_PREFIX: &str = "uploads";
+/// `data.download.maxExpiresIn`.
+pub const DOWNLOAD_MAX_EXPIRES_IN: &str = "1h";
+/// `data.download.maxReadSize`.
+pub const DOWNLOAD_MAX_READ_SIZE: &str = "32Mi";
+/// `data.download.concurrentReads`.
+pub const DOWNLOAD_CONCURRENT_READS: usize = 16;
+/// `data.logs.poll_ms`.
+pub const DATA_LOGS_POLL_MS: u64 = 250;
+/// `data.logs.recheck`.
+pub const DATA_LOGS_RECHECK: &str = "10s";
+/// `data.logs.idle`.
+pub const DATA_LOGS_IDLE: &str = "1h";
+/// `data.logs.max_line`.
+pub const DATA_LOGS_MAX_LINE: &str = "64Ki";
+/// `data.logs.max_streams`.
+pub const DATA_LOGS_MAX_STREAMS: usize = 500;
+/// `data.logs.max_object`.
+pub const DATA_LOGS_MAX_OBJECT: &str = "64Mi";
+/// `data.stores.*.s3.region`.
+pub const S3_REGION: &str = "us-east-1";
+/// `data.stores.*.local.audience`.
+pub const LOCAL_STORE_AUDIENCE: &str = "taskgate";
+/// `data.stores.*.local.keep_free`.
+pub const LOCAL_STORE_KEEP_FREE: &str = "1Gi";
+/// `data.catalog[].callout.timeout_ms`.
+pub const CATALOG_TIMEOUT_MS: u64 = 5_000;
+/// `data.catalog[].callout.ttl_secs`.
+pub const CATALOG_TTL_SECS: u64 = 30;
+/// `data.catalog[].callout.negative_ttl_secs`.
+pub const CATALOG_NEGATIVE_TTL_SECS: u64 = 5;
+/// `data.catalog[].callout.entries`.
+pub const CATALOG_ENTRIES: u64 = 10_000;

@@ -3,6 +3,9 @@
 //! A caller is known by a credential that a back end of [`Callers`] vouches for. Headers that only say a name
 //! (`x-forwarded-user` and the like) are never believed: anybody can write them.
 
+mod credential;
+pub mod sources;
+
 use std::fmt;
 
 use async_trait::async_trait;

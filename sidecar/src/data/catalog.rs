@@ -3,6 +3,14 @@
 //! What a catalog answers is believed about names and addresses, but an address leads only into stores that are
 //! configured: [`crate::data::store::Store::key`] says so.
 
+pub mod callout;
+pub mod file;
+pub mod flyte;
+pub mod kept;
+pub mod layers;
+pub mod rows;
+pub mod templates;
+
 use std::collections::BTreeSet;
 use std::fmt;
 

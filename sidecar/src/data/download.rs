@@ -77,7 +77,7 @@ impl DataService {
             .map_err(|error| DataError::Internal(format!("failed to check artifact existence: {error}")))?
             .ok_or_else(missing)?;
         let terms = DownloadTerms { expires_in, ..DownloadTerms::default() };
-        let request = store.sign_download(&key, &terms).await.map_err(unsigned)?;
+        let request = store.sign_download(&key, &terms).await.map_err(|error| unsigned(&error))?;
         audit::grant(
             caller,
             &Grant {

@@ -108,14 +108,14 @@ impl DataService {
             TaskOf::Trigger(trigger) => {
                 self.admit(caller, &trigger.organization, &trigger.project, &trigger.domain, Right::Read).await?;
                 let found =
-                    self.catalog.trigger(trigger).await.map_err(|error| unknown("failed to get trigger", error))?;
+                    self.catalog.trigger(trigger).await.map_err(|error| unknown("failed to get trigger", &error))?;
                 let text = || format!("failed to get trigger: trigger {:?} not found", trigger.name);
                 started = found.ok_or_else(|| DataError::NotFound(text()))?;
                 &started
             }
         };
         self.admit(caller, &task.organization, &task.project, &task.domain, Right::Read).await?;
-        let found = self.catalog.ignored_inputs(task).await.map_err(|error| unknown("failed to get task", error))?;
+        let found = self.catalog.ignored_inputs(task).await.map_err(|error| unknown("failed to get task", &error))?;
         let text = || format!("failed to get task: task {:?} version {:?} not found", task.name, task.version);
         found.ok_or_else(|| DataError::NotFound(text()))
     }
@@ -181,7 +181,7 @@ impl Place {
 }
 
 /// What is said where a task or trigger could not be looked up.
-fn unknown(what: &str, error: CatalogError) -> DataError {
+fn unknown(what: &str, error: &CatalogError) -> DataError {
     let text = format!("{what}: {error}");
     match error {
         CatalogError::Unavailable(_) => DataError::Unavailable(text),

@@ -95,12 +95,7 @@ impl DataService {
     ///
     /// # Errors
     /// [`DataError`].
-    pub async fn tail_logs(
-        &self,
-        caller: &Caller,
-        action: &ActionName,
-        attempt: u32,
-    ) -> Result<LogStream, DataError> {
+    pub async fn tail_logs(&self, caller: &Caller, action: &ActionName, attempt: u32) -> Result<LogStream, DataError> {
         if attempt == 0 {
             return Err(DataError::Invalid("attempt must be greater than 0".into()));
         }
@@ -203,3 +198,6 @@ fn permit(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, DataError>
         .try_acquire_owned()
         .map_err(|_| DataError::Unavailable("too many logs are read at this time; try again in a while".into()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 pub mod base_dir;
 pub mod duration;
 pub mod quantity;
+pub mod resolve;
 
 use std::time::Duration;
 

@@ -85,7 +85,7 @@ impl DataService {
             create_only: may_tie && matches!(occupied, Occupied::Nothing),
             md5_metadata: ask.add_content_md5_metadata && content_md5.is_some(),
         };
-        let request = store.sign_upload(&key, &terms).await.map_err(unsigned)?;
+        let request = store.sign_upload(&key, &terms).await.map_err(|error| unsigned(&error))?;
         let digest = terms.content_sha256.map(ContentDigest::Sha256).or(content_md5.map(ContentDigest::Md5));
         audit::grant(
             caller,
@@ -163,7 +163,7 @@ pub(super) fn expiry(asked: Option<SignedDuration>, longest: Duration) -> Result
 }
 
 /// What is said where a request could not be signed.
-pub(super) fn unsigned(error: StoreError) -> DataError {
+pub(super) fn unsigned(error: &StoreError) -> DataError {
     let text = format!("failed to create signed URL: {error}");
     match error {
         StoreError::Unsupported(_) => DataError::Invalid(text),

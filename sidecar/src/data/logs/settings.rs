@@ -18,6 +18,8 @@ pub struct LogSettings {
     pub recheck: Duration,
     /// How long a file that is gone is waited for, before its log is over.
     pub linger: Duration,
+    /// How long a file may stay as it is, before its log is over.
+    pub idle: Duration,
     /// The most bytes of a line; the rest of a longer one is left out.
     pub max_line: usize,
     /// The most logs that are read at one time.
@@ -36,6 +38,7 @@ impl Default for LogSettings {
             poll: Duration::from_millis(250),
             recheck: Duration::from_secs(10),
             linger: Duration::from_secs(10),
+            idle: Duration::from_secs(3_600),
             max_line: 64 << 10,
             max_streams: 500,
             max_objects: 8,

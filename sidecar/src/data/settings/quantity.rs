@@ -4,7 +4,9 @@ use thiserror::Error;
 
 /// Text that is no size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("is no size; write a number of bytes with `Ki`, `Mi` or `Gi` (of 1024) or `k`, `M` or `G` (of 1000), as in `100Mi`")]
+#[error(
+    "is no size; write a number of bytes with `Ki`, `Mi` or `Gi` (of 1024) or `k`, `M` or `G` (of 1000), as in `100Mi`"
+)]
 pub struct InvalidQuantity;
 
 /// Reads a size in bytes. Parts of a byte count as one.

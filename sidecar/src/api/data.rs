@@ -1,0 +1,34 @@
+//! The API of data for people who have only curl: `/v1/data/…`.
+//!
+//! It offers what the protocol of Flyte's SDK does, as plain JSON. Who asks shows a credential in `Authorization`;
+//! names of other people in other headers are not believed.
+
+mod action;
+mod download;
+mod inputs;
+mod logs;
+mod place;
+mod refusal;
+mod upload;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post, put};
+
+use crate::data::service::DataService;
+
+/// The routes.
+pub fn routes(service: Arc<DataService>) -> Router {
+    Router::new()
+        .route("/v1/data/uploads", post(upload::sign))
+        .route("/v1/data/downloads", post(download::sign))
+        .route("/v1/data/inputs/{project}/{domain}/{hash}", put(inputs::keep))
+        .route("/v1/data/actions/{project}/{domain}/{run}/{action}/inputs", get(action::inputs))
+        .route("/v1/data/actions/{project}/{domain}/{run}/{action}/outputs", get(action::outputs))
+        .route("/v1/data/logs/{project}/{domain}/{run}/{action}/{attempt}", get(logs::tail))
+        .with_state(service)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+
+use super::*;
+use crate::auth::tokens::{Tokens, resolve_tokens};
+use crate::clock::SystemClock;
+use crate::config::resolve::Files;
+use crate::config::sources::{TokenConfig, TokensConfig};
+use crate::digest::Digest;
+
+/// A source that can't say.
+#[derive(Debug)]
+struct Down;
+
+#[async_trait]
+impl Source for Down {
+    fn name(&self) -> &'static str {
+        "down"
+    }
+
+    async fn identify(&self, _question: Question<'_>) -> Identification {
+        Identification::Unavailable("down".into())
+    }
+}
+
+fn tokens() -> Arc<dyn Source> {
+    let token = TokenConfig {
+        sha256: Digest::of(b"tgt_ann").to_string(),
+        actor: "ann".into(),
+        email: None,
+        groups: vec!["ml".into()],
+        expires_at: None,
+    };
+    let expired = TokenConfig {
+        sha256: Digest::of(b"tgt_old").to_string(),
+        actor: "old".into(),
+        expires_at: Some("2001-01-01T00:00:00Z".into()),
+        ..token.clone()
+    };
+    let config = TokensConfig { tokens: vec![token, expired], tokens_file: None };
+    let stored = resolve_tokens("tokens", config, &mut Files::new(std::path::Path::new("/"))).expect("tokens");
+    Arc::new(Tokens::new(stored, Arc::new(SystemClock)))
+}
+
+fn headers(authorization: &'static str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, HeaderValue::from_static(authorization));
+    headers.insert("x-request-id", HeaderValue::from_static("r7"));
+    headers.insert("x-forwarded-user", HeaderValue::from_static("root"));
+    headers
+}
+
+#[tokio::test]
+async fn a_listed_token_says_who_asks() {
+    let callers = SourceCallers::new(vec![tokens()]).expect("callers");
+    let ann = Caller { user: "ann".into(), groups: vec!["ml".into()], request_id: "r7".into() };
+    assert_eq!(callers.caller(&headers("Bearer tgt_ann")).await.expect("is known"), ann);
+    for other in ["Bearer tgt_other", "Bearer tgt_old", "Bearer unknown", "Basic YW5uOng="] {
+        let refused = callers.caller(&headers(other)).await;
+        assert!(matches!(refused, Err(DataError::Unauthenticated)), "{other}");
+    }
+    let refused = callers.caller(&HeaderMap::new()).await;
+    assert!(matches!(refused, Err(DataError::Unauthenticated)));
+}
+
+#[tokio::test]
+async fn who_cannot_be_asked_is_no_no() {
+    let callers = SourceCallers::new(vec![tokens(), Arc::new(Down)]).expect("callers");
+    callers.caller(&headers("Bearer tgt_ann")).await.expect("the first source knows");
+    let refused = callers.caller(&headers("Bearer unknown")).await;
+    assert!(matches!(refused, Err(DataError::Unavailable(_))));
+}

@@ -1,0 +1,258 @@
+//! What stands in the file of a catalog.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::data::catalog::rows::{LogRow, ProjectRow};
+use crate::data::catalog::{ActionData, ActionName, Attempt, Found, LogSource, Project, TaskName, TriggerName};
+use crate::data::path::{DomainName, InvalidPath, ProjectName};
+use crate::yaml::{self, InvalidYaml};
+
+/// How many problems are logged.
+const MAX_REPORTED: usize = 10;
+
+/// What a catalog's file says.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    /// By name; several of one name are of different organizations.
+    projects: HashMap<ProjectName, Vec<(Option<String>, Project)>>,
+    tasks: HashMap<TaskPlace, Vec<Task>>,
+    triggers: HashMap<TriggerPlace, (Option<String>, String)>,
+    actions: HashMap<ActionPlace, Action>,
+    problems: Vec<String>,
+}
+
+type TaskPlace = (ProjectName, DomainName, String);
+type TriggerPlace = (ProjectName, DomainName, String, String);
+type ActionPlace = (ProjectName, DomainName, String, String);
+
+#[derive(Debug)]
+struct Task {
+    organization: Option<String>,
+    version: Option<String>,
+    ignored_inputs: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Action {
+    organization: Option<String>,
+    data: ActionData,
+    attempts: BTreeMap<u32, (Attempt, Option<LogSource>)>,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[derive(Default)]
+struct Document {
+    projects: Vec<Value>,
+    tasks: Vec<Value>,
+    triggers: Vec<Value>,
+    actions: Vec<Value>,
+}
+
+/// `flatten` and `deny_unknown_fields` do not go together, so the rest of a project is read apart.
+#[derive(Deserialize)]
+struct ProjectKey {
+    name: String,
+    #[serde(default)]
+    organization: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TaskRow {
+    #[serde(default)]
+    organization: Option<String>,
+    project: String,
+    domain: String,
+    name: String,
+    #[serde(default)]
+    version: Option<String>,
+    #[serde(default)]
+    ignored_inputs: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TriggerRow {
+    #[serde(default)]
+    organization: Option<String>,
+    project: String,
+    domain: String,
+    task: String,
+    name: String,
+    version: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ActionRow {
+    #[serde(default)]
+    organization: Option<String>,
+    project: String,
+    domain: String,
+    run: String,
+    action: String,
+    #[serde(default)]
+    inputs_uri: Option<String>,
+    #[serde(default)]
+    outputs_uri: Option<String>,
+    #[serde(default)]
+    attempts: Vec<AttemptRow>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AttemptRow {
+    number: u32,
+    #[serde(default)]
+    report_uri: Option<String>,
+    #[serde(default)]
+    code_bundle_uri: Option<String>,
+    #[serde(default)]
+    log: Option<LogRow>,
+}
+
+impl Contents {
+    /// Reads a document. What is wrong with one row is kept as a problem.
+    pub(super) fn parse(text: &str) -> Result<Self, InvalidYaml> {
+        let document: Document = yaml::parse(text)?;
+        let mut contents = Self::default();
+        contents.each("projects", document.projects, Self::add_project);
+        contents.each("tasks", document.tasks, Self::add_task);
+        contents.each("triggers", document.triggers, Self::add_trigger);
+        contents.each("actions", document.actions, Self::add_action);
+        Ok(contents)
+    }
+
+    /// How many projects there are.
+    pub(super) fn projects(&self) -> usize {
+        self.projects.values().map(Vec::len).sum()
+    }
+
+    /// Logs what could not be read.
+    pub(super) fn report(&self, path: &Path) {
+        for problem in self.problems.iter().take(MAX_REPORTED) {
+            tracing::warn!(file = %path.display(), %problem, "a row of the catalog is left out");
+        }
+        if self.problems.len() > MAX_REPORTED {
+            tracing::warn!(file = %path.display(), problems = self.problems.len(), "more rows of the catalog are left out");
+        }
+    }
+
+    fn each(&mut self, list: &str, rows: Vec<Value>, add: fn(&mut Self, Value) -> Result<(), String>) {
+        for (index, row) in rows.into_iter().enumerate() {
+            if let Err(reason) = add(self, row) {
+                self.problems.push(format!("`{list}[{index}]`: {reason}"));
+            }
+        }
+    }
+
+    fn add_project(&mut self, row: Value) -> Result<(), String> {
+        let key: ProjectKey = read(row.clone())?;
+        let mut rest = row;
+        if let Some(fields) = rest.as_object_mut() {
+            fields.remove("name");
+            fields.remove("organization");
+        }
+        let project = read::<ProjectRow>(rest)?.project().map_err(|error| format!("domains: {error}"))?;
+        let same_name = self.projects.entry(ProjectName::parse(&key.name).map_err(text)?).or_default();
+        if same_name.iter().any(|(organization, _)| *organization == key.organization) {
+            return Err(format!("project `{}` is there twice; the first counts", key.name));
+        }
+        same_name.push((key.organization, project));
+        Ok(())
+    }
+
+    fn add_task(&mut self, row: Value) -> Result<(), String> {
+        let TaskRow { organization, project, domain, name, version, ignored_inputs } = read(row)?;
+        let (project, domain) = names(&project, &domain).map_err(text)?;
+        self.tasks.entry((project, domain, name)).or_default().push(Task { organization, version, ignored_inputs });
+        Ok(())
+    }
+
+    fn add_trigger(&mut self, row: Value) -> Result<(), String> {
+        let TriggerRow { organization, project, domain, task, name, version } = read(row)?;
+        let (project, domain) = names(&project, &domain).map_err(text)?;
+        self.triggers.insert((project, domain, task, name), (organization, version));
+        Ok(())
+    }
+
+    fn add_action(&mut self, row: Value) -> Result<(), String> {
+        let ActionRow { organization, project, domain, run, action, inputs_uri, outputs_uri, attempts } = read(row)?;
+        let (project, domain) = names(&project, &domain).map_err(text)?;
+        let attempts = attempts.into_iter().map(|row| {
+            let AttemptRow { number, report_uri, code_bundle_uri, log } = row;
+            (number, (Attempt { report_uri, code_bundle_uri }, log.map(|log| log.source())))
+        });
+        let (data, attempts) = (ActionData { inputs_uri, outputs_uri }, attempts.collect());
+        self.actions.insert((project, domain, run, action), Action { organization, data, attempts });
+        Ok(())
+    }
+
+    /// A project, of that organization or of any.
+    pub(super) fn project(&self, organization: &str, name: &ProjectName) -> Option<&Project> {
+        let rows = self.projects.get(name)?;
+        let exact = rows.iter().find(|(own, _)| own.as_deref() == Some(organization));
+        exact.or_else(|| rows.iter().find(|(own, _)| own.is_none())).map(|(_, project)| project)
+    }
+
+    /// The ignored inputs of a version of a task; a row of no version is for all others.
+    pub(super) fn ignored_inputs(&self, task: &TaskName) -> Option<Vec<String>> {
+        let rows = self.tasks.get(&(task.project.clone(), task.domain.clone(), task.name.clone()))?;
+        let ours = || rows.iter().filter(|row| is_of(row.organization.as_ref(), &task.organization));
+        let exact = ours().find(|row| row.version.as_ref() == Some(&task.version));
+        exact.or_else(|| ours().find(|row| row.version.is_none())).map(|row| row.ignored_inputs.clone())
+    }
+
+    pub(super) fn trigger(&self, trigger: &TriggerName) -> Option<TaskName> {
+        let TriggerName { organization, project, domain, name, task_name } = trigger.clone();
+        let (own, version) = self.triggers.get(&(project.clone(), domain.clone(), task_name.clone(), name))?;
+        is_of(own.as_ref(), &organization).then(|| TaskName {
+            organization,
+            project,
+            domain,
+            name: task_name,
+            version: version.clone(),
+        })
+    }
+
+    pub(super) fn attempt(&self, action: &ActionName, number: u32) -> Found<Attempt> {
+        let Some(found) = self.action(action) else { return Found::NoAction("no such action".into()) };
+        found.attempts.get(&number).map_or(Found::NoAttempt, |(attempt, _)| Found::Here(attempt.clone()))
+    }
+
+    pub(super) fn data(&self, action: &ActionName) -> Option<ActionData> {
+        self.action(action).map(|found| found.data.clone())
+    }
+
+    pub(super) fn log(&self, action: &ActionName, attempt: u32) -> Option<LogSource> {
+        self.action(action)?.attempts.get(&attempt)?.1.clone()
+    }
+
+    fn action(&self, action: &ActionName) -> Option<&Action> {
+        let ActionName { organization, project, domain, run, name } = action;
+        let found = self.actions.get(&(project.clone(), domain.clone(), run.clone(), name.clone()))?;
+        is_of(found.organization.as_ref(), organization).then_some(found)
+    }
+}
+
+/// Whether a row is of that organization; one that names none is of any.
+fn is_of(row: Option<&String>, organization: &str) -> bool {
+    row.is_none_or(|own| own == organization)
+}
+
+fn read<T: serde::de::DeserializeOwned>(row: Value) -> Result<T, String> {
+    yaml::parse_value(row).map_err(text)
+}
+
+fn names(project: &str, domain: &str) -> Result<(ProjectName, DomainName), InvalidPath> {
+    Ok((ProjectName::parse(project)?, DomainName::parse(domain)?))
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

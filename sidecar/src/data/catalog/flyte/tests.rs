@@ -1,0 +1,111 @@
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::Path;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::data::testing::{action, lock};
+
+type Asked = Arc<Mutex<HashMap<String, Value>>>;
+
+/// What stands in for Flyte's services, and what each was asked last.
+async fn catalog() -> (FlyteCatalog, Asked) {
+    let asked = Asked::default();
+    let asked_here = Arc::clone(&asked);
+    let answer = move |Path(procedure): Path<String>, headers: HeaderMap, body: Bytes| {
+        let asked = Arc::clone(&asked_here);
+        async move {
+            assert_eq!(headers["authorization"], "Bearer robot");
+            assert_eq!(headers["content-type"], "application/json");
+            let request: Value = serde_json::from_slice(&body).expect("JSON");
+            lock(&asked).insert(procedure.clone(), request.clone());
+            reply(&procedure, &request)
+        }
+    };
+    let app = Router::new().route("/flyte/{*procedure}", post(answer));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("listens");
+    let url = Url::parse(&format!("http://{}/flyte", listener.local_addr().expect("an address"))).expect("a URL");
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let settings = FlyteCatalogSettings {
+        url,
+        authorization: Some(SecretText::from("Bearer robot".to_owned())),
+        members: ProjectTemplate { everyone: true, ..ProjectTemplate::default() },
+        timeout: Duration::from_secs(10),
+        keeping: Keeping { ttl: Duration::from_secs(60), negative_ttl: Duration::ZERO, entries: 10 },
+    };
+    (FlyteCatalog::new(settings).expect("a catalog"), asked)
+}
+
+fn reply(procedure: &str, request: &Value) -> Response {
+    let found = |value: Value| axum::Json(value).into_response();
+    let missing = || (StatusCode::NOT_FOUND, axum::Json(json!({"code": "not_found", "message": "no"}))).into_response();
+    match procedure {
+        "flyteidl2.project.ProjectService/GetProject" => match request["id"].as_str() {
+            Some("p") => {
+                found(json!({"project": {"id": "p", "domains": [{"id": "development"}, {"id": "production"}]}}))
+            }
+            Some("moved") => found(json!({"project": {"id": "another"}})),
+            Some("proxy") => (StatusCode::NOT_FOUND, "no route").into_response(),
+            _ => missing(),
+        },
+        "flyteidl2.task.TaskService/GetTaskDetails" => found(json!({"details": {"spec": {"taskTemplate": {
+            "metadata": {"cacheIgnoreInputVars": ["y"], "retries": {}}, "container": {}}}}})),
+        "flyteidl2.trigger.TriggerService/GetTriggerDetails" => {
+            found(json!({"trigger": {"spec": {"active": true, "taskVersion": "v7"}}}))
+        }
+        "flyteidl2.workflow.RunService/GetActionDetails" => match request["actionId"]["name"].as_str() {
+            Some("a0") => found(json!({"details": {
+                "attempts": [{"attempt": 1}, {"attempt": 2, "outputs": {"reportUri": "s3://b/report"}}],
+                "task": {"taskTemplate": {"metadata": {"codeBundleUri": "s3://b/code"}}}}})),
+            _ => missing(),
+        },
+        "flyteidl2.workflow.RunService/GetActionDataURIs" => found(json!({"inputsUri": "s3://b/in"})),
+        _ => StatusCode::NOT_IMPLEMENTED.into_response(),
+    }
+}
+
+#[tokio::test]
+async fn flyte_says_what_is_there() {
+    let (catalog, asked) = catalog().await;
+    let project = |name: &str| ProjectName::parse(name).expect("a name");
+    let found = catalog.project("", &project("p")).await.expect("answers").expect("is there");
+    assert_eq!(found.domains.len(), 2);
+    assert!(found.writers.everyone);
+    assert_eq!(catalog.project("", &project("missing")).await, Ok(None));
+    assert!(matches!(catalog.project("", &project("moved")).await, Err(CatalogError::Malformed(_))));
+    assert!(matches!(catalog.project("", &project("proxy")).await, Err(CatalogError::Unavailable(_))));
+
+    let ActionName { project, domain, .. } = action();
+    let task = TaskName { organization: "o".into(), project, domain, name: "t".into(), version: "v7".into() };
+    assert_eq!(catalog.ignored_inputs(&task).await, Ok(Some(vec!["y".to_owned()])));
+    let TaskName { organization, project, domain, name: task_name, .. } = task.clone();
+    let trigger = TriggerName { organization, project, domain, name: "nightly".into(), task_name };
+    assert_eq!(catalog.trigger(&trigger).await, Ok(Some(task)));
+
+    let code_bundle_uri = Some("s3://b/code".to_owned());
+    let first = Attempt { report_uri: None, code_bundle_uri: code_bundle_uri.clone() };
+    assert_eq!(catalog.attempt(&action(), 1).await, Ok(Found::Here(first)));
+    let second = Attempt { report_uri: Some("s3://b/report".into()), code_bundle_uri };
+    assert_eq!(catalog.attempt(&action(), 2).await, Ok(Found::Here(second)));
+    assert_eq!(catalog.attempt(&action(), 3).await, Ok(Found::NoAttempt));
+    let other = ActionName { name: "a1".into(), ..action() };
+    assert!(matches!(catalog.attempt(&other, 1).await, Ok(Found::NoAction(_))));
+    let data = ActionData { inputs_uri: Some("s3://b/in".into()), outputs_uri: None };
+    assert_eq!(catalog.data(&action()).await, Ok(Some(data)));
+    assert_eq!(catalog.log(&action(), 1).await, Ok(None));
+
+    let asked = lock(&asked);
+    let key = json!({"org": "o", "project": "p", "domain": "d", "name": "t", "version": "v7"});
+    assert_eq!(asked["flyteidl2.task.TaskService/GetTaskDetails"], json!({"taskId": key}));
+    let key = json!({"org": "o", "project": "p", "domain": "d", "name": "nightly", "taskName": "t"});
+    assert_eq!(asked["flyteidl2.trigger.TriggerService/GetTriggerDetails"], json!({"name": key}));
+    let run = json!({"org": "", "project": "p", "domain": "d", "name": "run"});
+    let request = json!({"actionId": {"run": run, "name": "a0"}});
+    assert_eq!(asked["flyteidl2.workflow.RunService/GetActionDataURIs"], request);
+}
