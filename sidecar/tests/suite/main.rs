@@ -5,6 +5,7 @@
 mod api;
 mod array;
 mod callout;
+mod data;
 mod discovery;
 mod hsds;
 mod kit;

@@ -30,6 +30,7 @@ pub(super) fn local(error: &LocalError, key: &Key) -> Problem {
             return Problem::internal();
         }
         LocalError::Length { .. } => (StatusCode::BAD_REQUEST, "wrong-length"),
+        LocalError::NameTooLong => (StatusCode::BAD_REQUEST, "name-too-long"),
         LocalError::NoRoom => {
             tracing::error!(store.key = %key, "an object has no room on the disk");
             (StatusCode::INSUFFICIENT_STORAGE, "no-room")

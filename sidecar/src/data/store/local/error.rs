@@ -26,6 +26,9 @@ pub enum LocalError {
         /// How many should have come.
         promised: u64,
     },
+    /// A part of the key is longer than this file system's names.
+    #[error("a part of the key is longer than names can be on this file system")]
+    NameTooLong,
     /// The disk is full, or as full as it may become.
     #[error("there is no room for that on the disk")]
     NoRoom,
@@ -63,6 +66,7 @@ impl From<LocalError> for StoreError {
             LocalError::Taken => {
                 Self::Unsupported("keep an object below the name of another one, or where others are below its name")
             }
+            LocalError::NameTooLong => Self::Unsupported("keep so long a name on its file system"),
             LocalError::TooLarge { most } => Self::TooLarge { size: most.saturating_add(1), most },
             LocalError::NoRoom => Self::Unavailable(error.to_string()),
             LocalError::Digest(_) | LocalError::Io(_) | LocalError::Length { .. } => Self::Failed(error.to_string()),

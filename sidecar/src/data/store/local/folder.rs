@@ -7,6 +7,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::{PoisonError, RwLock};
 
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags, flock, fstatvfs, fsync, linkat, mkdirat,
@@ -33,6 +34,9 @@ pub(super) struct Folder {
     objects: OwnedFd,
     staging: OwnedFd,
     durable: bool,
+    /// Folders of keys are made and entered under a shared lock, and cleared away when they are empty under an
+    /// exclusive one. Another process may still take one away; then it is tried anew.
+    folders: RwLock<()>,
 }
 
 /// A file that has no key yet. It goes when this goes, and when the process ends it is free for
@@ -61,7 +65,7 @@ impl Folder {
         std::fs::create_dir_all(path)?;
         let root = openat(CWD, path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let below = |name| open_directory(&root, name, true, durable);
-        Ok(Self { objects: below("objects")?, staging: below("staging")?, durable })
+        Ok(Self { objects: below("objects")?, staging: below("staging")?, durable, folders: RwLock::new(()) })
     }
 
     /// Opens an object; none where there is none.
@@ -111,25 +115,27 @@ impl Folder {
         if self.durable {
             staged.file.sync_all().map_err(LocalError::of_write)?;
         }
+        // Nothing that the lock guards is left half done by a panic.
+        let _entered = self.folders.read().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..ATTEMPTS {
-            let (parent, name) = self.parent(key, true).map_err(taken)?;
-            let placed = match self.create(staged, &parent, name) {
-                Err(Errno::EXIST) if mode == WriteMode::Replace => {
-                    renameat(&self.staging, &staged.name, &parent, name).map(|()| Placed::Replaced)
-                }
-                created => created.map(|()| Placed::Created),
-            };
-            match placed {
-                Ok(placed) => {
-                    if self.durable {
-                        fsync(&parent)?;
+            let placed = self.parent(key, true).and_then(|(parent, name)| {
+                let placed = match self.create(staged, &parent, name) {
+                    Err(Errno::EXIST) if mode == WriteMode::Replace => {
+                        renameat(&self.staging, &staged.name, &parent, name).map(|()| Placed::Replaced)
                     }
-                    return Ok(placed);
+                    Err(Errno::EXIST) if is_folder(&parent, name) => Err(Errno::ISDIR),
+                    created => created.map(|()| Placed::Created),
+                }?;
+                if self.durable {
+                    fsync(&parent)?;
                 }
-                // The folder was empty for a moment, and somebody deleted it.
+                Ok(placed)
+            });
+            match placed {
+                // The folder was empty for a moment, and another process deleted it.
                 Err(Errno::NOENT) => {}
-                Err(Errno::EXIST) if !is_folder(&parent, name) => return Err(LocalError::Exists),
-                Err(error) => return Err(taken(error)),
+                Err(Errno::EXIST) if mode == WriteMode::Create => return Err(LocalError::Exists),
+                placed => return placed.map_err(taken),
             }
         }
         Err(Errno::NOENT.into())
@@ -140,6 +146,7 @@ impl Folder {
     /// # Errors
     /// [`LocalError`].
     pub(super) fn delete(&self, key: &Key) -> Result<(), LocalError> {
+        let _alone = self.folders.write().unwrap_or_else(PoisonError::into_inner);
         let mut rest = key.as_str();
         let mut flags = AtFlags::empty();
         loop {
@@ -249,9 +256,23 @@ fn is_folder(parent: impl AsFd, name: &str) -> bool {
 /// What a refusal of a name means.
 fn taken(error: Errno) -> LocalError {
     match error {
-        Errno::EXIST | Errno::ISDIR | Errno::NOTDIR | Errno::NOTEMPTY | Errno::LOOP | Errno::NAMETOOLONG => {
-            LocalError::Taken
-        }
+        Errno::EXIST | Errno::ISDIR | Errno::NOTDIR | Errno::NOTEMPTY | Errno::LOOP => LocalError::Taken,
+        Errno::NAMETOOLONG => LocalError::NameTooLong,
         error => LocalError::of_write(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_of_names_are_told_apart() {
+        for error in [Errno::EXIST, Errno::ISDIR, Errno::NOTDIR, Errno::NOTEMPTY, Errno::LOOP] {
+            assert!(matches!(taken(error), LocalError::Taken), "{error}");
+        }
+        assert!(matches!(taken(Errno::NAMETOOLONG), LocalError::NameTooLong));
+        assert!(matches!(taken(Errno::NOSPC), LocalError::NoRoom));
+        assert!(matches!(taken(Errno::ACCESS), LocalError::Io(_)));
     }
 }

@@ -1,0 +1,3 @@
+//! Data: signed URLs, and the stores that they lead to.
+
+mod local;
