@@ -53,3 +53,6 @@ pub fn grant(caller: &Caller, grant: &Grant<'_>) {
         "data"
     );
 }
+
+#[cfg(test)]
+mod tests;

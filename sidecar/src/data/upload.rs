@@ -159,7 +159,8 @@ pub(super) fn expiry(asked: Option<SignedDuration>, longest: Duration) -> Result
         let longest = GoDuration(longest);
         return Err(DataError::Invalid(format!("expires_in ({asked}) exceeds maximum allowed duration of {longest}")));
     }
-    Ok(length)
+    // Stores count in whole seconds, and none takes 0.
+    Ok(length.max(Duration::from_secs(1)))
 }
 
 /// What is said where a request could not be signed.

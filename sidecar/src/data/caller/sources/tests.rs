@@ -1,11 +1,18 @@
+use std::time::Duration;
+
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 use super::*;
+use crate::auth::judge::docket::Docket;
+use crate::auth::judge::{Shared, decisions};
+use crate::auth::settings::VerdictSettings;
 use crate::auth::tokens::{Tokens, resolve_tokens};
 use crate::clock::SystemClock;
 use crate::config::resolve::Files;
 use crate::config::sources::{TokenConfig, TokensConfig};
 use crate::digest::Digest;
+use crate::lifecycle::Tasks;
+use crate::telemetry::metrics::Metrics;
 
 /// A source that can't say.
 #[derive(Debug)]
@@ -66,6 +73,45 @@ async fn a_listed_token_says_who_asks() {
 async fn who_cannot_be_asked_is_no_no() {
     let callers = SourceCallers::new(vec![tokens(), Arc::new(Down)]).expect("callers");
     callers.caller(&headers("Bearer tgt_ann")).await.expect("the first source knows");
+    let refused = callers.caller(&headers("Bearer unknown")).await;
+    assert!(matches!(refused, Err(DataError::Unavailable(_))));
+}
+
+#[derive(Debug)]
+struct Court(Arc<Judge>);
+
+impl HasJudge for Court {
+    fn judge(&self) -> Arc<Judge> {
+        Arc::clone(&self.0)
+    }
+}
+
+#[tokio::test]
+async fn the_judge_says_who_asks() {
+    let tasks = Tasks::new();
+    let shared = Shared {
+        decisions: decisions(100),
+        docket: Arc::new(Docket::new(tasks.clone())),
+        cache_key: [3; 32],
+        clock: Arc::new(SystemClock),
+        metrics: Arc::new(Metrics::new()),
+    };
+    let settings = VerdictSettings {
+        deadline: Duration::from_secs(10),
+        allow_lifetime: Duration::from_secs(30),
+        deny_lifetime: Duration::from_secs(5),
+        cache_entries: 100,
+        sources: Vec::new(),
+        fingerprint: Digest::of(b"sources"),
+    };
+    let judge = Judge::of(vec![tokens(), Arc::new(Down)], &settings, Arc::new(shared), &tasks);
+    let callers = JudgeCallers::new(Court(Arc::new(judge))).expect("callers");
+    for _ in 0..2 {
+        let ann = callers.caller(&headers("Bearer tgt_ann")).await.expect("is known");
+        assert_eq!((ann.user.as_str(), ann.groups.as_slice()), ("ann", ["ml".to_owned()].as_slice()));
+    }
+    let refused = callers.caller(&headers("Bearer tgt_other")).await;
+    assert!(matches!(refused, Err(DataError::Unauthenticated)));
     let refused = callers.caller(&headers("Bearer unknown")).await;
     assert!(matches!(refused, Err(DataError::Unavailable(_))));
 }

@@ -1,12 +1,12 @@
 //! What stands in the file of a catalog.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::data::catalog::rows::{LogRow, ProjectRow};
+use crate::data::catalog::rows::{LogRow, MembersRow, ProjectRow};
 use crate::data::catalog::{ActionData, ActionName, Attempt, Found, LogSource, Project, TaskName, TriggerName};
 use crate::data::path::{DomainName, InvalidPath, ProjectName};
 use crate::yaml::{self, InvalidYaml};
@@ -43,22 +43,38 @@ struct Action {
     attempts: BTreeMap<u32, (Attempt, Option<LogSource>)>,
 }
 
-#[derive(Deserialize)]
+/// A document all of which makes sense.
+#[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[derive(Default)]
 struct Document {
+    projects: Vec<NamedProjectRow>,
+    tasks: Vec<TaskRow>,
+    triggers: Vec<TriggerRow>,
+    actions: Vec<ActionRow>,
+}
+
+/// A document some of which does not.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Rows {
     projects: Vec<Value>,
     tasks: Vec<Value>,
     triggers: Vec<Value>,
     actions: Vec<Value>,
 }
 
-/// `flatten` and `deny_unknown_fields` do not go together, so the rest of a project is read apart.
 #[derive(Deserialize)]
-struct ProjectKey {
+#[serde(deny_unknown_fields)]
+struct NamedProjectRow {
     name: String,
     #[serde(default)]
     organization: Option<String>,
+    #[serde(default)]
+    domains: BTreeSet<String>,
+    #[serde(default)]
+    writers: MembersRow,
+    #[serde(default)]
+    readers: MembersRow,
 }
 
 #[derive(Deserialize)]
@@ -119,12 +135,21 @@ struct AttemptRow {
 impl Contents {
     /// Reads a document. What is wrong with one row is kept as a problem.
     pub(super) fn parse(text: &str) -> Result<Self, InvalidYaml> {
-        let document: Document = yaml::parse(text)?;
         let mut contents = Self::default();
-        contents.each("projects", document.projects, Self::add_project);
-        contents.each("tasks", document.tasks, Self::add_task);
-        contents.each("triggers", document.triggers, Self::add_trigger);
-        contents.each("actions", document.actions, Self::add_action);
+        // Row by row, names that YAML takes for something else (`y`, `1.0`) would have to be quoted: so that is done
+        // only where something is wrong anyway.
+        if let Ok(Document { projects, tasks, triggers, actions }) = yaml::parse(text) {
+            contents.each("projects", projects.into_iter().map(Ok), Self::add_project);
+            contents.each("tasks", tasks.into_iter().map(Ok), Self::add_task);
+            contents.each("triggers", triggers.into_iter().map(Ok), Self::add_trigger);
+            contents.each("actions", actions.into_iter().map(Ok), Self::add_action);
+        } else {
+            let Rows { projects, tasks, triggers, actions } = yaml::parse(text)?;
+            contents.each("projects", projects.into_iter().map(read), Self::add_project);
+            contents.each("tasks", tasks.into_iter().map(read), Self::add_task);
+            contents.each("triggers", triggers.into_iter().map(read), Self::add_trigger);
+            contents.each("actions", actions.into_iter().map(read), Self::add_action);
+        }
         Ok(contents)
     }
 
@@ -143,46 +168,47 @@ impl Contents {
         }
     }
 
-    fn each(&mut self, list: &str, rows: Vec<Value>, add: fn(&mut Self, Value) -> Result<(), String>) {
-        for (index, row) in rows.into_iter().enumerate() {
-            if let Err(reason) = add(self, row) {
+    fn each<R>(
+        &mut self,
+        list: &str,
+        rows: impl Iterator<Item = Result<R, String>>,
+        add: fn(&mut Self, R) -> Result<(), String>,
+    ) {
+        for (index, row) in rows.enumerate() {
+            if let Err(reason) = row.and_then(|row| add(self, row)) {
                 self.problems.push(format!("`{list}[{index}]`: {reason}"));
             }
         }
     }
 
-    fn add_project(&mut self, row: Value) -> Result<(), String> {
-        let key: ProjectKey = read(row.clone())?;
-        let mut rest = row;
-        if let Some(fields) = rest.as_object_mut() {
-            fields.remove("name");
-            fields.remove("organization");
+    fn add_project(&mut self, row: NamedProjectRow) -> Result<(), String> {
+        let NamedProjectRow { name, organization, domains, writers, readers } = row;
+        let project =
+            ProjectRow { domains, writers, readers }.project().map_err(|error| format!("domains: {error}"))?;
+        let same_name = self.projects.entry(ProjectName::parse(&name).map_err(text)?).or_default();
+        if same_name.iter().any(|(other, _)| *other == organization) {
+            return Err(format!("project `{name}` is there twice; the first counts"));
         }
-        let project = read::<ProjectRow>(rest)?.project().map_err(|error| format!("domains: {error}"))?;
-        let same_name = self.projects.entry(ProjectName::parse(&key.name).map_err(text)?).or_default();
-        if same_name.iter().any(|(organization, _)| *organization == key.organization) {
-            return Err(format!("project `{}` is there twice; the first counts", key.name));
-        }
-        same_name.push((key.organization, project));
+        same_name.push((organization, project));
         Ok(())
     }
 
-    fn add_task(&mut self, row: Value) -> Result<(), String> {
-        let TaskRow { organization, project, domain, name, version, ignored_inputs } = read(row)?;
+    fn add_task(&mut self, row: TaskRow) -> Result<(), String> {
+        let TaskRow { organization, project, domain, name, version, ignored_inputs } = row;
         let (project, domain) = names(&project, &domain).map_err(text)?;
         self.tasks.entry((project, domain, name)).or_default().push(Task { organization, version, ignored_inputs });
         Ok(())
     }
 
-    fn add_trigger(&mut self, row: Value) -> Result<(), String> {
-        let TriggerRow { organization, project, domain, task, name, version } = read(row)?;
+    fn add_trigger(&mut self, row: TriggerRow) -> Result<(), String> {
+        let TriggerRow { organization, project, domain, task, name, version } = row;
         let (project, domain) = names(&project, &domain).map_err(text)?;
         self.triggers.insert((project, domain, task, name), (organization, version));
         Ok(())
     }
 
-    fn add_action(&mut self, row: Value) -> Result<(), String> {
-        let ActionRow { organization, project, domain, run, action, inputs_uri, outputs_uri, attempts } = read(row)?;
+    fn add_action(&mut self, row: ActionRow) -> Result<(), String> {
+        let ActionRow { organization, project, domain, run, action, inputs_uri, outputs_uri, attempts } = row;
         let (project, domain) = names(&project, &domain).map_err(text)?;
         let attempts = attempts.into_iter().map(|row| {
             let AttemptRow { number, report_uri, code_bundle_uri, log } = row;

@@ -17,7 +17,7 @@ projects:
   writer: {users: [eve]}
 - name: flytesnacks
 tasks:
-- {project: flytesnacks, domain: development, name: t, ignored_inputs: [y]}
+- {project: flytesnacks, domain: development, name: t, ignored_inputs: ['y']}
 - {project: flytesnacks, domain: development, name: t, version: v2, ignored_inputs: []}
 triggers:
 - {project: flytesnacks, domain: development, task: t, name: nightly, version: v7}
@@ -87,6 +87,14 @@ async fn a_file_says_what_is_there() {
     let log = LogSource::File { path: "/var/log/r1.log".into(), follow: true };
     assert_eq!(catalog.log(&action("r1"), 1).await, Ok(Some(log)));
     assert_eq!(catalog.log(&action("r1"), 2).await, Ok(Some(LogSource::Object { uri: "s3://b/log".into() })));
+}
+
+#[tokio::test]
+async fn names_need_no_quotes() {
+    let row = "{project: flytesnacks, domain: development, name: t, version: 1.0, ignored_inputs: [y, on]}";
+    let (_folder, catalog) = open(&format!("tasks: [{row}]"));
+    let ignored = Some(vec!["y".to_owned(), "on".to_owned()]);
+    assert_eq!(catalog.ignored_inputs(&task("1.0")).await, Ok(ignored));
 }
 
 #[tokio::test]
