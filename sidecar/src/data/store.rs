@@ -3,7 +3,17 @@
 //! A [`Store`] is one bucket, container or folder. Clients put and get large objects themselves, with URLs that
 //! [`Store::sign_upload`] and [`Store::sign_download`] make; the sidecar reads and writes only small ones.
 
+mod azure;
+pub mod credential;
+mod download;
+pub mod endpoint;
+mod gcs;
 pub mod local;
+mod object;
+mod place;
+mod s3;
+mod sign;
+mod upload;
 
 use std::fmt;
 use std::time::Duration;
@@ -16,6 +26,10 @@ use thiserror::Error;
 use crate::data::path::Key;
 use crate::secret::SecretText;
 
+pub use azure::{AzureKey, AzureSettings, AzureStore};
+pub use gcs::{GcsSettings, GcsStore};
+pub use s3::{S3Key, S3Settings, S3Store};
+
 /// One bucket, container or folder.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
@@ -24,6 +38,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// The key of such an address; none where it is of another store or leads out of this one.
     fn key(&self, uri: &str) -> Option<Key>;
+
+    /// What an upload of this store can be tied to.
+    fn ties(&self) -> Ties {
+        Ties { content_md5: true, content_sha256: true, content_length: true, create_only: true }
+    }
 
     /// What is known of an object; none where there is none.
     async fn head(&self, key: &Key) -> Result<Option<Object>, StoreError>;
@@ -64,7 +83,20 @@ pub enum WriteMode {
     Replace,
 }
 
-/// What a client's upload is tied to. The store refuses what is not so.
+/// What a store's uploads can be tied to. What it can't be tied to has to be looked at once the object is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ties {
+    /// Whether bytes with another MD5 digest are refused, whatever headers the client sends.
+    pub content_md5: bool,
+    /// Whether a SHA-256 digest is looked at. Where it is not, asking for it is [`StoreError::Unsupported`].
+    pub content_sha256: bool,
+    /// Whether another number of bytes is refused.
+    pub content_length: bool,
+    /// Whether an upload that may only create replaces nothing.
+    pub create_only: bool,
+}
+
+/// What a client's upload is tied to. The store refuses what is not so, as far as its [`Ties`] go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UploadTerms {
     /// How long the request can be used.
