@@ -4,12 +4,17 @@
 ENVOY_VERSION := 1.40.0
 NEXTEST_VERSION := 0.9.143
 DENY_VERSION := 0.20.2
+S3S_FS_VERSION := 0.14.1
+AZURITE_VERSION := 3.37.0
 WASM_TARGET := wasm32-unknown-unknown
 
 TOOLS := target/tools
 ENVOY := $(TOOLS)/envoy/bin/envoy
 YT_CLIENT := $(TOOLS)/ytsaurus/bin/yt
 HSDS := $(TOOLS)/hsds/bin/hsds
+S3S_FS := $(TOOLS)/s3s-fs/bin/s3s-fs
+AZURITE := $(TOOLS)/azurite/node_modules/azurite/dist/src/blob/main.js
+GCS_CLIENT := $(TOOLS)/gcs-client/bin/python3
 FLYTE := $(TOOLS)/flyte/bin/flyte
 FILTER := target/wasm/taskgate_filter.wasm
 FAULT_FILTER := target/wasm/taskgate_filter_fault.wasm
@@ -34,7 +39,7 @@ demo: filter envoy ## show the main job end to end; CHECK=1 exits instead of sta
 	target/release/taskgate-demo $(if $(CHECK),--check)
 
 .PHONY: test
-test: lint deny filter fault-filter browser envoy yt-client postgres hsds flyte nextest ## everything that CI checks
+test: lint deny filter fault-filter browser envoy yt-client postgres hsds s3s-fs azurite gcs-client flyte nextest ## everything that CI checks
 	cargo build --workspace --all-targets
 	cargo nextest run --workspace --no-fail-fast
 
@@ -137,6 +142,31 @@ $(FLYTE): tests/flyte/requirements.txt
 	$(TOOLS)/flyte/bin/pip install --quiet --requirement tests/flyte/requirements.txt
 	test -x $@
 	touch $@
+
+.PHONY: s3s-fs
+s3s-fs: $(S3S_FS) ## a server of objects that verifies the signatures of S3
+
+$(S3S_FS):
+	cargo install --locked --root $(TOOLS)/s3s-fs --debug --features binary s3s-fs@$(S3S_FS_VERSION)
+
+.PHONY: azurite
+azurite: $(AZURITE) ## Microsoft's emulator of Azure Blob Storage, which verifies signatures
+
+$(AZURITE): | node
+	npm install --silent --no-audit --no-fund --prefix $(TOOLS)/azurite azurite@$(AZURITE_VERSION)
+	test -e $@
+
+.PHONY: gcs-client
+gcs-client: $(GCS_CLIENT) ## Google's client of Cloud Storage, in a virtual environment: the judge of its signatures
+
+$(GCS_CLIENT): tests/gcs/requirements.txt
+	python3 -m venv $(TOOLS)/gcs-client
+	$(TOOLS)/gcs-client/bin/pip install --quiet --requirement tests/gcs/requirements.txt
+	touch $@
+
+.PHONY: node
+node:
+	@command -v npm > /dev/null || $(call apt,nodejs npm)
 
 .PHONY: rust
 rust:

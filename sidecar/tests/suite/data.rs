@@ -1,3 +1,4 @@
 //! Data: signed URLs, and the stores that they lead to.
 
 mod local;
+mod stores;

@@ -23,6 +23,13 @@ pub const TASKGATE_HSDS: &str = "TASKGATE_HSDS";
 pub const TASKGATE_FLYTE: &str = "TASKGATE_FLYTE";
 /// The directory of PostgreSQL's programs to use instead of the newest that is installed.
 pub const TASKGATE_POSTGRES: &str = "TASKGATE_POSTGRES";
+/// The `s3s-fs` program to use instead of the one that `make s3s-fs` installs.
+pub const TASKGATE_S3S_FS: &str = "TASKGATE_S3S_FS";
+/// Azurite's script for `node` to use instead of the one that `make azurite` installs.
+pub const TASKGATE_AZURITE: &str = "TASKGATE_AZURITE";
+/// The directory of programs (`python3` with `google-cloud-storage`) to use instead of the virtual environment's that
+/// `make gcs-client` installs.
+pub const TASKGATE_GCS_CLIENT: &str = "TASKGATE_GCS_CLIENT";
 
 /// The root of the repository.
 #[must_use]
@@ -103,6 +110,31 @@ pub fn flyte() -> anyhow::Result<PathBuf> {
         }
     }
     Ok(programs)
+}
+
+/// Where `s3s-fs` is.
+///
+/// # Errors
+/// It is not installed.
+pub fn s3s_fs() -> anyhow::Result<PathBuf> {
+    first(TASKGATE_S3S_FS, &[target().join("tools/s3s-fs/bin/s3s-fs")], "run `make s3s-fs`")
+}
+
+/// Where Azurite's script for `node` is.
+///
+/// # Errors
+/// It is not installed.
+pub fn azurite() -> anyhow::Result<PathBuf> {
+    let script = target().join("tools/azurite/node_modules/azurite/dist/src/blob/main.js");
+    first(TASKGATE_AZURITE, &[script], "run `make azurite`")
+}
+
+/// Where the programs of the environment of Google's client of Cloud Storage are: a `python3` with it.
+///
+/// # Errors
+/// It is not installed.
+pub fn gcs_client() -> anyhow::Result<PathBuf> {
+    first(TASKGATE_GCS_CLIENT, &[target().join("tools/gcs-client/bin")], "run `make gcs-client`")
 }
 
 /// Where the directory of PostgreSQL's programs is.

@@ -9,23 +9,27 @@
 //! Never ends a process that it did not start.
 
 mod address;
+mod azurite;
 mod black_hole;
 pub mod environment;
 mod envoy;
 mod hsds;
 mod postgres;
 mod process;
+mod s3;
 mod sidecar;
 mod static_config;
 mod wait;
 mod worker;
 
 pub use address::ReservedAddress;
+pub use azurite::Azurite;
 pub use black_hole::BlackHole;
 pub use envoy::{Envoy, EnvoyMemory, EnvoyOptions};
 pub use hsds::python::python;
 pub use hsds::{Hsds, HsdsUser};
 pub use postgres::Postgres;
+pub use s3::S3;
 pub use sidecar::{Sidecar, SidecarHome};
 pub use static_config::StaticConfig;
 pub use wait::{wait_for, wait_until};
