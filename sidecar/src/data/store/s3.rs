@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use taskgate_core::time::UnixTime;
 
 use crate::clock::SharedClock;
@@ -209,7 +209,8 @@ fn builder(settings: &S3Settings, internal: &Endpoint) -> Result<AmazonS3Builder
     Ok(builder
         .with_bucket_name(&settings.bucket)
         .with_region(&settings.region)
-        .with_endpoint(internal.to_string())
+        // Before it would come the one that the environment may have.
+        .with_config(AmazonS3ConfigKey::S3Endpoint, internal.to_string())
         .with_virtual_hosted_style_request(settings.virtual_hosted)
         .with_allow_http(internal.is_plain())
         .with_client_options(client_options(internal.is_plain()))

@@ -101,7 +101,7 @@ pub(crate) async fn get(signed: &SignedRequest) -> Answer {
     send(Method::GET, signed.url.expose(), &signed.headers, b"").await
 }
 
-/// A URL whose signature has another last digit or letter, or one in the middle.
+/// The same with another first character of the signature, which this parameter has.
 pub(crate) fn forged(signed: &SignedRequest, parameter: &str) -> SignedRequest {
     let url = signed.url.expose();
     let start = url.find(&format!("{parameter}=")).expect("a signature") + parameter.len() + 1;
