@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test that can't go on fails")]
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -71,16 +72,21 @@ fn names_numbers_and_types_are_those_of_flytes_package() {
     assert!(count > 100, "only {count} messages were compared");
 }
 
+// Fields may stand in any order: the package writes them by number, ours keep the members of a oneof together. So
+// what we write is compared once the package has read it and written it again, and before that by its size.
 #[test]
 fn bytes_are_those_of_flytes_package() {
     let samples = judge(&["samples"], "");
     let mut written = String::new();
+    let mut is_same = 0;
     for line in samples.lines() {
         let (name, theirs) = line.split_once(' ').expect("a name and bytes");
         let ours = text(&ours(name, &bytes(theirs)));
-        assert_eq!(ours, theirs, "{name}");
-        written.push_str(&format!("{name} {ours}\n"));
+        assert_eq!(ours.len(), theirs.len(), "{name}");
+        is_same += usize::from(ours == theirs);
+        writeln!(written, "{name} {ours}").expect("memory");
     }
-    assert!(samples.lines().count() > 400);
     assert_eq!(judge(&["encode"], &written), samples);
+    let count = samples.lines().count();
+    assert!(count > 400 && is_same > count / 4, "{is_same} of {count} are the same at once");
 }
