@@ -9,6 +9,7 @@ mod download;
 pub mod endpoint;
 mod gcs;
 pub mod local;
+pub mod multipart;
 mod object;
 mod place;
 mod s3;
@@ -24,6 +25,7 @@ use taskgate_core::time::UnixTime;
 use thiserror::Error;
 
 use crate::data::path::Key;
+use crate::data::store::multipart::Multipart;
 use crate::secret::SecretText;
 
 pub use azure::{AzureKey, AzureSettings, AzureStore};
@@ -61,6 +63,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// A request with which a client gets an object.
     async fn sign_download(&self, key: &Key, terms: &DownloadTerms) -> Result<SignedRequest, StoreError>;
+
+    /// Uploads in parts, where the store takes them.
+    fn multipart(&self) -> Option<&dyn Multipart> {
+        None
+    }
 }
 
 /// What is known of an object.

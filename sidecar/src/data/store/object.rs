@@ -116,7 +116,8 @@ impl Objects {
         }
     }
 
-    fn path(&self, key: &Key) -> Result<Path, StoreError> {
+    /// What `object_store` calls an object.
+    pub(crate) fn path(&self, key: &Key) -> Result<Path, StoreError> {
         // Not `Path::from`, which would encode it.
         Path::parse(self.place.name(key)).map_err(|_| StoreError::Failed("no such key is possible here".to_owned()))
     }

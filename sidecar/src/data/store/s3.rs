@@ -7,12 +7,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::multipart::{MultipartStore as _, PartId};
 use taskgate_core::time::UnixTime;
 
 use crate::clock::SharedClock;
 use crate::data::path::{Key, Segments};
 use crate::data::store::credential::{Configured, CredentialSource, Platform, S3Credential};
 use crate::data::store::endpoint::Endpoint;
+use crate::data::store::multipart::{MAX_PARTS, Multipart, PartTerms, UploadId};
 use crate::data::store::object::{Objects, Permissions, client_options, failure, retries};
 use crate::data::store::place::Place;
 use crate::data::store::sign::stamp::Span;
@@ -62,6 +64,7 @@ pub struct S3Key {
 #[derive(Debug)]
 pub struct S3Store {
     objects: Objects,
+    service: Arc<AmazonS3>,
     public: Endpoint,
     /// What the path of an object starts with: `/`, or `/bucket/`.
     root: String,
@@ -86,7 +89,8 @@ impl S3Store {
         let bucket = &settings.bucket;
         let place = Place::new(format!("s3://{bucket}/"), vec![format!("s3a://{bucket}/")], settings.prefix.clone());
         Ok(Self {
-            objects: Objects::new(store, place, PERMISSIONS),
+            objects: Objects::new(Arc::clone(&store) as _, place, PERMISSIONS),
+            service: store,
             public,
             root: if settings.virtual_hosted { "/".to_owned() } else { format!("/{bucket}/") },
             region: settings.region.clone(),
@@ -176,6 +180,53 @@ impl Store for S3Store {
 
     async fn sign_download(&self, key: &Key, terms: &DownloadTerms) -> Result<SignedRequest, StoreError> {
         self.sign("GET", key, terms.expires_in, &download::v4_parameters(terms), Vec::new(), &[]).await
+    }
+
+    fn multipart(&self) -> Option<&dyn Multipart> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Multipart for S3Store {
+    async fn begin(&self, key: &Key) -> Result<UploadId, StoreError> {
+        let upload = self.service.create_multipart(&self.objects.path(key)?).await;
+        upload.map(UploadId::new).map_err(|error| failure(&error, PERMISSIONS.write))
+    }
+
+    async fn sign_part(&self, key: &Key, upload: &UploadId, part: &PartTerms) -> Result<SignedRequest, StoreError> {
+        if !(1..=MAX_PARTS).contains(&part.number) {
+            return Err(StoreError::Unsupported("take a part with such a number"));
+        }
+        let terms = UploadTerms { content_md5: part.content_md5, ..UploadTerms::default() };
+        let (number, headers) = (part.number.to_string(), md5_headers(&terms, ""));
+        let parameters = [("partNumber", number.as_str()), ("uploadId", upload.as_str())];
+        let length = part.content_length.map(|length| ("Content-Length".to_owned(), length.to_string()));
+        self.sign("PUT", key, part.expires_in, &parameters, headers, length.as_slice()).await
+    }
+
+    async fn complete(&self, key: &Key, upload: &UploadId, etags: &[String]) -> Result<(), StoreError> {
+        if etags.is_empty() {
+            return Err(StoreError::Unsupported("complete an upload that has no parts"));
+        }
+        let parts = etags.iter().map(|etag| PartId { content_id: etag.clone() }).collect();
+        let path = self.objects.path(key)?;
+        let completed = self.service.complete_multipart(&path, &upload.as_str().to_owned(), parts).await;
+        completed.map_err(|error| multipart_failure(&error))?;
+        Ok(())
+    }
+
+    async fn abort(&self, key: &Key, upload: &UploadId) -> Result<(), StoreError> {
+        let path = self.objects.path(key)?;
+        let aborted = self.service.abort_multipart(&path, &upload.as_str().to_owned()).await;
+        aborted.map_err(|error| multipart_failure(&error))
+    }
+}
+
+fn multipart_failure(error: &object_store::Error) -> StoreError {
+    match error {
+        object_store::Error::NotFound { .. } => StoreError::Failed("there is no such upload".to_owned()),
+        error => failure(error, "s3:PutObject, and s3:AbortMultipartUpload,"),
     }
 }
 
