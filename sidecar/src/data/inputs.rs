@@ -6,9 +6,9 @@ use crate::data::audit::{self, ContentDigest, Grant};
 use crate::data::caller::Caller;
 use crate::data::catalog::{CatalogError, TaskName, TriggerName};
 use crate::data::error::DataError;
-use crate::data::path::{DomainName, InvalidPath, Key, ProjectName, Segments};
+use crate::data::path::{DomainName, InvalidPath, Key, MAX_SEGMENT, ProjectName, Segments};
 use crate::data::placement::NamedStore;
-use crate::data::service::{DataService, Right, names, single};
+use crate::data::service::{DataService, Right, names, short, single};
 use crate::data::settings::base_dir::BaseDir;
 use crate::data::store::{StoreError, WriteMode};
 use crate::digest::Digest;
@@ -106,6 +106,8 @@ impl DataService {
         let task = match task {
             TaskOf::Task(task) => task,
             TaskOf::Trigger(trigger) => {
+                short("trigger name", &trigger.name, MAX_SEGMENT)?;
+                short("task name", &trigger.task_name, MAX_SEGMENT)?;
                 self.admit(caller, &trigger.organization, &trigger.project, &trigger.domain, Right::Read).await?;
                 let found =
                     self.catalog.trigger(trigger).await.map_err(|error| unknown("failed to get trigger", &error))?;
@@ -114,6 +116,8 @@ impl DataService {
                 &started
             }
         };
+        short("task name", &task.name, MAX_SEGMENT)?;
+        short("task version", &task.version, MAX_SEGMENT)?;
         self.admit(caller, &task.organization, &task.project, &task.domain, Right::Read).await?;
         let found = self.catalog.ignored_inputs(task).await.map_err(|error| unknown("failed to get task", &error))?;
         let text = || format!("failed to get task: task {:?} version {:?} not found", task.name, task.version);

@@ -13,7 +13,7 @@ use crate::data::catalog::{Catalog, Project};
 use crate::data::error::DataError;
 use crate::data::logs::settings::LogSettings;
 use crate::data::logs::{LogReaders, NoLogReaders};
-use crate::data::path::{DomainName, ProjectName, Segments};
+use crate::data::path::{DomainName, MAX_NAME, ProjectName, Segments};
 use crate::data::placement::Placement;
 use crate::data::settings::DataSettings;
 
@@ -96,6 +96,8 @@ impl DataService {
         right: Right,
     ) -> Result<(), DataError> {
         let unknown = || DataError::NotFound(format!("project {project:?} not found", project = project.as_str()));
+        // Catalogs are asked with it, and keep what they were asked.
+        short("organization", organization, MAX_NAME)?;
         let found = self
             .catalog
             .project(organization, project)
@@ -124,6 +126,14 @@ pub(super) fn names(project: &str, domain: &str) -> Result<(ProjectName, DomainN
     let project = ProjectName::parse(project).map_err(|error| DataError::Invalid(format!("project: {error}")))?;
     let domain = DomainName::parse(domain).map_err(|error| DataError::Invalid(format!("domain: {error}")))?;
     Ok((project, domain))
+}
+
+/// Looks that a name is no longer than so many bytes.
+pub(super) fn short(name: &str, text: &str, most: usize) -> Result<(), DataError> {
+    if text.len() > most {
+        return Err(DataError::Invalid(format!("{name}: is longer than {most} bytes")));
+    }
+    Ok(())
 }
 
 /// Reads a part of a path; none where it is empty.

@@ -138,5 +138,7 @@ async fn ignored_inputs_are_the_tasks() {
     ] {
         assert_eq!(ignored("bob", of).await, Err(text.to_owned()));
     }
+    let long = ignored("bob", TaskOf::Task(task(&"t".repeat(256)))).await;
+    assert_eq!(long, Err("task name: is longer than 255 bytes".to_owned()));
     assert_eq!(ignored("eve", TaskOf::Task(task("t"))).await, Err("project \"p\" not found".to_owned()));
 }

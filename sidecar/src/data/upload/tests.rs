@@ -156,6 +156,8 @@ async fn what_makes_no_sense_is_told_in_flytes_words() {
         assert_eq!(refusal(ask).await, text);
     }
     assert!(refusal(UploadAsk { content_md5: vec![0; 65], ..ask() }).await.contains("content_md5 has 65 bytes"));
+    let long = UploadAsk { organization: "o".repeat(64), ..ask() };
+    assert_eq!(refusal(long).await, "organization: is longer than 63 bytes");
     assert!(refusal(UploadAsk { project: "gs://evil".into(), ..ask() }).await.contains("project"));
 }
 
