@@ -17,6 +17,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -167,9 +168,9 @@ impl LocalStore {
         written
     }
 
-    fn expires_at(&self, terms: std::time::Duration) -> UnixTime {
+    fn expires_at(&self, expires_in: Duration) -> UnixTime {
         // Signatures have whole seconds, and what the client is told is what holds.
-        let millis = self.addresses.clock.now().after(terms).as_millis();
+        let millis = self.addresses.clock.now().after(expires_in).as_millis();
         UnixTime::from_millis(millis - millis % 1000)
     }
 

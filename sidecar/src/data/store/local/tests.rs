@@ -1,6 +1,5 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::time::Duration;
 
 use taskgate_core::key::{KeyId, Secret};
 use tempfile::TempDir;
