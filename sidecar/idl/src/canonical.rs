@@ -31,6 +31,9 @@ include!(concat!(env!("OUT_DIR"), "/canonical.rs"));
 const INPUTS: usize = 0;
 /// Where unknown fields go: after all others.
 const LAST: u64 = u64::MAX;
+/// The ends of a group.
+const GROUP_START: u64 = 3;
+const GROUP_END: u64 = 4;
 
 /// Inputs in their one form.
 #[must_use]
@@ -100,29 +103,18 @@ pub(crate) struct Raw<'a> {
 }
 
 impl<'a> Raw<'a> {
-    /// Takes one field from the front; none where there is none in form. Groups, which no message here has, are
-    /// taken mark by mark, so that what is in them is taken for fields of the message around them.
+    /// Takes one field from the front; none where there is none in form. A group, which no message here has, is one
+    /// field with all that is in it.
     pub(crate) fn take(rest: &mut &'a [u8]) -> Option<Self> {
         let start = *rest;
-        let tag = varint(rest)?;
-        let (number, wire) = (tag >> 3, tag & 7);
-        let mut value: &[u8] = &[];
-        match wire {
-            0 => {
-                varint(rest)?;
+        let (number, wire, value) = piece(rest)?;
+        let mut open = usize::from(wire == GROUP_START);
+        while open > 0 {
+            match piece(rest)? {
+                (_, GROUP_START, _) => open = open.checked_add(1)?,
+                (_, GROUP_END, _) => open = open.checked_sub(1)?,
+                _ => {}
             }
-            1 => {
-                *rest = rest.get(8..)?;
-            }
-            2 => {
-                let length = usize::try_from(varint(rest)?).ok()?;
-                (value, *rest) = rest.split_at_checked(length)?;
-            }
-            5 => {
-                *rest = rest.get(4..)?;
-            }
-            3 | 4 => {}
-            _ => return None,
         }
         let whole = start.get(..start.len().checked_sub(rest.len())?)?;
         Some(Self { number, wire, value, whole })
@@ -135,6 +127,27 @@ impl<'a> Raw<'a> {
         bytes.extend_from_slice(value);
         bytes
     }
+}
+
+/// Number, way of writing, and bytes of what is in front: a field, or one end of a group.
+fn piece<'a>(rest: &mut &'a [u8]) -> Option<(u64, u64, &'a [u8])> {
+    let tag = varint(rest)?;
+    let (number, wire) = (tag >> 3, tag & 7);
+    let mut value: &[u8] = &[];
+    match wire {
+        0 => {
+            varint(rest)?;
+        }
+        1 => *rest = rest.get(8..)?,
+        2 => {
+            let length = usize::try_from(varint(rest)?).ok()?;
+            (value, *rest) = rest.split_at_checked(length)?;
+        }
+        5 => *rest = rest.get(4..)?,
+        GROUP_START | GROUP_END => {}
+        _ => return None,
+    }
+    Some((number, wire, value))
 }
 
 fn varint(rest: &mut &[u8]) -> Option<u64> {

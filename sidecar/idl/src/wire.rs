@@ -46,6 +46,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_in_a_group_is_no_field_of_the_message() {
+        // A group with another in it, which has a field 6; then field 6.
+        let message = Bytes::from_static(&[0x0b, 0x13, 0x32, 0x01, b'?', 0x14, 0x0c, 0x32, 0x01, b'a']);
+        assert_eq!(field(&message, 6).expect("a message"), Bytes::from_static(b"a"));
+        assert_eq!(field(&Bytes::from_static(&[0x0b, 0x32, 0x01, b'?']), 6), None, "it has no end");
+    }
+
+    #[test]
     fn what_is_no_message_has_no_fields() {
         assert_eq!(field(&Bytes::from_static(&[0x32, 0x05, b'a']), 6), None);
         assert_eq!(field(&Bytes::from_static(&[0xff]), 6), None);

@@ -114,7 +114,7 @@ impl DataProxyService for Flyte {
         let caller = self.caller(&context).await?;
         let ask = download::ask(request.to_owned_message()).map_err(refusal::refused)?;
         let download = self.service.download_link(&caller, ask).await.map_err(refusal::refused)?;
-        Response::ok(download::link(download))
+        Response::ok(download::link(&download))
     }
 
     async fn get_action_data(

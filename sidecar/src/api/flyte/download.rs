@@ -25,11 +25,11 @@ pub(super) fn ask(request: CreateDownloadLinkRequest) -> Result<DownloadAsk, Dat
         Some(Source::AppId(app)) => Some(DownloadSource::App(app.name)),
         Some(Source::TaskId(task)) => Some(DownloadSource::Task(names::task(*task)?)),
     };
-    Ok(DownloadAsk { artifact, source, expires_in: request.expires_in.into_option().map(upload::length) })
+    Ok(DownloadAsk { artifact, source, expires_in: request.expires_in.as_option().map(upload::length) })
 }
 
 /// How it gets it.
-pub(super) fn link(download: Download) -> CreateDownloadLinkResponse {
+pub(super) fn link(download: &Download) -> CreateDownloadLinkResponse {
     let urls = PreSignedURLs {
         signed_url: download.requests.iter().map(|request| request.url.expose().to_owned()).collect(),
         expires_at: upload::time(download.expires_at).into(),

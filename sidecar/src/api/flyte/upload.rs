@@ -17,7 +17,7 @@ pub(super) fn ask(request: CreateUploadLocationRequest) -> UploadAsk {
         content_md5: request.content_md5,
         content_sha256: None,
         content_length: request.content_length,
-        expires_in: request.expires_in.into_option().map(length),
+        expires_in: request.expires_in.as_option().map(length),
         add_content_md5_metadata: request.add_content_md5_metadata,
     }
 }
@@ -34,7 +34,7 @@ pub(super) fn location(upload: Upload) -> CreateUploadLocationResponse {
 }
 
 /// A length of time, as it was sent.
-pub(super) fn length(duration: Duration) -> SignedDuration {
+pub(super) fn length(duration: &Duration) -> SignedDuration {
     SignedDuration { seconds: duration.seconds, nanos: duration.nanos }
 }
 
