@@ -9,3 +9,11 @@ mod http_operation;
 mod operations;
 mod store;
 mod worker;
+
+use taskgate::tasks::store::Claimant;
+
+/// A worker that does the operations of these tests.
+fn claimant(name: &str) -> Claimant {
+    let operations = ["copy", "factor", "noop", "play"].map(str::to_owned).to_vec();
+    Claimant { name: name.to_owned(), operations }
+}

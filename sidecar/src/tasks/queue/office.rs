@@ -13,7 +13,9 @@ use crate::tasks::audit::{self, Transition};
 use crate::tasks::queue::{Ending, Held, Queue, QueueError, Taken};
 use crate::tasks::row::{Failure, Task, TaskId};
 use crate::tasks::seal::{OpenError, Vault};
-use crate::tasks::store::{Claim, Claimed, Claims, Hold, Limits, NewWork, Outcome, Renewal, Renewed, Settled, Store};
+use crate::tasks::store::{
+    Claim, Claimant, Claimed, Claims, Hold, Limits, NewWork, Outcome, Renewal, Renewed, Settled, Store,
+};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::tasks::OperationLabels;
 
@@ -127,9 +129,9 @@ impl Office {
 
 #[async_trait]
 impl Queue for Office {
-    async fn claim(&self, worker: &str, most: u32, lease: Duration) -> Result<Vec<Taken>, QueueError> {
+    async fn claim(&self, claimant: &Claimant, most: u32, lease: Duration) -> Result<Vec<Taken>, QueueError> {
         let now = self.clock.now();
-        let claim = Claim { worker: worker.to_owned(), max: most, lease_until: now.after(lease) };
+        let claim = Claim { claimant: claimant.clone(), max: most, lease_until: now.after(lease) };
         let claims = self.store.claim(&claim, &self.limits, now).await?;
         self.record(&claims).await;
         let mut taken = Vec::with_capacity(claims.tasks.len());

@@ -18,7 +18,7 @@ use crate::tasks::queue::wire::{
     RenewMessage, SETTLE_PATH, SettleMessage, WireRenewed, WireSettled, WireTaken, millis,
 };
 use crate::tasks::queue::{Ending, Held, Queue, QueueError, Taken};
-use crate::tasks::store::{Hold, Renewed, Settled};
+use crate::tasks::store::{Claimant, Hold, Renewed, Settled};
 use crate::ytsaurus::client::retry;
 
 /// How long an exchange may take: well below a lease.
@@ -73,8 +73,9 @@ impl RemoteQueue {
 
 #[async_trait]
 impl Queue for RemoteQueue {
-    async fn claim(&self, worker: &str, most: u32, lease: Duration) -> Result<Vec<Taken>, QueueError> {
-        let message = ClaimMessage { worker: worker.to_owned(), most, lease_ms: millis(lease) };
+    async fn claim(&self, claimant: &Claimant, most: u32, lease: Duration) -> Result<Vec<Taken>, QueueError> {
+        let Claimant { name, operations } = claimant.clone();
+        let message = ClaimMessage { worker: name, operations, most, lease_ms: millis(lease) };
         let taken: Vec<WireTaken> = self.ask(CLAIM_PATH, &message).await?;
         let read = |wire: WireTaken| wire.try_into().map_err(|error| QueueError::Refused(format!("{error}")));
         taken.into_iter().map(read).collect()

@@ -43,6 +43,8 @@ pub struct InvalidMessage(&'static str);
 pub struct ClaimMessage {
     /// Who asks.
     pub worker: String,
+    /// The operations that they do.
+    pub operations: Vec<String>,
     /// How many at most.
     pub most: u32,
     /// For how long, in milliseconds.

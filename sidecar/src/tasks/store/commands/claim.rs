@@ -107,6 +107,7 @@ impl Take {
         }
         let cap = u64::from(self.limits.running_per_user);
         let mut owners = self.owners(transaction).await?;
+        let operations = columns::to_json(&self.claim.claimant.operations)?;
         let mut queues: BTreeMap<String, VecDeque<Due>> = BTreeMap::new();
         while let Some(Reverse(mut next)) = owners.pop() {
             let left = room.saturating_sub(u64::try_from(picked.len()).unwrap_or(u64::MAX));
@@ -120,7 +121,7 @@ impl Take {
                 std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
                 std::collections::btree_map::Entry::Vacant(entry) => {
                     let most = left.min(cap.saturating_sub(next.running));
-                    entry.insert(self.due(transaction, &next.owner, most).await?)
+                    entry.insert(self.due(transaction, &next.owner, most, &operations).await?)
                 }
             };
             let Some(due) = queue.pop_front() else { continue };
@@ -150,8 +151,14 @@ impl Take {
         Ok(owners)
     }
 
-    async fn due(&self, transaction: &mut Transaction, owner: &str, most: u64) -> Result<VecDeque<Due>, StoreError> {
-        let values = [Value::from(owner), Value::from(self.now), Value::from(most)];
+    async fn due(
+        &self,
+        transaction: &mut Transaction,
+        owner: &str,
+        most: u64,
+        operations: &str,
+    ) -> Result<VecDeque<Due>, StoreError> {
+        let values = [Value::from(owner), Value::from(self.now), Value::from(most), Value::from(operations)];
         let rows = transaction.rows(&DUE, &values).await?;
         rows.iter()
             .map(|row| Ok(Due { id: columns::id(row, 0)?, not_before: row.number(1)?, deadline: row.maybe_number(2)? }))
@@ -163,7 +170,7 @@ impl Take {
         let values = [
             Value::from(columns::to_json(&picked)?),
             Value::from(self.now),
-            Value::from(self.claim.worker.as_str()),
+            Value::from(self.claim.claimant.name.as_str()),
             Value::from(self.claim.lease_until),
         ];
         let rows = transaction.rows(&CLAIM, &values).await?;

@@ -18,6 +18,7 @@ use taskgate_core::time::UnixTime;
 use tokio_util::sync::CancellationToken;
 
 use crate::kit::Sidecar;
+use crate::tasks::claimant;
 use crate::tasks::worker::stage::quick;
 
 pub(super) const TASKS: &str = "keys: [{id: k1, secret: AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=}]\n\
@@ -89,7 +90,7 @@ async fn what_is_said_over_the_wire_arrives() {
     let sidecar = Sidecar::start(TASKS).await;
     let remote = queue(&sidecar, None);
     let id = submit(&sidecar, 2, json!({})).await;
-    let taken = remote.claim("elsewhere", 5, Duration::from_secs(30)).await.expect("an answer").remove(0);
+    let taken = remote.claim(&claimant("elsewhere"), 5, Duration::from_secs(30)).await.expect("an answer").remove(0);
     assert_eq!((taken.task.id, taken.task.epoch, taken.task.attempts), (id, 1, 1));
     assert_eq!(taken.credential.expose(), "Bearer one");
     let (hold, progress) = (taken.held().hold, Progress { done: 3, total: None, ..Progress::default() });
@@ -97,7 +98,7 @@ async fn what_is_said_over_the_wire_arrives() {
     assert_eq!(remote.checkpoint(hold, b"[1]".to_vec(), progress).await, Ok(Renewed::Held));
     let ran = Duration::from_secs(1);
     assert_eq!(remote.settle(&taken.held(), &Ending::Released, ran).await, Ok(Settled::Done(Status::Queued)));
-    let again = remote.claim("elsewhere", 5, Duration::from_secs(30)).await.expect("an answer").remove(0);
+    let again = remote.claim(&claimant("elsewhere"), 5, Duration::from_secs(30)).await.expect("an answer").remove(0);
     assert_eq!((again.checkpoint.as_deref(), again.task.progress.done), (Some(b"[1]".as_slice()), 3));
     assert_eq!(remote.settle(&taken.held(), &Ending::Complete(json!(1)), ran).await, Ok(Settled::Fenced));
     let store = sidecar.running.app.desk.as_ref().expect("tasks").store();
@@ -114,10 +115,10 @@ async fn tasks_need_the_internal_secret() {
     let sidecar = Sidecar::start_in(directory, &config).await;
     submit(&sidecar, 3, json!({})).await;
     for secret in [None, Some("wrong")] {
-        let refused = queue(&sidecar, secret).claim("elsewhere", 1, Duration::from_secs(30)).await;
+        let refused = queue(&sidecar, secret).claim(&claimant("elsewhere"), 1, Duration::from_secs(30)).await;
         assert!(refused.is_err_and(|error| !error.is_passing()));
     }
-    let taken = queue(&sidecar, Some("hush")).claim("elsewhere", 1, Duration::from_secs(30)).await;
+    let taken = queue(&sidecar, Some("hush")).claim(&claimant("elsewhere"), 1, Duration::from_secs(30)).await;
     assert_eq!(taken.expect("an answer").len(), 1);
     sidecar.end().await;
 }

@@ -21,7 +21,7 @@ use taskgate::tasks::queue::{Ending, Held, Office, Queue, QueueError, Taken};
 use taskgate::tasks::request::Request;
 use taskgate::tasks::row::{Owner, Task, TaskId};
 use taskgate::tasks::seal::Vault;
-use taskgate::tasks::store::{self, Hold, Limits, NewTask, Renewed, Settled, Store, Submitted};
+use taskgate::tasks::store::{self, Claimant, Hold, Limits, NewTask, Renewed, Settled, Store, Submitted};
 use taskgate::tasks::work::Work;
 use taskgate::tasks::worker::{Means, Worker, WorkerSettings};
 use taskgate::telemetry::metrics::Metrics;
@@ -311,9 +311,9 @@ impl Line {
 
 #[async_trait]
 impl Queue for Line {
-    async fn claim(&self, worker: &str, most: u32, lease: Duration) -> Result<Vec<Taken>, QueueError> {
+    async fn claim(&self, claimant: &Claimant, most: u32, lease: Duration) -> Result<Vec<Taken>, QueueError> {
         self.open()?;
-        self.queue.claim(worker, most, lease).await
+        self.queue.claim(claimant, most, lease).await
     }
 
     async fn news(&self, most: Duration) {
