@@ -27,8 +27,8 @@ use crate::hsds::client::settings::HsdsSettings;
 use crate::hsds::domain::DomainName;
 use crate::hsds::json;
 use crate::http::HttpError;
+use crate::retry;
 use crate::secret::SecretText;
-use crate::ytsaurus::client::retry;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -27,12 +27,12 @@ pub use stop::{Stop, StopReason};
 
 use crate::hsds::client::Session;
 use crate::hsds::domain::DomainName;
+use crate::retry;
 use crate::secret::SecretText;
 use crate::tasks::operation::WorkError;
 use crate::tasks::request::Request;
 use crate::tasks::row::Task;
 use crate::tasks::store::Renewed;
-use crate::ytsaurus::client::retry;
 
 /// The largest checkpoint, in bytes.
 pub const MAX_CHECKPOINT: usize = 16 << 20;

@@ -23,12 +23,12 @@ pub use settings::WorkerSettings;
 
 use crate::hsds::client::Hsds;
 use crate::lifecycle::Tasks;
+use crate::retry;
 use crate::tasks::operations::Operations;
 use crate::tasks::queue::{Queue, Taken};
 use crate::tasks::store::{Claimant, Hold};
 use crate::tasks::work::{Budget, StopReason};
 use crate::tasks::worker::reins::Reins;
-use crate::ytsaurus::client::retry;
 
 /// A worker.
 pub struct Worker {

@@ -23,11 +23,11 @@ use url::Url;
 pub use settings::HttpOperationSettings;
 
 use crate::http::{self, Answer, HttpError};
+use crate::retry;
 use crate::tasks::operation::{Description, Operation, Preview, Rejection, WorkError};
 use crate::tasks::operations::assignment::Assignment;
 use crate::tasks::operations::http::answer::{Direct, Job, Report};
 use crate::tasks::work::{StopReason, Work};
-use crate::ytsaurus::client::retry;
 
 /// The wait before the first question how far it is; each later one is half as long again.
 const FIRST_WAIT: Duration = Duration::from_millis(200);

@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::api::guard::SECRET_HEADER;
 use crate::http::{HttpError, client, explain};
+use crate::retry;
 use crate::secret::SecretText;
 use crate::tasks::queue::wire::{
     CHECK_PATH, CHECKPOINT_PATH, CLAIM_PATH, CheckpointMessage, ClaimMessage, NEWS_PATH, NewsMessage, RENEW_PATH,
@@ -19,7 +20,6 @@ use crate::tasks::queue::wire::{
 };
 use crate::tasks::queue::{Ending, Held, Queue, QueueError, Taken};
 use crate::tasks::store::{Claimant, Hold, Renewed, Settled};
-use crate::ytsaurus::client::retry;
 
 /// How long an exchange may take: well below a lease.
 const TIMEOUT: Duration = Duration::from_secs(8);

@@ -10,6 +10,7 @@ use serde_json::Value;
 use taskgate_core::task::Progress;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use crate::retry;
 use crate::tasks::operation::{Operation, WorkError};
 use crate::tasks::queue::{Ending, Queue, QueueError, Taken};
 use crate::tasks::row::Failure;
@@ -18,7 +19,6 @@ use crate::tasks::work::{Keep, Setup, StopReason, Work};
 use crate::tasks::worker::access::Access;
 use crate::tasks::worker::reins::Reins;
 use crate::tasks::worker::{Worker, WorkerSettings};
-use crate::ytsaurus::client::retry;
 
 /// The largest result, in bytes: it stands in the row.
 const MAX_RESULT: usize = 1 << 20;
