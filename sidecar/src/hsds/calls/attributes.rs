@@ -6,7 +6,7 @@ use bytes::Bytes;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use crate::hsds::calls::{list, part, text};
+use crate::hsds::calls::{ListOrder, list, part, text};
 use crate::hsds::client::Session;
 use crate::hsds::client::error::HsdsError;
 use crate::hsds::dataspace::Dataspace;
@@ -39,8 +39,7 @@ pub enum AttributeValue {
 }
 
 impl Session {
-    /// The attributes of an object in the order of their names, at most `limit`, after the one named
-    /// `after`.
+    /// The attributes of an object in that order, at most `limit`, after the one named `after`.
     ///
     /// # Errors
     /// [`HsdsError::NotFound`] also if there is no attribute `after`; others.
@@ -48,12 +47,17 @@ impl Session {
         &self,
         domain: &DomainName,
         object: ObjectId,
+        order: ListOrder,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Attribute>, HsdsError> {
         let path = [object.collection().as_str(), &object.to_string(), "attributes"];
         let mut call = self.call(Method::GET, &path, domain);
-        call = call.query("IncludeData", 1).query("encoding", "base64").query("Limit", limit);
+        call = call
+            .query("IncludeData", 1)
+            .query("encoding", "base64")
+            .query("Limit", limit)
+            .flag("CreateOrder", order == ListOrder::Creation);
         if let Some(after) = after {
             call = call.query("Marker", after);
         }

@@ -1,6 +1,7 @@
 //! Who may do what: refusals, rights, and the probes that ask without doing.
 
 use serde_json::json;
+use taskgate::hsds::calls::ListOrder;
 use taskgate::hsds::calls::acls::Rights;
 use taskgate::hsds::client::error::HsdsError;
 use taskgate::hsds::dataspace::Dataspace;
@@ -49,7 +50,7 @@ async fn probes_say_what_a_user_may_and_change_nothing() {
     let after = server.ask(HsdsUser::Admin, reqwest::Method::GET, &about(&domain, x), None).await.expect("JSON");
     assert_eq!(after, before);
     assert_eq!(one.read_values(&domain, x, None, Some(8)).await, Ok(values));
-    assert_eq!(one.links(&domain, root, None, 9).await.map(|links| links.len()), Ok(1));
+    assert_eq!(one.links(&domain, root, ListOrder::Names, None, 9).await.map(|links| links.len()), Ok(1));
 
     // What is not there is no "may not".
     let other = ObjectId::derived(x.collection(), root, &[b"other"]);
