@@ -82,7 +82,7 @@ fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
     if essence.eq_ignore_ascii_case("application/json") {
         Ok(())
     } else {
-        Err(unsupported("the body must be `application/json`"))
+        Err(unsupported("the body must be `application/json`; with curl: `--json`"))
     }
 }
 
