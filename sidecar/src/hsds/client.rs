@@ -10,10 +10,10 @@ pub mod settings;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
@@ -82,6 +82,8 @@ enum Body {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) bytes: Bytes,
+    /// When, by the server's clock, in seconds of UNIX time; none where it does not say.
+    pub(crate) date: Option<u64>,
 }
 
 // === impl Hsds ===
@@ -178,8 +180,13 @@ impl Session {
 
     /// Asks, and gives the value that is answered.
     pub(crate) async fn json(&self, call: Call) -> Result<Value, HsdsError> {
+        self.dated_json(call).await.map(|(value, _)| value)
+    }
+
+    /// The same, with when that was by the server's clock, in seconds of UNIX time, where it says so.
+    pub(crate) async fn dated_json(&self, call: Call) -> Result<(Value, Option<u64>), HsdsError> {
         let answer = self.ask(call).await?;
-        json::read(&answer.bytes).map_err(HsdsError::malformed)
+        Ok((json::read(&answer.bytes).map_err(HsdsError::malformed)?, answer.date))
     }
 
     /// Asks until there is an answer, or none that would be another the next time.
@@ -280,12 +287,19 @@ fn is_worth(call: &Call, error: &HsdsError, attempt: u32) -> bool {
     }
 }
 
+/// What time it is for whom answers, in seconds of UNIX time.
+fn date(headers: &HeaderMap) -> Option<u64> {
+    let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+    date.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
+}
+
 /// Sends a request and reads the whole answer.
 async fn exchange(request: reqwest::RequestBuilder, limit: usize) -> Result<Answer, HsdsError> {
     let failed = |error: &reqwest::Error| HsdsError::Exchange(crate::http::explain(error));
     let mut response = request.send().await.map_err(|error| failed(&error))?;
     let status = response.status();
     let length = response.content_length();
+    let date = date(response.headers());
     if status.is_success() && length.is_some_and(|length| usize::try_from(length).map_or(true, |bytes| bytes > limit)) {
         return Err(HsdsError::TooLarge);
     }
@@ -301,5 +315,9 @@ async fn exchange(request: reqwest::RequestBuilder, limit: usize) -> Result<Answ
     if length.is_some_and(|length| usize::try_from(length) != Ok(bytes.len())) {
         return Err(HsdsError::Exchange("the answer ended early".to_owned()));
     }
-    if status.is_success() { Ok(Answer { status, bytes: bytes.into() }) } else { Err(HsdsError::of(status, &bytes)) }
+    if status.is_success() {
+        Ok(Answer { status, bytes: bytes.into(), date })
+    } else {
+        Err(HsdsError::of(status, &bytes))
+    }
 }

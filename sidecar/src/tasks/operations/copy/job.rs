@@ -150,7 +150,7 @@ impl Job<'_> {
 
     /// Makes sure that the server did not start again since the attempt began: what was flushed is all there.
     pub(super) async fn confirm(&self) -> Result<(), WorkError> {
-        if self.session.incarnation().await?.is_same(&self.incarnation) {
+        if self.incarnation.goes_on_in(&self.session.incarnation().await?) {
             return Ok(());
         }
         Err(WorkError::Transient("the server started again while it was written to".to_owned()))
