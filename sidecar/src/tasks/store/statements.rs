@@ -189,6 +189,12 @@ pub(super) const PAUSE: Sql = sql![
     "version = version + 1 WHERE id = $1 AND epoch = $2 AND status = 'in progress' RETURNING status"
 ];
 
+pub(super) const POSTPONE: Sql = sql![
+    "UPDATE task SET status = 'queued', attempts = attempts - 1, failure = $3, not_before = $4, "
+    "finished = CASE WHEN deleted IS NULL THEN NULL ELSE $5 END, lease_until = NULL, updated = $5, "
+    "version = version + 1 WHERE id = $1 AND epoch = $2 AND status = 'in progress' RETURNING status"
+];
+
 pub(super) const RELEASE: Sql = sql![
     "UPDATE task SET status = 'queued', attempts = attempts - 1, "
     "checkpoint = CASE WHEN deleted IS NULL THEN coalesce($3, checkpoint) END, "

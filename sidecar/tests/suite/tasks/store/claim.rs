@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use taskgate::tasks::request::{Location, MAX_TEXT, ObjectName};
 use taskgate::tasks::row::TaskId;
-use taskgate::tasks::store::{Claim, Claimant, Claims, Limits, Outcome, Renewal, Renewed, Settled};
+use taskgate::tasks::store::{Claim, Claimant, Claims, Limits, Outcome, Renewal, Renewed, Retention, Settled};
 use taskgate_core::task::Status;
 
 use crate::tasks::claimant;
@@ -19,6 +20,7 @@ on_both!(
     who_lost_every_worker_is_given_up,
     a_deadline_ends_what_waits,
     operations_are_left_to_who_does_them,
+    a_row_that_can_not_be_read_costs_itself_alone,
     a_retry_waits_its_time,
 );
 
@@ -134,6 +136,25 @@ async fn operations_are_left_to_who_does_them(stage: Stage) {
         taken.iter().map(|claimed| (claimed.hold.id, claimed.task.attempts)).collect::<Vec<_>>(),
         [(task.id, 1)]
     );
+}
+
+async fn a_row_that_can_not_be_read_costs_itself_alone(stage: Stage) {
+    let bad = async |number| {
+        let mut bad = stage.task("mallory", number);
+        let object = ObjectName::Path("/y".repeat(MAX_TEXT));
+        bad.request.des = vec![Location { domain: "/x".to_owned(), bucket: None, object, select: None }];
+        bad.deadline = (number == 2).then_some(at(5));
+        bad
+    };
+    for number in [1, 2] {
+        assert!(stage.store.submit(bad(number).await, &ROOM, at(0)).await.is_ok());
+    }
+    let good = stage.any("alice", at(1)).await;
+    let claims = stage.claims(10, &ROOM, at(10)).await;
+    assert_eq!(claims.tasks.iter().map(|claimed| claimed.hold.id).collect::<Vec<TaskId>>(), [good.id]);
+    assert_eq!(stage.claims(10, &ROOM, at(11)).await, Claims::default(), "they are over");
+    let retention = Retention { finished: Duration::from_secs(10), tombstones: Duration::from_secs(10) };
+    assert_eq!(stage.store.sweep(retention, at(20)).await.expect("swept").finished, 2);
 }
 
 async fn a_retry_waits_its_time(stage: Stage) {
