@@ -85,6 +85,13 @@ pub enum Ending {
     },
     /// Its credential ended.
     Paused(Failure),
+    /// It was not begun, for what has nothing to do with it; this was no attempt.
+    Postponed {
+        /// How long to wait at least.
+        pause: Duration,
+        /// What is in its way.
+        failure: Failure,
+    },
     /// Its worker gives it back, which was no attempt.
     Released,
 }
@@ -132,6 +139,7 @@ impl Ending {
             Self::Failed(_) => "failed",
             Self::Retry { .. } => "retry",
             Self::Paused(_) => "paused",
+            Self::Postponed { .. } => "postponed",
             Self::Released => "released",
         }
     }
