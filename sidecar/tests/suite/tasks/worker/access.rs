@@ -14,11 +14,16 @@ use taskgate_core::task::Status;
 use crate::kit::serve;
 use crate::tasks::worker::stage::{Play, Seen, Stage, quick, server};
 
+const ROOT: &str = "g-11111111-11111111-0000-000000-000000";
+const LINKED_ROOT: &str = "g-22222222-22222222-0000-000000-000000";
+
 /// What is played, and what was asked of it.
 #[derive(Debug, Default)]
 struct Server {
     /// The status of a domain.
     status: AtomicU16,
+    /// The status of the domain that the source is in, through a link.
+    linked: AtomicU16,
     domains: AtomicU32,
     flushes: AtomicU32,
     /// Who asked.
@@ -28,17 +33,38 @@ struct Server {
 async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response {
     let credential = request.headers().get("authorization").map(|value| value.to_str().expect("text").to_owned());
     server.credentials.lock().expect("a lock").extend(credential);
+    // Other requests of these methods ask what may be done: they have nothing in them.
+    let is_probe = request.uri().path() != "/";
+    if is_probe && matches!(*request.method(), Method::PUT | Method::POST) {
+        return StatusCode::NO_CONTENT.into_response();
+    }
     if request.method() == Method::PUT {
         server.flushes.fetch_add(1, Ordering::SeqCst);
         return StatusCode::NO_CONTENT.into_response();
     }
-    server.domains.fetch_add(1, Ordering::SeqCst);
-    let status = StatusCode::from_u16(server.status.load(Ordering::SeqCst)).expect("a status");
-    (status, r#"{"owner": "alice", "class": "domain"}"#).into_response()
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    if request.method() == Method::POST {
+        // `/x` is a link into another domain.
+        let body = axum::body::to_bytes(request.into_body(), 9_999).await.expect("a body");
+        let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        let path = body["h5paths"][0].as_str().expect("a path").to_owned();
+        let (root, domain) = if path == "/x" { (LINKED_ROOT, "/home/bob/c.h5") } else { (ROOT, "/home/alice/b.h5") };
+        let object = json!({"id": root, "root": root, "domain": domain, "class": "group"});
+        return axum::Json(json!({"h5paths": {path: object}})).into_response();
+    }
+    let is_linked = query.contains("bob");
+    let status = if is_linked { &server.linked } else { &server.status };
+    if !is_linked {
+        server.domains.fetch_add(1, Ordering::SeqCst);
+    }
+    let status = StatusCode::from_u16(status.load(Ordering::SeqCst)).expect("a status");
+    let root = if is_linked { LINKED_ROOT } else { ROOT };
+    (status, json!({"owner": "alice", "class": "domain", "root": root}).to_string()).into_response()
 }
 
 async fn play() -> (Arc<Server>, String) {
-    let server = Arc::new(Server { status: AtomicU16::new(200), ..Server::default() });
+    let (status, linked) = (AtomicU16::new(200), AtomicU16::new(200));
+    let server = Arc::new(Server { status, linked, ..Server::default() });
     let router = Router::new().fallback(answer).with_state(Arc::clone(&server));
     (server, serve(router).await)
 }
@@ -50,7 +76,8 @@ fn locations() -> serde_json::Value {
     })
 }
 
-async fn revoked(status: u16) -> taskgate::tasks::row::Task {
+/// How a task ends whose domain, or the one that a link leads to, answers otherwise from some moment on.
+async fn revoked(status: u16, is_linked: bool) -> taskgate::tasks::row::Task {
     let stage = Stage::new().await;
     let (played, url) = play().await;
     let seen = Arc::new(Seen::default());
@@ -60,7 +87,7 @@ async fn revoked(status: u16) -> taskgate::tasks::row::Task {
     let id = stage.submit(stage.task("alice", locations())).await;
     seen.wait(1).await;
     assert_eq!(played.domains.load(Ordering::SeqCst), 2, "both domains were asked for when it was claimed");
-    played.status.store(status, Ordering::SeqCst);
+    if is_linked { &played.linked } else { &played.status }.store(status, Ordering::SeqCst);
     seen.wait(0).await;
     let task = stage.until(id, if status == 401 { Status::Paused } else { Status::Failed }).await;
     assert!(played.credentials.lock().expect("a lock").iter().all(|credential| credential == "Bearer one"));
@@ -70,14 +97,21 @@ async fn revoked(status: u16) -> taskgate::tasks::row::Task {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn access_that_is_taken_away_ends_the_task() {
-    let failure = revoked(403).await.failure.expect("a failure");
+    let failure = revoked(403, false).await.failure.expect("a failure");
     assert_eq!((failure.code.as_str(), failure.is_final), ("forbidden", true));
     assert!(failure.detail.contains("/home/alice/a.h5"), "{}", failure.detail);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn access_to_what_a_link_leads_to_that_is_taken_away_ends_the_task() {
+    let failure = revoked(403, true).await.failure.expect("a failure");
+    assert_eq!((failure.code.as_str(), failure.is_final), ("forbidden", true));
+    assert!(failure.detail.contains("may not read `src[0]`"), "{}", failure.detail);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_credential_that_ends_pauses_the_task() {
-    assert_eq!(revoked(401).await.failure.expect("a failure").code, "credential-ended");
+    assert_eq!(revoked(401, false).await.failure.expect("a failure").code, "credential-ended");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
