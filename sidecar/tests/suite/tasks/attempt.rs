@@ -69,10 +69,22 @@ impl Attempt {
 
     /// Makes the attempt.
     pub(super) async fn run(&self, operation: &dyn Operation) -> Result<Value, WorkError> {
+        let mut work = self.work();
+        let outcome = tokio::time::timeout(PATIENCE, operation.run(&mut work)).await.expect("ends in time");
+        *self.kept.progress.lock().expect("a lock") = work.progress();
+        outcome
+    }
+
+    /// Gives the task up before the attempt is begun.
+    pub(super) async fn abandon(&self, operation: &dyn Operation) {
+        tokio::time::timeout(PATIENCE, operation.abandon(&self.work())).await.expect("ends in time");
+    }
+
+    fn work(&self) -> Work {
         // Nobody is asked there: there are no locations.
         let server = Hsds::new(HsdsSettings::new("http://127.0.0.1:1/hsds".parse().expect("a URL"))).expect("a client");
         let credential = SecretText::from(CREDENTIAL.to_owned());
-        let mut work = Work::new(Setup {
+        Work::new(Setup {
             task: self.task.clone(),
             checkpoint: self.checkpoint.as_ref().map(|value| value.to_string().into_bytes()),
             session: Some(server.with(&credential).expect("a session")),
@@ -81,10 +93,7 @@ impl Attempt {
             keep: Arc::clone(&self.kept) as Arc<dyn Keep>,
             budget: Budget::new(1 << 20),
             stop: self.stop.clone(),
-        });
-        let outcome = tokio::time::timeout(PATIENCE, operation.run(&mut work)).await.expect("ends in time");
-        *self.kept.progress.lock().expect("a lock") = work.progress();
-        outcome
+        })
     }
 
     /// The checkpoints that were kept.
