@@ -24,6 +24,8 @@ struct Server {
     status: AtomicU16,
     /// The status of the domain that the source is in, through a link.
     linked: AtomicU16,
+    /// The status of questions for the right to write.
+    written: AtomicU16,
     domains: AtomicU32,
     flushes: AtomicU32,
     /// Who asked.
@@ -36,7 +38,7 @@ async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response
     // Other requests of these methods ask what may be done: they have nothing in them.
     let is_probe = request.uri().path() != "/";
     if is_probe && matches!(*request.method(), Method::PUT | Method::POST) {
-        return StatusCode::NO_CONTENT.into_response();
+        return StatusCode::from_u16(server.written.load(Ordering::SeqCst)).expect("a status").into_response();
     }
     if request.method() == Method::PUT {
         server.flushes.fetch_add(1, Ordering::SeqCst);
@@ -63,8 +65,8 @@ async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response
 }
 
 async fn play() -> (Arc<Server>, String) {
-    let (status, linked) = (AtomicU16::new(200), AtomicU16::new(200));
-    let server = Arc::new(Server { status, linked, ..Server::default() });
+    let [status, linked, written] = [200, 200, 204].map(AtomicU16::new);
+    let server = Arc::new(Server { status, linked, written, ..Server::default() });
     let router = Router::new().fallback(answer).with_state(Arc::clone(&server));
     (server, serve(router).await)
 }
@@ -76,8 +78,8 @@ fn locations() -> serde_json::Value {
     })
 }
 
-/// How a task ends whose domain, or the one that a link leads to, answers otherwise from some moment on.
-async fn revoked(status: u16, is_linked: bool) -> taskgate::tasks::row::Task {
+/// How a task ends for which some requests are answered otherwise from some moment on.
+async fn revoked(status: u16, of: fn(&Server) -> &AtomicU16) -> taskgate::tasks::row::Task {
     let stage = Stage::new().await;
     let (played, url) = play().await;
     let seen = Arc::new(Seen::default());
@@ -87,7 +89,7 @@ async fn revoked(status: u16, is_linked: bool) -> taskgate::tasks::row::Task {
     let id = stage.submit(stage.task("alice", locations())).await;
     seen.wait(1).await;
     assert_eq!(played.domains.load(Ordering::SeqCst), 2, "both domains were asked for when it was claimed");
-    if is_linked { &played.linked } else { &played.status }.store(status, Ordering::SeqCst);
+    of(&played).store(status, Ordering::SeqCst);
     seen.wait(0).await;
     let task = stage.until(id, if status == 401 { Status::Paused } else { Status::Failed }).await;
     assert!(played.credentials.lock().expect("a lock").iter().all(|credential| credential == "Bearer one"));
@@ -97,21 +99,28 @@ async fn revoked(status: u16, is_linked: bool) -> taskgate::tasks::row::Task {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn access_that_is_taken_away_ends_the_task() {
-    let failure = revoked(403, false).await.failure.expect("a failure");
+    let failure = revoked(403, |server| &server.status).await.failure.expect("a failure");
     assert_eq!((failure.code.as_str(), failure.is_final), ("forbidden", true));
     assert!(failure.detail.contains("/home/alice/a.h5"), "{}", failure.detail);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn access_to_what_a_link_leads_to_that_is_taken_away_ends_the_task() {
-    let failure = revoked(403, true).await.failure.expect("a failure");
+    let failure = revoked(403, |server| &server.linked).await.failure.expect("a failure");
     assert_eq!((failure.code.as_str(), failure.is_final), ("forbidden", true));
     assert!(failure.detail.contains("may not read `src[0]`"), "{}", failure.detail);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_right_to_write_that_is_taken_away_ends_the_task() {
+    let failure = revoked(403, |server| &server.written).await.failure.expect("a failure");
+    assert_eq!((failure.code.as_str(), failure.is_final), ("forbidden", true));
+    assert!(failure.detail.contains("may not update `des[0]`"), "{}", failure.detail);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_credential_that_ends_pauses_the_task() {
-    assert_eq!(revoked(401, false).await.failure.expect("a failure").code, "credential-ended");
+    assert_eq!(revoked(401, |server| &server.status).await.failure.expect("a failure").code, "credential-ended");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
