@@ -133,7 +133,12 @@ impl Stage {
         pace: Pace,
         memory: &Arc<Memory>,
     ) -> Result<Value, WorkError> {
-        attempt(self.session.clone(), request, pace, memory).await
+        attempt(self.session.clone(), request, pace, memory, Budget::new(16 << 20)).await
+    }
+
+    /// Runs an attempt with a budget that others have too.
+    pub(super) async fn attempt_with(&self, request: &Request, pace: Pace, budget: Budget) -> Result<Value, WorkError> {
+        attempt(self.session.clone(), request, pace, &Arc::default(), budget).await
     }
 
     /// Runs an attempt during which the server is killed and started again, after the first checkpoint.
@@ -152,7 +157,7 @@ impl Stage {
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            result = attempt(session, request, pace, memory) => result,
+            result = attempt(session, request, pace, memory, Budget::new(16 << 20)) => result,
             () = deaths => Err(WorkError::Stopped),
         }
     }
@@ -164,7 +169,13 @@ impl Stage {
     }
 }
 
-async fn attempt(session: Session, request: &Request, pace: Pace, memory: &Arc<Memory>) -> Result<Value, WorkError> {
+async fn attempt(
+    session: Session,
+    request: &Request,
+    pace: Pace,
+    memory: &Arc<Memory>,
+    budget: Budget,
+) -> Result<Value, WorkError> {
     let operations = Operations::of_datasets(pace);
     let operation = operations.named(&request.operation).expect("an operation");
     let mut work = Work::new(Setup {
@@ -174,7 +185,7 @@ async fn attempt(session: Session, request: &Request, pace: Pace, memory: &Arc<M
         session: Some(session),
         deadline: None,
         keep: Arc::<Memory>::clone(memory),
-        budget: Budget::new(16 << 20),
+        budget,
         stop: Stop::new(),
     });
     let result = operation.run(&mut work).await;
