@@ -103,6 +103,10 @@ async fn what_passes_is_asked_again() {
     let (session, asked) = scripted(vec![|| status(500)]).await;
     assert_eq!(session.domain(&domain).await, Err(HsdsError::Unavailable { status: 500 }));
     assert_eq!(asked.load(Ordering::SeqCst), 4);
+    // One that starts is away first, and then fails until all its nodes are there.
+    let away: fn() -> Response = || status(503);
+    let (session, _) = scripted(vec![away, away, away, away, || status(500), ok]).await;
+    assert_eq!(session.domain(&domain).await.map(|domain| domain.owner), Ok("alice".into()));
     let (session, asked) = scripted(vec![|| status(503)]).await;
     let patient = session.patient(Duration::from_millis(300));
     assert_eq!(patient.domain(&domain).await, Err(HsdsError::Unavailable { status: 503 }));
