@@ -199,10 +199,9 @@ impl Session {
                 Err(error) => error,
             };
             attempt += 1;
-            failures += u32::from(is_failure(&error));
             let wait = retry::wait(attempt);
             let is_in_time = Instant::now().checked_add(wait).is_some_and(|next| next < deadline);
-            if !is_worth(&call, &error, failures) || !is_in_time {
+            if !is_worth(&call, &error, &mut failures) || !is_in_time {
                 return Err(error);
             }
             tracing::debug!(attempt, %error, "the HSDS server is asked again");
@@ -277,20 +276,18 @@ impl Call {
     }
 }
 
-/// Whether a call is repeated after an attempt, where so many ended with the server's own failure.
-fn is_worth(call: &Call, error: &HsdsError, failures: u32) -> bool {
+/// Whether a call is repeated after an attempt; those that ended with the server's own failure are counted.
+fn is_worth(call: &Call, error: &HsdsError, failures: &mut u32) -> bool {
     match error {
         HsdsError::Exchange(_) => call.is_repeatable,
         HsdsError::Unavailable { status: 503 | 429 } => true,
         HsdsError::Unavailable { status: 502 | 504 } => call.is_repeatable,
-        HsdsError::Unavailable { .. } => call.is_repeatable && failures < MAX_FAILURES,
+        HsdsError::Unavailable { .. } => {
+            *failures += 1;
+            call.is_repeatable && *failures < MAX_FAILURES
+        }
         _ => false,
     }
-}
-
-/// Whether the server itself failed, and not what stands before it.
-fn is_failure(error: &HsdsError) -> bool {
-    matches!(error, HsdsError::Unavailable { status } if !matches!(status, 429 | 502..=504))
 }
 
 /// What time it is for whom answers, in seconds of UNIX time.

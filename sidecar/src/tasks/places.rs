@@ -18,11 +18,10 @@ pub struct Places {
     owners: Mutex<BTreeMap<Owner, Arc<Semaphore>>>,
 }
 
-/// A place. It is given back when it is dropped.
+/// A place. It is given back when it is dropped, in this order: the seat looks whether anybody else has one.
 #[derive(Debug)]
 pub struct Place<'a> {
-    /// Nothing once it is being dropped.
-    own: Option<OwnedSemaphorePermit>,
+    _own: OwnedSemaphorePermit,
     _of_all: SemaphorePermit<'a>,
     _seat: Seat<'a>,
 }
@@ -53,18 +52,11 @@ impl Places {
             Some((own, self.all.acquire().await.ok()?))
         });
         let (own, of_all) = taken.await.ok()??;
-        Some(Place { own: Some(own), _of_all: of_all, _seat: seat })
+        Some(Place { _own: own, _of_all: of_all, _seat: seat })
     }
 
     fn owners(&self) -> MutexGuard<'_, BTreeMap<Owner, Arc<Semaphore>>> {
         self.owners.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        // Before the seat, which looks whether anybody else has one.
-        self.own.take();
     }
 }
 

@@ -7,8 +7,8 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use crate::hsds::calls::{ListOrder, list, part, text};
-use crate::hsds::client::Session;
 use crate::hsds::client::error::HsdsError;
+use crate::hsds::client::{Call, Session};
 use crate::hsds::dataspace::Dataspace;
 use crate::hsds::datatype::{Class, Datatype};
 use crate::hsds::domain::DomainName;
@@ -89,11 +89,15 @@ impl Session {
     ) -> Result<(), HsdsError> {
         let body = wanted(attributes);
         if !body.is_empty() {
-            let path = [object.collection().as_str(), &object.to_string(), "attributes"];
-            let call = self.call(Method::PUT, &path, domain).flag("replace", replace);
-            self.ask(call.body(&json!({"attributes": body}))).await?;
+            self.ask(self.putting(domain, object, &body, replace)).await?;
         }
         self.put_raw_attributes(domain, object, attributes, replace).await
+    }
+
+    /// A request that writes attributes.
+    fn putting(&self, domain: &DomainName, object: ObjectId, body: &Map<String, Value>, replace: bool) -> Call {
+        let path = [object.collection().as_str(), &object.to_string(), "attributes"];
+        self.call(Method::PUT, &path, domain).flag("replace", replace).body(&json!({"attributes": body}))
     }
 
     /// Writes those of the attributes that [`wanted`] leaves out.
@@ -127,11 +131,9 @@ impl Session {
                 reason: "an attribute of that name can't have these bytes".to_owned(),
             });
         }
-        let id = object.to_string();
-        let path = [object.collection().as_str(), &id, "attributes"];
         let empty = Attribute { value: AttributeValue::Unwritten, ..attribute.clone() };
-        let body = json!({"attributes": {attribute.name.as_str(): wanted_one(&empty)}});
-        match self.ask(self.call(Method::PUT, &path, domain).flag("replace", replace).body(&body)).await {
+        let body = Map::from_iter([(attribute.name.clone(), wanted_one(&empty))]);
+        match self.ask(self.putting(domain, object, &body, replace)).await {
             Err(HsdsError::Conflict) => {
                 let found = self.attribute(domain, object, &attribute.name).await?;
                 if found == *attribute {
@@ -144,7 +146,7 @@ impl Session {
             }
             other => other.map(|_| ())?,
         }
-        let path = [object.collection().as_str(), &id, "attributes", &attribute.name, "value"];
+        let path = [object.collection().as_str(), &object.to_string(), "attributes", &attribute.name, "value"];
         self.ask(self.call(Method::PUT, &path, domain).binary_body(bytes.clone())).await.map(|_| ())
     }
 }

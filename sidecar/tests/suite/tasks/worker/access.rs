@@ -9,10 +9,11 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
+use taskgate::tasks::row::TaskId;
 use taskgate_core::task::Status;
 
 use crate::kit::serve;
-use crate::tasks::worker::stage::{Play, Seen, Stage, quick, server};
+use crate::tasks::worker::stage::{Play, Running, Seen, Stage, quick, server};
 
 const ROOT: &str = "g-11111111-11111111-0000-000000-000000";
 const LINKED_ROOT: &str = "g-22222222-22222222-0000-000000-000000";
@@ -78,8 +79,16 @@ fn locations() -> serde_json::Value {
     })
 }
 
-/// How a task ends for which some requests are answered otherwise from some moment on.
-async fn revoked(status: u16, of: fn(&Server) -> &AtomicU16) -> taskgate::tasks::row::Task {
+/// A task that is worked on, with the server that is asked about it.
+struct Begun {
+    stage: Stage,
+    played: Arc<Server>,
+    seen: Arc<Seen>,
+    running: Running,
+    id: TaskId,
+}
+
+async fn begun() -> Begun {
     let stage = Stage::new().await;
     let (played, url) = play().await;
     let seen = Arc::new(Seen::default());
@@ -88,6 +97,12 @@ async fn revoked(status: u16, of: fn(&Server) -> &AtomicU16) -> taskgate::tasks:
     let running = stage.work_with(settings, Play::endless(&seen), queue, Some(server(&url)));
     let id = stage.submit(stage.task("alice", locations())).await;
     seen.wait(1).await;
+    Begun { stage, played, seen, running, id }
+}
+
+/// How a task ends for which some requests are answered otherwise from some moment on.
+async fn revoked(status: u16, of: fn(&Server) -> &AtomicU16) -> taskgate::tasks::row::Task {
+    let Begun { stage, played, seen, running, id } = begun().await;
     assert_eq!(played.domains.load(Ordering::SeqCst), 2, "both domains were asked for when it was claimed");
     of(&played).store(status, Ordering::SeqCst);
     seen.wait(0).await;
@@ -125,14 +140,7 @@ async fn a_credential_that_ends_pauses_the_task() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_does_not_answer_ends_no_work() {
-    let stage = Stage::new().await;
-    let (played, url) = play().await;
-    let seen = Arc::new(Seen::default());
-    let settings = quick().with_lease(Duration::from_millis(1_500));
-    let queue = Arc::clone(&stage.office) as _;
-    let running = stage.work_with(settings, Play::endless(&seen), queue, Some(server(&url)));
-    let id = stage.submit(stage.task("alice", locations())).await;
-    seen.wait(1).await;
+    let Begun { stage, played, seen, running, id } = begun().await;
     played.status.store(503, Ordering::SeqCst);
     let before = played.domains.load(Ordering::SeqCst);
     while played.domains.load(Ordering::SeqCst) < before + 4 {

@@ -10,8 +10,8 @@ use taskgate::secret::SecretText;
 use taskgate::tasks::operations::Operations;
 use taskgate::tasks::queue::{Ending, Queue as _, RemoteQueue};
 use taskgate::tasks::request::Request;
-use taskgate::tasks::row::{Owner, TaskId};
-use taskgate::tasks::store::{NewTask, Renewed, Settled, Submitted};
+use taskgate::tasks::row::TaskId;
+use taskgate::tasks::store::{Renewed, Settled, Submitted};
 use taskgate::tasks::worker::{Means, Worker};
 use taskgate_core::task::{Progress, Status};
 use taskgate_core::time::UnixTime;
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::kit::Sidecar;
 use crate::tasks::claimant;
-use crate::tasks::worker::stage::quick;
+use crate::tasks::worker::stage::{new_task, quick};
 
 pub(super) const TASKS: &str = "keys: [{id: k1, secret: AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=}]\n\
     tasks: {store: \"sqlite:tasks.db\", hsds: {endpoint: \"http://127.0.0.1:9\"}, workers: {concurrent: 0}}\n";
@@ -31,20 +31,9 @@ async fn submit(sidecar: &Sidecar, random: u8, args: serde_json::Value) -> TaskI
 /// Submits a task of alice's to a sidecar, at a time.
 pub(super) async fn submit_at(sidecar: &Sidecar, random: u8, args: serde_json::Value, now: UnixTime) -> TaskId {
     let desk = sidecar.running.app.desk.as_ref().expect("tasks");
-    let (id, owner) = (TaskId::new(now, [random; 10]), Owner::new("alice"));
+    let id = TaskId::new(now, [random; 10]);
     let request: Request = serde_json::from_value(json!({"operation": "noop", "args": args})).expect("a request");
-    let credential = SecretText::from("Bearer one".to_owned());
-    let task = NewTask {
-        id,
-        digest: request.digest("alice"),
-        credential: desk.vault().seal(id, &owner, &credential).expect("sealed"),
-        owner,
-        request,
-        idempotency: None,
-        credential_expires: None,
-        deadline: None,
-        max_attempts: 3,
-    };
+    let task = new_task(desk.vault(), id, "alice", request);
     let submitted = desk.store().submit(task, &desk.settings.limits, now).await.expect("an answer");
     assert!(matches!(submitted, Submitted::Accepted(_)), "{submitted:?}");
     id
