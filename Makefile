@@ -33,10 +33,11 @@ export TASKGATE_FAULT_FILTER := $(abspath $(FAULT_FILTER))
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
+# A check need not be fast, and the tests need what it builds too.
 .PHONY: demo
 demo: filter envoy ## show the main job end to end; CHECK=1 exits instead of staying up
-	cargo build --release --package taskgate --package taskgate-jobs --package taskgate-demo
-	target/release/taskgate-demo $(if $(CHECK),--check)
+	cargo build $(if $(CHECK),,--release) --package taskgate --package taskgate-jobs --package taskgate-demo
+	target/$(if $(CHECK),debug,release)/taskgate-demo $(if $(CHECK),--check)
 
 .PHONY: test
 test: lint deny filter fault-filter browser envoy yt-client postgres hsds s3s-fs azurite gcs-client flyte nextest ## everything that CI checks

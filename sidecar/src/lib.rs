@@ -24,6 +24,7 @@ pub mod http;
 pub mod lifecycle;
 pub mod random;
 pub mod registry;
+pub mod retry;
 pub mod secret;
 pub mod serve;
 pub mod tasks;

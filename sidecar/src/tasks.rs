@@ -6,6 +6,7 @@ pub mod desk;
 pub mod identity;
 pub mod operation;
 pub mod operations;
+pub mod places;
 pub mod queue;
 pub mod reception;
 pub mod request;

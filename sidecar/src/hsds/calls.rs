@@ -18,6 +18,26 @@ use serde_json::Value;
 use crate::hsds::client::error::HsdsError;
 use crate::hsds::id::ObjectId;
 
+/// In which order links and attributes are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListOrder {
+    /// By their names.
+    Names,
+    /// As they were made.
+    Creation,
+}
+
+impl ListOrder {
+    /// How many may be made in one request, of so many: the server makes those of one request in any order.
+    #[must_use]
+    pub fn together(self, count: usize) -> usize {
+        match self {
+            Self::Names => count.max(1),
+            Self::Creation => 1,
+        }
+    }
+}
+
 /// A part of an answer that must be there.
 fn part<'a>(value: &'a Value, key: &str) -> Result<&'a Value, HsdsError> {
     value.get(key).ok_or_else(|| HsdsError::malformed(format_args!("`{key}` is missing")))

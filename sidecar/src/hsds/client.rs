@@ -10,10 +10,10 @@ pub mod settings;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
@@ -27,8 +27,8 @@ use crate::hsds::client::settings::HsdsSettings;
 use crate::hsds::domain::DomainName;
 use crate::hsds::json;
 use crate::http::HttpError;
+use crate::retry;
 use crate::secret::SecretText;
-use crate::ytsaurus::client::retry;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -82,6 +82,8 @@ enum Body {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) bytes: Bytes,
+    /// When, by the server's clock, in seconds of UNIX time; none where it does not say.
+    pub(crate) date: Option<u64>,
 }
 
 // === impl Hsds ===
@@ -178,14 +180,19 @@ impl Session {
 
     /// Asks, and gives the value that is answered.
     pub(crate) async fn json(&self, call: Call) -> Result<Value, HsdsError> {
+        self.dated_json(call).await.map(|(value, _)| value)
+    }
+
+    /// The same, with when that was by the server's clock, in seconds of UNIX time, where it says so.
+    pub(crate) async fn dated_json(&self, call: Call) -> Result<(Value, Option<u64>), HsdsError> {
         let answer = self.ask(call).await?;
-        json::read(&answer.bytes).map_err(HsdsError::malformed)
+        Ok((json::read(&answer.bytes).map_err(HsdsError::malformed)?, answer.date))
     }
 
     /// Asks until there is an answer, or none that would be another the next time.
     pub(crate) async fn ask(&self, call: Call) -> Result<Answer, HsdsError> {
         let deadline = Instant::now() + self.patience;
-        let mut attempt = 0;
+        let (mut attempt, mut failures) = (0, 0);
         loop {
             let error = match self.attempt(&call, deadline).await {
                 Ok(answer) => return Ok(answer),
@@ -194,7 +201,7 @@ impl Session {
             attempt += 1;
             let wait = retry::wait(attempt);
             let is_in_time = Instant::now().checked_add(wait).is_some_and(|next| next < deadline);
-            if !is_worth(&call, &error, attempt) || !is_in_time {
+            if !is_worth(&call, &error, &mut failures) || !is_in_time {
                 return Err(error);
             }
             tracing::debug!(attempt, %error, "the HSDS server is asked again");
@@ -269,15 +276,24 @@ impl Call {
     }
 }
 
-/// Whether a call is repeated after an attempt.
-fn is_worth(call: &Call, error: &HsdsError, attempt: u32) -> bool {
+/// Whether a call is repeated after an attempt; those that ended with the server's own failure are counted.
+fn is_worth(call: &Call, error: &HsdsError, failures: &mut u32) -> bool {
     match error {
         HsdsError::Exchange(_) => call.is_repeatable,
         HsdsError::Unavailable { status: 503 | 429 } => true,
         HsdsError::Unavailable { status: 502 | 504 } => call.is_repeatable,
-        HsdsError::Unavailable { .. } => call.is_repeatable && attempt < MAX_FAILURES,
+        HsdsError::Unavailable { .. } => {
+            *failures += 1;
+            call.is_repeatable && *failures < MAX_FAILURES
+        }
         _ => false,
     }
+}
+
+/// What time it is for whom answers, in seconds of UNIX time.
+fn date(headers: &HeaderMap) -> Option<u64> {
+    let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+    date.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
 
 /// Sends a request and reads the whole answer.
@@ -286,6 +302,7 @@ async fn exchange(request: reqwest::RequestBuilder, limit: usize) -> Result<Answ
     let mut response = request.send().await.map_err(|error| failed(&error))?;
     let status = response.status();
     let length = response.content_length();
+    let date = date(response.headers());
     if status.is_success() && length.is_some_and(|length| usize::try_from(length).map_or(true, |bytes| bytes > limit)) {
         return Err(HsdsError::TooLarge);
     }
@@ -301,5 +318,9 @@ async fn exchange(request: reqwest::RequestBuilder, limit: usize) -> Result<Answ
     if length.is_some_and(|length| usize::try_from(length) != Ok(bytes.len())) {
         return Err(HsdsError::Exchange("the answer ended early".to_owned()));
     }
-    if status.is_success() { Ok(Answer { status, bytes: bytes.into() }) } else { Err(HsdsError::of(status, &bytes)) }
+    if status.is_success() {
+        Ok(Answer { status, bytes: bytes.into(), date })
+    } else {
+        Err(HsdsError::of(status, &bytes))
+    }
 }

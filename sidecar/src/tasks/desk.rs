@@ -176,9 +176,9 @@ impl Desk {
 
     async fn sweep(&self) {
         loop {
-            match self.store().sweep(self.settings.retention, self.clock.now()).await {
-                Ok(swept) if swept.is_all => return,
-                Ok(_) => sleep(SWEEP_PAUSE).await,
+            match self.office.sweep(self.settings.retention).await {
+                Ok(true) => return,
+                Ok(false) => sleep(SWEEP_PAUSE).await,
                 Err(error) => {
                     tracing::warn!(%error, "old tasks were not forgotten; it is tried again");
                     return;

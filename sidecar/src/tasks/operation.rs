@@ -28,6 +28,9 @@ pub trait Operation: fmt::Debug + Send + Sync + 'static {
     /// [`WorkError`], which says whether another attempt makes sense.
     async fn run(&self, work: &mut Work) -> Result<Value, WorkError>;
 
+    /// Ends what an earlier attempt left under way elsewhere: the task is given up before this one was begun.
+    async fn abandon(&self, _work: &Work) {}
+
     /// How long it may take to end once it is told to, where that is longer than a worker waits for all. It is never
     /// longer than the lease allows.
     fn stopping(&self) -> Duration {

@@ -20,13 +20,13 @@ pub use remote::RemoteQueue;
 
 use crate::secret::SecretText;
 use crate::tasks::row::{Failure, Owner, Task};
-use crate::tasks::store::{Hold, Renewed, Settled, StoreError};
+use crate::tasks::store::{Claimant, Hold, Renewed, Settled, StoreError};
 
 /// What a worker needs of wherever tasks are kept.
 #[async_trait]
 pub trait Queue: fmt::Debug + Send + Sync + 'static {
-    /// Takes tasks that are due, up to `most`, for as long as `lease`.
-    async fn claim(&self, worker: &str, most: u32, lease: Duration) -> Result<Vec<Taken>, QueueError>;
+    /// Takes tasks that are due and that the claimant can do, up to `most`, for as long as `lease`.
+    async fn claim(&self, claimant: &Claimant, most: u32, lease: Duration) -> Result<Vec<Taken>, QueueError>;
 
     /// Returns when there may be work that was not there at the last claim, at the latest after `most`. It may be
     /// dropped at any time.
@@ -85,6 +85,13 @@ pub enum Ending {
     },
     /// Its credential ended.
     Paused(Failure),
+    /// It was not begun, for what has nothing to do with it; this was no attempt.
+    Postponed {
+        /// How long to wait at least.
+        pause: Duration,
+        /// What is in its way.
+        failure: Failure,
+    },
     /// Its worker gives it back, which was no attempt.
     Released,
 }
@@ -132,6 +139,7 @@ impl Ending {
             Self::Failed(_) => "failed",
             Self::Retry { .. } => "retry",
             Self::Paused(_) => "paused",
+            Self::Postponed { .. } => "postponed",
             Self::Released => "released",
         }
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use taskgate_core::task::Status;
 use taskgate_core::time::UnixTime;
 use thiserror::Error;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -22,8 +22,9 @@ use crate::tasks::authorise::authorise;
 use crate::tasks::identity::{Caller, Identities};
 use crate::tasks::operation::{Operation, Preview, Rejection};
 use crate::tasks::operations::Operations;
+use crate::tasks::places::{Place, Places};
 use crate::tasks::request::{MAX_LOCATIONS, Request};
-use crate::tasks::row::{Task, TaskId};
+use crate::tasks::row::{Owner, Task, TaskId};
 use crate::tasks::schema::{self, Schema};
 use crate::tasks::seal::{SealError, Vault};
 use crate::tasks::store::{Deleted, Idempotency, Limits, NewTask, Resumed, Store, StoreError, Submitted};
@@ -33,6 +34,8 @@ use crate::telemetry::metrics::Metrics;
 pub const MAX_ARGUMENT_DEPTH: usize = schema::MAX_DEPTH;
 /// How many requests for tasks are looked at in one moment.
 const MAX_SUBMISSIONS: usize = 64;
+/// How many of them of one owner.
+const MAX_SUBMISSIONS_OF_ONE: usize = 8;
 /// How many clients may wait for their task in one moment; others are answered at once.
 const MAX_WAITING: usize = 2_000;
 /// How long looking at one request may take.
@@ -66,7 +69,7 @@ pub struct Reception {
     clock: SharedClock,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
-    submissions: Semaphore,
+    submissions: Places,
     waiting: Semaphore,
 }
 
@@ -149,7 +152,7 @@ impl Reception {
             clock,
             metrics,
             stop,
-            submissions: Semaphore::new(MAX_SUBMISSIONS),
+            submissions: Places::new(MAX_SUBMISSIONS, MAX_SUBMISSIONS_OF_ONE),
             waiting: Semaphore::new(MAX_WAITING),
         }
     }
@@ -164,11 +167,8 @@ impl Reception {
     ///
     /// # Errors
     /// [`NotAccepted::Busy`] if there is none for a while.
-    pub async fn place(&self) -> Result<SemaphorePermit<'_>, NotAccepted> {
-        match tokio::time::timeout(CALL_PATIENCE, self.submissions.acquire()).await {
-            Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) | Err(_) => Err(NotAccepted::Busy),
-        }
+    pub async fn place(&self, owner: &Owner) -> Result<Place<'_>, NotAccepted> {
+        self.submissions.take(owner, CALL_PATIENCE).await.ok_or(NotAccepted::Busy)
     }
 
     /// Accepts a task, if it can be done and whoever asks may have it done.

@@ -112,7 +112,7 @@ impl TryFrom<WireLocation> for Location {
             ("select", wire.select.as_ref()),
         ];
         for (key, text) in texts {
-            if text.is_some_and(|text| text.len() > MAX_TEXT || text.chars().any(char::is_control)) {
+            if text.is_some_and(|text| !is_text(text)) {
                 return Err(InvalidLocation::Text(key));
             }
         }
@@ -125,7 +125,11 @@ impl TryFrom<WireLocation> for Location {
             return Err(InvalidLocation::Bucket);
         }
         let object = match (wire.h5path, wire.uuid) {
-            (Some(path), None) => ObjectName::Path(absolute(&path)),
+            // Of what is kept the length counts too: it is read again.
+            (Some(path), None) => match absolute(&path) {
+                path if is_text(&path) => ObjectName::Path(path),
+                _ => return Err(InvalidLocation::Text("h5path")),
+            },
             (None, Some(id)) if is_id(&id) => ObjectName::Id(id.to_ascii_lowercase()),
             (None, Some(_)) => return Err(InvalidLocation::Id),
             (Some(_), Some(_)) | (None, None) => return Err(InvalidLocation::Object),
@@ -172,6 +176,10 @@ fn domain(text: &str) -> Result<(Option<String>, String), InvalidLocation> {
     let path = path.trim_matches('/');
     let is_path = !path.is_empty() && path.split('/').all(|part| !matches!(part, "" | "." | ".."));
     if is_path { Ok((bucket, format!("/{path}"))) } else { Err(InvalidLocation::Domain) }
+}
+
+fn is_text(text: &str) -> bool {
+    text.len() <= MAX_TEXT && !text.chars().any(char::is_control)
 }
 
 fn absolute(path: &str) -> String {
@@ -232,6 +240,7 @@ mod tests {
             (json!({"domain": "/x", "uuid": "d-../../x"}), "the id of"),
             (json!({"domain": "/x\n", "h5path": "/"}), "control"),
             (json!({"domain": "/x", "h5path": "y".repeat(MAX_TEXT + 1)}), "longer"),
+            (json!({"domain": "/x", "h5path": "y".repeat(MAX_TEXT)}), "longer"),
             (json!({"domain": "/x", "h5path": "/", "code": "rm"}), "unknown field"),
         ] {
             let error = location(value.clone()).expect_err("no location");

@@ -160,11 +160,20 @@ pub struct Selection {
     pub limit: u32,
 }
 
+/// Who takes tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimant {
+    /// The worker's name.
+    pub name: String,
+    /// The operations that it does: tasks of others are left to workers that do them.
+    pub operations: Vec<String>,
+}
+
 /// What a worker wants.
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// Who it is.
-    pub worker: String,
+    pub claimant: Claimant,
     /// How many tasks at most.
     pub max: u32,
     /// How long it may hold them without renewing.

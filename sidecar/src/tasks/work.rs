@@ -27,12 +27,12 @@ pub use stop::{Stop, StopReason};
 
 use crate::hsds::client::Session;
 use crate::hsds::domain::DomainName;
+use crate::retry;
 use crate::secret::SecretText;
 use crate::tasks::operation::WorkError;
 use crate::tasks::request::Request;
 use crate::tasks::row::Task;
 use crate::tasks::store::Renewed;
-use crate::ytsaurus::client::retry;
 
 /// The largest checkpoint, in bytes.
 pub const MAX_CHECKPOINT: usize = 16 << 20;
@@ -174,12 +174,21 @@ impl Work {
     }
 
     /// Draws room for a slab from what all tasks of this worker share, and waits while there is none. Draw what
-    /// one step needs in one call: two tasks that each hold half of what they need would wait for each other.
+    /// one step needs in one call, and give it back when the step is over: two tasks that each hold half of what
+    /// they need would wait for each other.
     ///
     /// # Errors
     /// [`WorkError::Stopped`].
     pub async fn room(&self, bytes: usize) -> Result<Room, WorkError> {
         self.unless_stopped(self.setup.budget.draw(bytes)).await
+    }
+
+    /// The same for what is kept over many steps, each of which draws room of its own.
+    ///
+    /// # Errors
+    /// [`WorkError::Stopped`].
+    pub async fn room_kept(&self, bytes: usize) -> Result<Room, WorkError> {
+        self.unless_stopped(self.setup.budget.keep(bytes)).await
     }
 
     /// What slabs are drawn from.

@@ -23,12 +23,12 @@ pub use settings::WorkerSettings;
 
 use crate::hsds::client::Hsds;
 use crate::lifecycle::Tasks;
+use crate::retry;
 use crate::tasks::operations::Operations;
 use crate::tasks::queue::{Queue, Taken};
-use crate::tasks::store::Hold;
+use crate::tasks::store::{Claimant, Hold};
 use crate::tasks::work::{Budget, StopReason};
 use crate::tasks::worker::reins::Reins;
-use crate::ytsaurus::client::retry;
 
 /// A worker.
 pub struct Worker {
@@ -93,6 +93,8 @@ impl Worker {
 
     async fn take(self: &Arc<Self>, stop: &CancellationToken) {
         let mut failures = 0;
+        let operations = self.operations.iter().map(|operation| operation.description().name.clone()).collect();
+        let claimant = Claimant { name: self.name.clone(), operations };
         while !stop.is_cancelled() {
             let room = self.settings.concurrent.saturating_sub(self.running());
             if room == 0 {
@@ -104,7 +106,7 @@ impl Worker {
             }
             let most = u32::try_from(room).unwrap_or(u32::MAX);
             let asked = Instant::now();
-            match self.queue.claim(&self.name, most, self.settings.lease).await {
+            match self.queue.claim(&claimant, most, self.settings.lease).await {
                 Ok(taken) => {
                     failures = 0;
                     if taken.is_empty() {

@@ -9,7 +9,6 @@
 pub mod credential;
 pub mod error;
 pub mod guid;
-pub mod retry;
 pub mod settings;
 
 use std::sync::Arc;
@@ -27,6 +26,7 @@ use url::Url;
 
 use crate::http::HttpError;
 use crate::random::NoRandomness;
+use crate::retry;
 use crate::telemetry::metrics::{CommandLabels, Metrics, RequestLabels};
 use crate::ytsaurus::client::credential::Credential;
 use crate::ytsaurus::client::error::{CallError, YtError, code};

@@ -21,8 +21,9 @@ use taskgate_core::time::UnixTime;
 use tokio_util::sync::CancellationToken;
 
 use crate::registry::Registry;
+use crate::retry;
 use crate::telemetry::metrics::Metrics;
-use crate::ytsaurus::client::{Client, guid, retry};
+use crate::ytsaurus::client::{Client, guid};
 use crate::ytsaurus::settings::TableSettings;
 use crate::ytsaurus::table::complaint::Complaint;
 use crate::ytsaurus::table::error::TableError;

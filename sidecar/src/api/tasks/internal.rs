@@ -24,7 +24,7 @@ use crate::tasks::queue::wire::{
     RenewMessage, SETTLE_PATH, SettleMessage, WireRenewed, WireSettled, WireTaken,
 };
 use crate::tasks::queue::{Office, Queue as _, QueueError};
-use crate::tasks::store::{Hold, Renewed};
+use crate::tasks::store::{Claimant, Hold, Renewed};
 use crate::tasks::work::MAX_CHECKPOINT;
 
 /// The most bytes of a message: a checkpoint in base64, and room.
@@ -33,6 +33,8 @@ const MAX_MESSAGE: usize = MAX_CHECKPOINT / 3 * 4 + (1 << 20);
 const MAX_TIME: Duration = Duration::from_secs(30);
 /// The most tasks of one claim: their checkpoints are in the answer.
 const MAX_CLAIM: u32 = 100;
+/// The most operations of a worker.
+const MAX_OPERATIONS: usize = 10_000;
 /// The most holds of one message.
 const MAX_HOLDS: usize = 10_000;
 /// The longest lease.
@@ -58,12 +60,16 @@ async fn claim(State(app): State<Arc<App>>, body: Body) -> Result<Response, Prob
     if message.worker.is_empty() || message.worker.len() > MAX_NAME || message.worker.chars().any(char::is_control) {
         return Err(Problem::malformed(format!("`worker` must be a name of at most {MAX_NAME} bytes")));
     }
+    if message.operations.len() > MAX_OPERATIONS {
+        return Err(Problem::malformed(format!("`operations` must be at most {MAX_OPERATIONS} names")));
+    }
     // A worker that is told that this process is about to end asks another one.
     if app.stop.is_cancelled() {
         return Ok(Json(Vec::<WireTaken>::new()).into_response());
     }
+    let claimant = Claimant { name: message.worker, operations: message.operations };
     let (most, lease) = (message.most.min(MAX_CLAIM), lease(message.lease_ms)?);
-    let taken = office(&app)?.claim(&message.worker, most, lease).await.map_err(|error| problem(&error))?;
+    let taken = office(&app)?.claim(&claimant, most, lease).await.map_err(|error| problem(&error))?;
     let mut answer = Json(taken.into_iter().map(WireTaken::from).collect::<Vec<WireTaken>>()).into_response();
     answer.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
     Ok(answer)

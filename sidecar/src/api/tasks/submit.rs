@@ -37,8 +37,8 @@ pub(super) async fn accept(
     let key = key::of(&headers)?;
     let preferences = Preferences::of(&headers);
     let accepted = {
-        // The body is read once it is known whose it is, and of so many at one time.
-        let _place = reception.place().await?;
+        // The body is read once it is known whose it is, and of so many at one time, of one owner too.
+        let _place = reception.place(&caller.owner).await?;
         let request = read(&body::bytes_within(body, MAX_BODY, MAX_TIME).await?)?;
         reception.accept(&caller, request, key).await?
     };
@@ -82,7 +82,7 @@ fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
     if essence.eq_ignore_ascii_case("application/json") {
         Ok(())
     } else {
-        Err(unsupported("the body must be `application/json`"))
+        Err(unsupported("the body must be `application/json`; with curl: `--json`"))
     }
 }
 

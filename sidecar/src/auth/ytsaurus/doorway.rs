@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::retry;
 use crate::ytsaurus::client::error::CallError;
-use crate::ytsaurus::client::retry;
 
 /// How often the cluster is asked again.
 const PERIOD: Duration = Duration::from_secs(600);

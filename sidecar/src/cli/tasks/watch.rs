@@ -13,8 +13,8 @@ use crate::api::tasks::form::TaskForm;
 use crate::cli::output;
 use crate::cli::tasks::server::{Client, Tried};
 use crate::cli::tasks::{DELETED, FAILED, PAUSED, bar, form, show};
+use crate::retry;
 use crate::tasks::row::TaskId;
-use crate::ytsaurus::client::retry;
 
 /// How long the server is asked to wait for a change, where it is not known how the task is.
 const AT_ONCE: HeaderValue = HeaderValue::from_static("wait=0");

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use crate::hsds::calls::{list, part, text};
-use crate::hsds::client::Session;
+use crate::hsds::calls::{ListOrder, list, part, text};
 use crate::hsds::client::error::HsdsError;
+use crate::hsds::client::{Call, Session};
 use crate::hsds::dataspace::Dataspace;
 use crate::hsds::datatype::{Class, Datatype};
 use crate::hsds::domain::DomainName;
@@ -39,8 +39,7 @@ pub enum AttributeValue {
 }
 
 impl Session {
-    /// The attributes of an object in the order of their names, at most `limit`, after the one named
-    /// `after`.
+    /// The attributes of an object in that order, at most `limit`, after the one named `after`.
     ///
     /// # Errors
     /// [`HsdsError::NotFound`] also if there is no attribute `after`; others.
@@ -48,12 +47,17 @@ impl Session {
         &self,
         domain: &DomainName,
         object: ObjectId,
+        order: ListOrder,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Attribute>, HsdsError> {
         let path = [object.collection().as_str(), &object.to_string(), "attributes"];
         let mut call = self.call(Method::GET, &path, domain);
-        call = call.query("IncludeData", 1).query("encoding", "base64").query("Limit", limit);
+        call = call
+            .query("IncludeData", 1)
+            .query("encoding", "base64")
+            .query("Limit", limit)
+            .flag("CreateOrder", order == ListOrder::Creation);
         if let Some(after) = after {
             call = call.query("Marker", after);
         }
@@ -85,11 +89,15 @@ impl Session {
     ) -> Result<(), HsdsError> {
         let body = wanted(attributes);
         if !body.is_empty() {
-            let path = [object.collection().as_str(), &object.to_string(), "attributes"];
-            let call = self.call(Method::PUT, &path, domain).flag("replace", replace);
-            self.ask(call.body(&json!({"attributes": body}))).await?;
+            self.ask(self.putting(domain, object, &body, replace)).await?;
         }
         self.put_raw_attributes(domain, object, attributes, replace).await
+    }
+
+    /// A request that writes attributes.
+    fn putting(&self, domain: &DomainName, object: ObjectId, body: &Map<String, Value>, replace: bool) -> Call {
+        let path = [object.collection().as_str(), &object.to_string(), "attributes"];
+        self.call(Method::PUT, &path, domain).flag("replace", replace).body(&json!({"attributes": body}))
     }
 
     /// Writes those of the attributes that [`wanted`] leaves out.
@@ -123,11 +131,9 @@ impl Session {
                 reason: "an attribute of that name can't have these bytes".to_owned(),
             });
         }
-        let id = object.to_string();
-        let path = [object.collection().as_str(), &id, "attributes"];
         let empty = Attribute { value: AttributeValue::Unwritten, ..attribute.clone() };
-        let body = json!({"attributes": {attribute.name.as_str(): wanted_one(&empty)}});
-        match self.ask(self.call(Method::PUT, &path, domain).flag("replace", replace).body(&body)).await {
+        let body = Map::from_iter([(attribute.name.clone(), wanted_one(&empty))]);
+        match self.ask(self.putting(domain, object, &body, replace)).await {
             Err(HsdsError::Conflict) => {
                 let found = self.attribute(domain, object, &attribute.name).await?;
                 if found == *attribute {
@@ -140,7 +146,7 @@ impl Session {
             }
             other => other.map(|_| ())?,
         }
-        let path = [object.collection().as_str(), &id, "attributes", &attribute.name, "value"];
+        let path = [object.collection().as_str(), &object.to_string(), "attributes", &attribute.name, "value"];
         self.ask(self.call(Method::PUT, &path, domain).binary_body(bytes.clone())).await.map(|_| ())
     }
 }

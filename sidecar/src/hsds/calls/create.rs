@@ -41,8 +41,21 @@ pub enum NewKind {
         /// Its layout, fill value, filters.
         creation: Map<String, Value>,
     },
-    /// A group, with links.
-    Group(Vec<Link>),
+    /// A group.
+    Group {
+        /// Its links.
+        links: Vec<Link>,
+        /// Whether it keeps the order in which they are made, and the like.
+        creation: Map<String, Value>,
+    },
+}
+
+impl NewKind {
+    /// A group with links, in no order of its own.
+    #[must_use]
+    pub fn group(links: Vec<Link>) -> Self {
+        Self::Group { links, creation: Map::new() }
+    }
 }
 
 impl NewObject {
@@ -56,7 +69,7 @@ impl NewObject {
         match self.kind {
             NewKind::Datatype(_) => Collection::Datatypes,
             NewKind::Dataset { .. } => Collection::Datasets,
-            NewKind::Group(_) => Collection::Groups,
+            NewKind::Group { .. } => Collection::Groups,
         }
     }
 
@@ -86,7 +99,10 @@ impl NewObject {
                     set("creationProperties", creation.clone().into());
                 }
             }
-            NewKind::Group(links) => {
+            NewKind::Group { links, creation } => {
+                if !creation.is_empty() {
+                    set("creationProperties", creation.clone().into());
+                }
                 if !links.is_empty() {
                     let links: Map<String, Value> =
                         links.iter().map(|link| (link.name.clone(), links::wanted(&link.target))).collect();

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use crate::hsds::calls::{id, list, text};
+use crate::hsds::calls::{ListOrder, id, list, text};
 use crate::hsds::client::Session;
 use crate::hsds::client::error::HsdsError;
 use crate::hsds::domain::DomainName;
@@ -35,7 +35,7 @@ pub enum Target {
 }
 
 impl Session {
-    /// The links of a group in the order of their names, at most `limit`, after the one named `after`.
+    /// The links of a group in that order, at most `limit`, after the one named `after`.
     ///
     /// # Errors
     /// [`HsdsError::NotFound`] also if there is no link `after`; others.
@@ -43,10 +43,14 @@ impl Session {
         &self,
         domain: &DomainName,
         group: ObjectId,
+        order: ListOrder,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Link>, HsdsError> {
-        let mut call = self.call(Method::GET, &["groups", &group.to_string(), "links"], domain).query("Limit", limit);
+        let mut call = self
+            .call(Method::GET, &["groups", &group.to_string(), "links"], domain)
+            .query("Limit", limit)
+            .flag("CreateOrder", order == ListOrder::Creation);
         if let Some(after) = after {
             call = call.query("Marker", after);
         }

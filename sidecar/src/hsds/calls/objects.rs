@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use crate::hsds::calls::{id, part};
+use crate::hsds::calls::{ListOrder, id, part};
 use crate::hsds::client::Session;
 use crate::hsds::client::error::HsdsError;
 use crate::hsds::dataspace::Dataspace;
@@ -63,6 +63,22 @@ pub struct Dataset {
     pub creation: Map<String, Value>,
     /// How the server stores it, where that differs from how it was asked for.
     pub layout: Option<Value>,
+}
+
+impl Object {
+    /// The order that its links and attributes have.
+    #[must_use]
+    pub fn order(&self) -> ListOrder {
+        let creation = match &self.kind {
+            Kind::Group { creation, .. } => creation,
+            Kind::Dataset(dataset) => &dataset.creation,
+            Kind::Datatype(_) => return ListOrder::Names,
+        };
+        match creation.get("CreateOrder") {
+            Some(order) if *order == json!(true) || *order == json!(1) => ListOrder::Creation,
+            _ => ListOrder::Names,
+        }
+    }
 }
 
 impl Dataset {

@@ -11,6 +11,9 @@ use crate::hsds::client::{Call, Session};
 use crate::hsds::domain::DomainName;
 use crate::hsds::id::ObjectId;
 
+/// An attribute that nobody has.
+const NO_ATTRIBUTE: &str = "taskgate.nothing";
+
 impl Session {
     /// Whether the user may read the domain.
     ///
@@ -40,6 +43,24 @@ impl Session {
     pub async fn may_create(&self, domain: &DomainName) -> Result<bool, HsdsError> {
         let call = self.call(Method::POST, &["datasets"], domain).body(&json!([]));
         self.probe(call, "POST Dataset with no body").await
+    }
+
+    /// Whether the user may write elements into any dataset of the domain with that root group, and flush it.
+    ///
+    /// A flush would say it, too; but it waits for what anybody wrote there: two seconds where something was, and ten
+    /// where it does not end. This one takes the same right, to write the value of an attribute that is not there, and
+    /// a few milliseconds. The node goes by the rights that it remembers: ask for the domain first.
+    ///
+    /// # Errors
+    /// [`HsdsError`] if it can't be said.
+    pub async fn may_change(&self, domain: &DomainName, root: ObjectId) -> Result<bool, HsdsError> {
+        let path = [root.collection().as_str(), &root.to_string(), "attributes", NO_ATTRIBUTE, "value"];
+        let call = self.call(Method::PUT, &path, domain).body(&json!({}));
+        match self.probe(call, "PUT attribute value with no value").await {
+            // The attribute is looked for after the rights were looked at.
+            Err(HsdsError::NotFound) => Ok(true),
+            other => other,
+        }
     }
 
     /// The complaint that nothing was sent comes after the user's rights were looked at.

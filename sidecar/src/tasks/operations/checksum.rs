@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use taskgate_core::task::{Progress, Unit};
 
 use crate::hsds::client::Session;
+use crate::hsds::selection::Selection;
 use crate::hsds::slabs::VARIABLE_BYTES;
 use crate::hsds::vlen;
 use crate::tasks::operation::{Description, Operation, Preview, Rejection, WorkError, Writes};
@@ -24,7 +25,7 @@ use crate::tasks::operations::fault::Fault;
 use crate::tasks::operations::numbers::known;
 use crate::tasks::operations::place::{Place, wide};
 use crate::tasks::request::Request;
-use crate::tasks::work::Work;
+use crate::tasks::work::{Room, Work};
 use algorithm::Algorithm;
 use destination::Destination;
 
@@ -137,15 +138,14 @@ async fn digest(plan: &Plan, pace: Pace, work: &Work) -> Result<(String, u64), W
     let total = item.and_then(|item| item.checked_mul(wide(source.count())));
     let rows = rows::rows(source, item.unwrap_or(VARIABLE_BYTES), pace.slab_bytes);
     let concurrent = pace.concurrent.max(1);
-    let slab = usize::try_from(pace.slab_bytes).unwrap_or(usize::MAX);
-    let _room = work.room(slab.saturating_mul(concurrent + 1)).await?;
-    let pieces = stream::iter(0..rows.len()).map(|number| {
+    // Room is drawn piece by piece, in their order: the next one that is waited for always has its own.
+    let drawn = stream::iter(0..rows.len()).then(|number| {
         let selection = rows.slab(number).map(|slab| slab.selection);
-        piece(session, source, item, selection)
+        draw(work, item, pace, selection)
     });
-    let mut pieces = pieces.buffered(concurrent);
-    while let Some(bytes) = work.unless_stopped(pieces.next()).await? {
-        let bytes = bytes?;
+    let mut pieces = drawn.map(|drawn| piece(session, source, item, drawn)).buffered(concurrent).boxed();
+    while let Some(piece) = work.unless_stopped(pieces.next()).await? {
+        let Some((bytes, _room)) = piece? else { continue };
         digest.add(&bytes);
         done = done.saturating_add(wide(bytes.len()));
         work.report(Progress { done, total, unit: Unit::Bytes });
@@ -153,18 +153,32 @@ async fn digest(plan: &Plan, pace: Pace, work: &Work) -> Result<(String, u64), W
     Ok((digest.finish(), done))
 }
 
+/// Room for a piece; one of elements of any size is taken to be as large as a piece may be.
+async fn draw(
+    work: &Work,
+    item: Option<u64>,
+    pace: Pace,
+    selection: Option<Selection>,
+) -> Result<Option<(Selection, Room)>, WorkError> {
+    let Some(selection) = selection else { return Ok(None) };
+    let bytes = item.map_or(pace.slab_bytes, |item| item.saturating_mul(selection.count().unwrap_or(u64::MAX)));
+    let room = work.room(usize::try_from(bytes).unwrap_or(usize::MAX)).await?;
+    Ok(Some((selection, room)))
+}
+
+/// Reads a piece. It has its room for as long as it is there.
 async fn piece(
     session: &Session,
     source: &Place,
     item: Option<u64>,
-    selection: Option<crate::hsds::selection::Selection>,
-) -> Result<Bytes, WorkError> {
-    let Some(selection) = selection else { return Ok(Bytes::new()) };
+    drawn: Result<Option<(Selection, Room)>, WorkError>,
+) -> Result<Option<(Bytes, Room)>, WorkError> {
+    let Some((selection, room)) = drawn? else { return Ok(None) };
     let count = selection.count().unwrap_or(u64::MAX);
     let expected = item.map(|item| item.saturating_mul(count));
     let bytes = source.read_bytes(session, &selection, expected).await?;
     // An answer that is cut would have another digest.
     vlen::check(&source.dataset().datatype, &bytes, count)
         .map_err(|error| WorkError::Transient(format!("{}: {error}", source.name())))?;
-    Ok(bytes)
+    Ok(Some((bytes, room)))
 }

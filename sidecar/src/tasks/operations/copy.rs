@@ -148,7 +148,7 @@ impl Copy {
                 Err(error) => error,
             };
             let now = session.incarnation().await?;
-            if now.is_same(&incarnation) {
+            if incarnation.goes_on_in(&now) {
                 return Err(error);
             }
             tracing::info!(task = %work.task().id, %error, "the HSDS server started again: a copy goes on from its last checkpoint");

@@ -45,7 +45,8 @@ impl<'a> Durable<'a> {
     /// [`WorkError::Transient`] where the server started again since this began; others of [`Work::flush`].
     pub async fn confirm(&self) -> Result<(), WorkError> {
         self.work.flush().await?;
-        if self.work.unless_stopped(self.session.incarnation()).await??.is_same(&self.incarnation) {
+        let now = self.work.unless_stopped(self.session.incarnation()).await??;
+        if self.incarnation.goes_on_in(&now) {
             return Ok(());
         }
         Err(WorkError::Transient("the server started again while it was written to".to_owned()))

@@ -23,11 +23,11 @@ use url::Url;
 pub use settings::HttpOperationSettings;
 
 use crate::http::{self, Answer, HttpError};
+use crate::retry;
 use crate::tasks::operation::{Description, Operation, Preview, Rejection, WorkError};
 use crate::tasks::operations::assignment::Assignment;
 use crate::tasks::operations::http::answer::{Direct, Job, Report};
 use crate::tasks::work::{StopReason, Work};
-use crate::ytsaurus::client::retry;
 
 /// The wait before the first question how far it is; each later one is half as long again.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -88,7 +88,7 @@ impl HttpOperation {
             .body(assignment.to_vec());
         let parting = async {
             work.stop().cancelled().await;
-            if is_over(work) {
+            if is_over(work, &WorkError::Stopped) {
                 sleep(PARTING).await;
             }
         };
@@ -97,7 +97,9 @@ impl HttpOperation {
             () = parting => return Err(WorkError::Stopped),
         };
         match answer.status {
-            StatusCode::OK => answer::read::<Direct>(&answer.body).map(|direct| Begun::Done(direct.result)),
+            StatusCode::OK => {
+                answer::read::<Direct>(&answer.body, self.shown(work)).map(|direct| Begun::Done(direct.result))
+            }
             StatusCode::ACCEPTED => self.place(&answer.headers).map(Begun::UnderWay),
             _ => Err(self.refusal(&answer, work)),
         }
@@ -108,6 +110,11 @@ impl HttpOperation {
         let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
         let location = location.ok_or_else(|| answer::malformed("202 without `Location`"))?;
         self.resolve(location).ok_or_else(|| answer::malformed("its `Location` is on another server"))
+    }
+
+    /// Where an earlier attempt was told that the service tells how far it is.
+    fn known(&self, work: &Work) -> Result<Option<Url>, WorkError> {
+        Ok(work.checkpoint::<Checkpoint>()?.and_then(|checkpoint| self.resolve(&checkpoint.status?)))
     }
 
     /// An address of the same server.
@@ -136,7 +143,7 @@ impl HttpOperation {
                     Err(Ended::Open(WorkError::Transient(reason))) => WorkError::Transient(reason),
                     Err(ended) => return Err(ended),
                 },
-                Err(error @ HttpError::TooLarge(_)) => return Err(Ended::Over(no_answer(&error))),
+                Err(error @ HttpError::TooLarge(_)) => return Err(Ended::Open(no_answer(&error))),
                 Err(error) => no_answer(&error),
             };
             misses += 1;
@@ -159,8 +166,8 @@ impl HttpOperation {
             _ => return Err(Ended::Open(self.refusal(answer, work))),
         }
         // What can't be read may be of something in between.
-        let report: Report =
-            answer::read(&answer.body).map_err(|error| Ended::Open(WorkError::Transient(error.to_string())))?;
+        let report: Report = answer::read(&answer.body, self.shown(work))
+            .map_err(|error| Ended::Open(WorkError::Transient(error.to_string())))?;
         if let Some(said) = report.progress {
             work.report(said.into());
         }
@@ -231,8 +238,7 @@ impl Operation for HttpOperation {
     }
 
     async fn run(&self, work: &mut Work) -> Result<Value, WorkError> {
-        let known = work.checkpoint::<Checkpoint>()?.and_then(|checkpoint| self.resolve(&checkpoint.status?));
-        let (place, is_kept) = match known {
+        let (place, is_kept) = match self.known(work)? {
             Some(place) => (place, true),
             None => match self.begin(work).await? {
                 Begun::Done(result) => return Ok(result),
@@ -252,11 +258,18 @@ impl Operation for HttpOperation {
                 Err(error)
             }
             Err(Ended::Open(error)) => {
-                if is_over(work) {
+                if is_over(work, &error) {
                     self.cancel(work, place).await;
                 }
                 Err(error)
             }
+        }
+    }
+
+    async fn abandon(&self, work: &Work) {
+        // What can't be read says of no job.
+        if let Ok(Some(place)) = self.known(work) {
+            self.cancel(work, place).await;
         }
     }
 
@@ -265,9 +278,16 @@ impl Operation for HttpOperation {
     }
 }
 
-/// Whether nobody goes on with the task.
-fn is_over(work: &Work) -> bool {
-    work.stop_reason().is_some_and(StopReason::is_final)
+/// Whether nobody goes on with the task after an attempt that ends so.
+fn is_over(work: &Work, error: &WorkError) -> bool {
+    match (work.stop_reason(), error) {
+        (Some(reason), _) if reason.is_final() => true,
+        // That is no attempt.
+        (Some(StopReason::CredentialEnded | StopReason::Draining), _) | (_, WorkError::CredentialEnded) => false,
+        (_, WorkError::Permanent { .. }) => true,
+        // A lease that is lost costs the attempt too.
+        (_, WorkError::Stopped | WorkError::Transient(_)) => work.attempt() >= work.task().max_attempts,
+    }
 }
 
 fn no_answer(error: &HttpError) -> WorkError {

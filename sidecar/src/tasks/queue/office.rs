@@ -13,7 +13,10 @@ use crate::tasks::audit::{self, Transition};
 use crate::tasks::queue::{Ending, Held, Queue, QueueError, Taken};
 use crate::tasks::row::{Failure, Task, TaskId};
 use crate::tasks::seal::{OpenError, Vault};
-use crate::tasks::store::{Claim, Claimed, Claims, Hold, Limits, NewWork, Outcome, Renewal, Renewed, Settled, Store};
+use crate::tasks::store::{
+    Claim, Claimant, Claimed, Claims, Hold, Limits, NewWork, Outcome, Renewal, Renewed, Retention, Settled, Store,
+    StoreError,
+};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::tasks::OperationLabels;
 
@@ -60,6 +63,16 @@ impl Office {
         &self.limits
     }
 
+    /// Forgets and gives up what is due; true where nothing more is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn sweep(&self, retention: Retention) -> Result<bool, StoreError> {
+        let swept = self.store.sweep(retention, self.clock.now()).await?;
+        self.record_ends(&swept.given_up, &swept.lost).await;
+        Ok(swept.is_all)
+    }
+
     /// Opens the credential of a claimed task; one that does not open ends the claim.
     async fn open(&self, claimed: Claimed) -> Result<Option<Taken>, QueueError> {
         let Claimed { task, hold: _, checkpoint, credential } = claimed;
@@ -94,11 +107,15 @@ impl Office {
             }
             self.tell(task, "claimed", Status::Queued, Status::InProgress);
         }
-        for task in &claims.given_up {
+        self.record_ends(&claims.given_up, &claims.lost).await;
+    }
+
+    async fn record_ends(&self, given_up: &[Task], lost: &[TaskId]) {
+        for task in given_up {
             // Where it was before is not told: it waited, or its worker was lost.
             self.tell(task, "given-up", Status::Queued, Status::Failed);
         }
-        for id in &claims.lost {
+        for id in lost {
             self.lost(*id).await;
         }
     }
@@ -127,9 +144,9 @@ impl Office {
 
 #[async_trait]
 impl Queue for Office {
-    async fn claim(&self, worker: &str, most: u32, lease: Duration) -> Result<Vec<Taken>, QueueError> {
+    async fn claim(&self, claimant: &Claimant, most: u32, lease: Duration) -> Result<Vec<Taken>, QueueError> {
         let now = self.clock.now();
-        let claim = Claim { worker: worker.to_owned(), max: most, lease_until: now.after(lease) };
+        let claim = Claim { claimant: claimant.clone(), max: most, lease_until: now.after(lease) };
         let claims = self.store.claim(&claim, &self.limits, now).await?;
         self.record(&claims).await;
         let mut taken = Vec::with_capacity(claims.tasks.len());
@@ -209,6 +226,9 @@ fn outcome(ending: &Ending, after: impl Fn(Duration) -> taskgate_core::time::Uni
         Ending::Failed(failure) => Outcome::Failed(failure.clone()),
         Ending::Retry { pause, failure } => Outcome::Retry { not_before: after(*pause), failure: failure.clone() },
         Ending::Paused(failure) => Outcome::Paused(failure.clone()),
+        Ending::Postponed { pause, failure } => {
+            Outcome::Postponed { not_before: after(*pause), failure: failure.clone() }
+        }
         Ending::Released => Outcome::Released { checkpoint: None },
     }
 }

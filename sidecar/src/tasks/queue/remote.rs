@@ -12,14 +12,14 @@ use url::Url;
 
 use crate::api::guard::SECRET_HEADER;
 use crate::http::{HttpError, client, explain};
+use crate::retry;
 use crate::secret::SecretText;
 use crate::tasks::queue::wire::{
     CHECK_PATH, CHECKPOINT_PATH, CLAIM_PATH, CheckpointMessage, ClaimMessage, NEWS_PATH, NewsMessage, RENEW_PATH,
     RenewMessage, SETTLE_PATH, SettleMessage, WireRenewed, WireSettled, WireTaken, millis,
 };
 use crate::tasks::queue::{Ending, Held, Queue, QueueError, Taken};
-use crate::tasks::store::{Hold, Renewed, Settled};
-use crate::ytsaurus::client::retry;
+use crate::tasks::store::{Claimant, Hold, Renewed, Settled};
 
 /// How long an exchange may take: well below a lease.
 const TIMEOUT: Duration = Duration::from_secs(8);
@@ -73,8 +73,9 @@ impl RemoteQueue {
 
 #[async_trait]
 impl Queue for RemoteQueue {
-    async fn claim(&self, worker: &str, most: u32, lease: Duration) -> Result<Vec<Taken>, QueueError> {
-        let message = ClaimMessage { worker: worker.to_owned(), most, lease_ms: millis(lease) };
+    async fn claim(&self, claimant: &Claimant, most: u32, lease: Duration) -> Result<Vec<Taken>, QueueError> {
+        let Claimant { name, operations } = claimant.clone();
+        let message = ClaimMessage { worker: name, operations, most, lease_ms: millis(lease) };
         let taken: Vec<WireTaken> = self.ask(CLAIM_PATH, &message).await?;
         let read = |wire: WireTaken| wire.try_into().map_err(|error| QueueError::Refused(format!("{error}")));
         taken.into_iter().map(read).collect()

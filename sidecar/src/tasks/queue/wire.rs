@@ -43,6 +43,8 @@ pub struct InvalidMessage(&'static str);
 pub struct ClaimMessage {
     /// Who asks.
     pub worker: String,
+    /// The operations that they do.
+    pub operations: Vec<String>,
     /// How many at most.
     pub most: u32,
     /// For how long, in milliseconds.
@@ -124,6 +126,13 @@ pub enum WireEnding {
     },
     /// Its credential ended.
     Paused(Failure),
+    /// It was not begun.
+    Postponed {
+        /// The pause before that, in milliseconds.
+        pause_ms: u64,
+        /// What is in its way.
+        failure: Failure,
+    },
     /// It is given back.
     Released,
 }
@@ -281,6 +290,7 @@ impl From<&Ending> for WireEnding {
             Ending::Failed(failure) => Self::Failed(failure),
             Ending::Retry { pause, failure } => Self::Retry { pause_ms: millis(pause), failure },
             Ending::Paused(failure) => Self::Paused(failure),
+            Ending::Postponed { pause, failure } => Self::Postponed { pause_ms: millis(pause), failure },
             Ending::Released => Self::Released,
         }
     }
@@ -293,6 +303,9 @@ impl From<WireEnding> for Ending {
             WireEnding::Failed(failure) => Self::Failed(failure),
             WireEnding::Retry { pause_ms, failure } => Self::Retry { pause: Duration::from_millis(pause_ms), failure },
             WireEnding::Paused(failure) => Self::Paused(failure),
+            WireEnding::Postponed { pause_ms, failure } => {
+                Self::Postponed { pause: Duration::from_millis(pause_ms), failure }
+            }
             WireEnding::Released => Self::Released,
         }
     }

@@ -4,6 +4,7 @@
 //! after its transaction failed, so it changes nothing but the database and its [`Batch`].
 
 pub(super) mod claim;
+mod give_up;
 pub(super) mod hold;
 pub(super) mod lifetime;
 pub(super) mod submit;

@@ -102,6 +102,13 @@ pub enum Outcome {
     },
     /// Its credential ended; this was no attempt.
     Paused(Failure),
+    /// It was not begun, for what has nothing to do with it; this was no attempt.
+    Postponed {
+        /// When to begin it.
+        not_before: UnixTime,
+        /// What is in its way.
+        failure: Failure,
+    },
     /// Its worker can't go on, which has nothing to do with the task; this was no attempt.
     Released {
         /// Where it can go on from; none keeps the last one.
@@ -125,7 +132,9 @@ pub struct Swept {
     pub finished: usize,
     /// How many tombstones.
     pub tombstones: usize,
-    /// Tasks that were given up, since they waited beyond their deadline.
+    /// Tasks whose lease ended: they were queued again.
+    pub lost: Vec<TaskId>,
+    /// Tasks that were given up, since they waited beyond their deadline, or lost their last worker.
     pub given_up: Vec<Task>,
     /// Whether nothing more is due to be forgotten.
     pub is_all: bool,

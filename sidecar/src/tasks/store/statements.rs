@@ -16,6 +16,10 @@ macro_rules! sqlite {
     (ids) => {
         "(SELECT value FROM json_each($1))"
     };
+    // The names in the JSON array that is the fourth.
+    (names) => {
+        "(SELECT value FROM json_each($4))"
+    };
     // SQLite has one writer at a time: nobody else locks a row.
     (skip_locked) => {
         ""
@@ -32,6 +36,9 @@ macro_rules! postgres {
     };
     (ids) => {
         "(SELECT jsonb_array_elements_text($1::jsonb))"
+    };
+    (names) => {
+        "(SELECT jsonb_array_elements_text($4::jsonb))"
     };
     (skip_locked) => {
         " FOR UPDATE SKIP LOCKED"
@@ -133,9 +140,10 @@ pub(super) const WAITING_OWNERS: Sql = sql![
     "FROM owners WHERE owner IS NOT NULL"
 ];
 
+/// What a worker that does these operations can take of an owner's, and what is too late for any worker.
 pub(super) const DUE: Sql = sql![
     "SELECT id, not_before, deadline FROM task WHERE finished IS NULL AND status = 'queued' AND owner = $1 "
-    "AND not_before <= $2 ORDER BY not_before, id LIMIT $3" skip_locked
+    "AND not_before <= $2 AND (deadline <= $2 OR operation IN " names ") ORDER BY not_before, id LIMIT $3" skip_locked
 ];
 
 pub(super) const CLAIM: Sql = sql![
@@ -178,6 +186,12 @@ pub(super) const RETRY: Sql = sql![
 pub(super) const PAUSE: Sql = sql![
     "UPDATE task SET status = 'paused', attempts = attempts - 1, failure = $3, credential = NULL, "
     "finished = CASE WHEN deleted IS NULL THEN NULL ELSE $4 END, lease_until = NULL, updated = $4, "
+    "version = version + 1 WHERE id = $1 AND epoch = $2 AND status = 'in progress' RETURNING status"
+];
+
+pub(super) const POSTPONE: Sql = sql![
+    "UPDATE task SET status = 'queued', attempts = attempts - 1, failure = $3, not_before = $4, "
+    "finished = CASE WHEN deleted IS NULL THEN NULL ELSE $5 END, lease_until = NULL, updated = $5, "
     "version = version + 1 WHERE id = $1 AND epoch = $2 AND status = 'in progress' RETURNING status"
 ];
 

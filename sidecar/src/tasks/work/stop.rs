@@ -14,10 +14,14 @@ pub struct Stop {
 /// Why nobody wants the outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {
+    /// The owner's credential ended; somebody goes on once there is another.
+    CredentialEnded,
     /// The task was deleted: nobody goes on with it.
     Deleted,
     /// The worker ends; another one goes on.
     Draining,
+    /// The owner may not any more what they asked for: nobody goes on with it.
+    Forbidden,
     /// The task's time is over: nobody goes on with it.
     Late,
     /// The lease is over, or soon: another worker may have the task.
@@ -55,7 +59,7 @@ impl StopReason {
     /// Whether nobody goes on with the task.
     #[must_use]
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Deleted | Self::Late)
+        matches!(self, Self::Deleted | Self::Forbidden | Self::Late)
     }
 }
 
@@ -72,6 +76,7 @@ mod tests {
         stop.now(StopReason::Deleted);
         assert!(seen.token().is_cancelled());
         assert_eq!(seen.reason(), Some(StopReason::Draining));
+        assert!(StopReason::Forbidden.is_final() && !StopReason::CredentialEnded.is_final());
         assert!(!StopReason::Draining.is_final() && !StopReason::Lost.is_final() && StopReason::Late.is_final());
     }
 }

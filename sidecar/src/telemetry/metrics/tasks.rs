@@ -24,8 +24,8 @@ pub struct OperationLabels {
 pub struct TransitionLabels {
     /// The operation.
     pub operation: String,
-    /// `accepted`, `claimed`, `complete`, `failed`, `retry`, `paused`, `released`, `lease-ended`, `given-up`,
-    /// `resumed` or `deleted`.
+    /// `accepted`, `claimed`, `complete`, `failed`, `retry`, `paused`, `postponed`, `released`, `lease-ended`,
+    /// `given-up`, `resumed` or `deleted`.
     pub event: &'static str,
 }
 
@@ -108,8 +108,8 @@ impl TaskMetrics {
                 "task_transitions",
                 None,
                 &["operation", "event"],
-                "What happened to tasks: accepted, claimed, complete, failed, retry, paused, released, lease-ended, \
-                 given-up, resumed or deleted.",
+                "What happened to tasks: accepted, claimed, complete, failed, retry, paused, postponed, released, \
+                 lease-ended, given-up, resumed or deleted.",
                 Family::default(),
             ),
         }

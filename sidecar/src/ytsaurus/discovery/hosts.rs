@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::ytsaurus::client::retry;
+use crate::retry;
 
 /// How long an answer counts at most, and how much less it may be: names that were first asked for together
 /// should not be asked for together ever after.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ytsaurus::client::retry;
+use crate::retry;
 
 /// How long giving back may take. Whoever stops has little time left.
 pub(super) const GOODBYE: Duration = Duration::from_secs(3);

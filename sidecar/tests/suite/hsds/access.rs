@@ -1,7 +1,9 @@
 //! Who may do what: refusals, rights, and the probes that ask without doing.
 
 use serde_json::json;
+use taskgate::hsds::calls::ListOrder;
 use taskgate::hsds::calls::acls::Rights;
+use taskgate::hsds::client::Session;
 use taskgate::hsds::client::error::HsdsError;
 use taskgate::hsds::dataspace::Dataspace;
 use taskgate::hsds::datatype::{Datatype, Order};
@@ -28,20 +30,27 @@ async fn probes_say_what_a_user_may_and_change_nothing() {
     assert_eq!(one.write_values(&domain, x, None, values.clone()).await, Ok(()));
 
     let before = server.ask(HsdsUser::Admin, reqwest::Method::GET, &about(&domain, x), None).await.expect("JSON");
-    for (who, rights) in [(&one, (true, true, true)), (&admin, (true, true, true)), (&two, (false, false, false))] {
-        let found = (who.may_read(&domain).await, who.may_update(&domain, x).await, who.may_create(&domain).await);
-        assert_eq!(found, (Ok(rights.0), Ok(rights.1), Ok(rights.2)));
+    let rights_of = async |who: &Session| {
+        let may = [
+            who.may_read(&domain).await,
+            who.may_update(&domain, x).await,
+            who.may_create(&domain).await,
+            who.may_change(&domain, root).await,
+        ];
+        may.map(|may| may.expect("yes or no"))
+    };
+    for (who, rights) in [(&one, true), (&admin, true), (&two, false)] {
+        assert_eq!(rights_of(who).await, [rights; 4]);
     }
     for (rights, expected) in [
-        (READ, (true, false, false)),
-        (Rights { update: true, ..READ }, (true, true, false)),
-        (Rights { create: true, ..READ }, (true, false, true)),
-        (NOTHING, (false, false, false)),
+        (READ, [true, false, false, false]),
+        (Rights { update: true, ..READ }, [true, true, false, true]),
+        (Rights { create: true, ..READ }, [true, false, true, false]),
+        (NOTHING, [false; 4]),
     ] {
         assert_eq!(one.put_rights(&domain, "test_user2", rights).await, Ok(()));
         assert_eq!(one.rights(&domain, "test_user2").await, Ok(Some(rights)));
-        let found = (two.may_read(&domain).await, two.may_update(&domain, x).await, two.may_create(&domain).await);
-        assert_eq!(found, (Ok(expected.0), Ok(expected.1), Ok(expected.2)), "{rights:?}");
+        assert_eq!(rights_of(&two).await, expected, "{rights:?}");
     }
     assert_eq!(one.rights(&domain, "somebody").await, Ok(None));
     assert_eq!(one.rights(&DomainName::new("/home/test_user1/no.h5"), "somebody").await, Err(HsdsError::NotFound));
@@ -49,7 +58,8 @@ async fn probes_say_what_a_user_may_and_change_nothing() {
     let after = server.ask(HsdsUser::Admin, reqwest::Method::GET, &about(&domain, x), None).await.expect("JSON");
     assert_eq!(after, before);
     assert_eq!(one.read_values(&domain, x, None, Some(8)).await, Ok(values));
-    assert_eq!(one.links(&domain, root, None, 9).await.map(|links| links.len()), Ok(1));
+    assert_eq!(one.links(&domain, root, ListOrder::Names, None, 9).await.map(|links| links.len()), Ok(1));
+    assert_eq!(one.object(&domain, root).await.expect("a group").attribute_count, Some(0));
 
     // What is not there is no "may not".
     let other = ObjectId::derived(x.collection(), root, &[b"other"]);

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use taskgate::hsds::calls::ListOrder;
 use taskgate::hsds::calls::attributes::{Attribute, AttributeValue};
 use taskgate::hsds::calls::create::{NewKind, NewObject};
 use taskgate::hsds::client::error::HsdsError;
@@ -65,7 +66,7 @@ async fn attributes_are_copied_without_a_loss() {
         assert_eq!(written, Ok(()), "{}", attribute.name);
     }
     wanted.sort_by(|one, other| one.name.cmp(&other.name));
-    let read = one.attributes(&domain, root, None, 1_000).await.expect("attributes");
+    let read = one.attributes(&domain, root, ListOrder::Names, None, 1_000).await.expect("attributes");
     for (read, wanted) in read.iter().zip(&wanted) {
         let value = match &wanted.value {
             // No elements are read as no bytes, or as nothing.
@@ -78,18 +79,18 @@ async fn attributes_are_copied_without_a_loss() {
     assert_eq!(read.len(), wanted.len());
 
     // What was read makes a copy, on an object that is there, or with one that is new.
-    let copy = NewObject::new(NewKind::Group(Vec::new()));
+    let copy = NewObject::new(NewKind::group(Vec::new()));
     let first = one.create(&domain, &copy).await.expect("a group").id;
     assert_eq!(one.put_attributes(&domain, first, &read, false).await, Ok(()));
-    assert_eq!(one.attributes(&domain, first, None, 1_000).await.as_ref(), Ok(&read));
+    assert_eq!(one.attributes(&domain, first, ListOrder::Names, None, 1_000).await.as_ref(), Ok(&read));
     let second = one.create(&domain, &NewObject { attributes: read.clone(), ..copy }).await.expect("a group").id;
-    assert_eq!(one.attributes(&domain, second, None, 1_000).await.as_ref(), Ok(&read));
+    assert_eq!(one.attributes(&domain, second, ListOrder::Names, None, 1_000).await.as_ref(), Ok(&read));
     // Again changes nothing and is no error, page by page there is the same.
     assert_eq!(one.put_attributes(&domain, first, &read, false).await, Ok(()));
     let mut paged: Vec<Attribute> = Vec::new();
     while paged.len() < read.len() {
         let after = paged.last().map(|attribute| attribute.name.clone());
-        paged.extend(one.attributes(&domain, first, after.as_deref(), 4).await.expect("a page"));
+        paged.extend(one.attributes(&domain, first, ListOrder::Names, after.as_deref(), 4).await.expect("a page"));
     }
     assert_eq!(paged, read);
 }
@@ -106,7 +107,7 @@ async fn an_attribute_is_replaced_only_on_demand() {
     assert_eq!(one.put_attributes(&domain, root, &[int(1)], false).await, Ok(()));
     assert_eq!(one.put_attributes(&domain, root, &[int(2)], false).await, Err(HsdsError::Conflict));
     assert_eq!(one.put_attributes(&domain, root, &[int(2)], true).await, Ok(()));
-    assert_eq!(one.attributes(&domain, root, None, 9).await, Ok(vec![int(2)]));
+    assert_eq!(one.attributes(&domain, root, ListOrder::Names, None, 9).await, Ok(vec![int(2)]));
     assert_eq!(one.put_attributes(&domain, root, &[], true).await, Ok(()));
 }
 
@@ -124,8 +125,13 @@ with h5pyd.File("/home/test_user1/written.h5", "w") as f:
     server.python(HsdsUser::One, program, &[]).await.expect("h5pyd");
     let domain = DomainName::new("/home/test_user1/written.h5");
     let root = one.domain(&domain).await.expect("the domain").root.expect("a root");
-    let values: Vec<AttributeValue> =
-        one.attributes(&domain, root, None, 9).await.expect("attributes").into_iter().map(|one| one.value).collect();
+    let values: Vec<AttributeValue> = one
+        .attributes(&domain, root, ListOrder::Names, None, 9)
+        .await
+        .expect("attributes")
+        .into_iter()
+        .map(|one| one.value)
+        .collect();
     let expected = [binary(&f64::NAN.to_le_bytes()), AttributeValue::Json(Value::from("text")), binary(&[0, 1, 0, 2])];
     assert_eq!(values, expected);
 }

@@ -65,6 +65,12 @@ fn status(code: u16) -> Response {
     StatusCode::from_u16(code).expect("a status").into_response()
 }
 
+/// A service node that started at that time; it is 00:01:40 on the first day of UNIX time.
+fn about(start: u64) -> Response {
+    let date = [("date", "Thu, 01 Jan 1970 00:01:40 GMT")];
+    (date, format!(r#"{{"start_time": {start}, "dn_ids": ["dn-001"]}}"#)).into_response()
+}
+
 fn broken() -> Response {
     let pieces = [Ok("{\"owner\""), Err(std::io::Error::other("the disk is gone"))];
     Body::from_stream(futures_util::stream::iter(pieces)).into_response()
@@ -97,6 +103,10 @@ async fn what_passes_is_asked_again() {
     let (session, asked) = scripted(vec![|| status(500)]).await;
     assert_eq!(session.domain(&domain).await, Err(HsdsError::Unavailable { status: 500 }));
     assert_eq!(asked.load(Ordering::SeqCst), 4);
+    // One that starts is away first, and then fails until all its nodes are there.
+    let away: fn() -> Response = || status(503);
+    let (session, _) = scripted(vec![away, away, away, away, || status(500), ok]).await;
+    assert_eq!(session.domain(&domain).await.map(|domain| domain.owner), Ok("alice".into()));
     let (session, asked) = scripted(vec![|| status(503)]).await;
     let patient = session.patient(Duration::from_millis(300));
     assert_eq!(patient.domain(&domain).await, Err(HsdsError::Unavailable { status: 503 }));
@@ -182,4 +192,17 @@ async fn four_hundred_reads_at_once_all_succeed() {
     assert!(reads.iter().all(|read| read.as_ref().is_ok_and(|bytes| bytes.len() == 4)));
     let none = ObjectId::derived(Collection::Groups, root, &[b"none"]);
     assert_eq!(one.object(&domain, none).await.map(|_| ()), Err(HsdsError::NotFound));
+}
+
+#[tokio::test]
+async fn service_nodes_behind_one_address_are_one_run() {
+    // A connection leads to one of them; the next one may lead to another.
+    let answers: Vec<fn() -> Response> = vec![|| about(10), || about(10), || about(10), || about(90)];
+    let (session, _) = scripted(answers).await;
+    let noted = session.incarnation().await.expect("an answer");
+    let other = session.incarnation().await.expect("an answer");
+    assert!(noted.goes_on_in(&other) && other.goes_on_in(&noted));
+    let (session, _) = scripted(vec![|| about(101)]).await;
+    let again = session.incarnation().await.expect("an answer");
+    assert!(!noted.goes_on_in(&again), "it started after the run was noted");
 }

@@ -1,5 +1,6 @@
 //! Links: all kinds, any name, many.
 
+use taskgate::hsds::calls::ListOrder;
 use taskgate::hsds::calls::create::{NewKind, NewObject};
 use taskgate::hsds::calls::links::{Link, Target};
 use taskgate::hsds::calls::objects::Follow;
@@ -18,7 +19,7 @@ async fn links_of_all_kinds_and_names() {
     let one = session(&server, HsdsUser::One);
     let (domain, root) = new_domain(&one, "/home/test_user1/links.h5").await;
     let (other, other_root) = new_domain(&one, "/home/test_user1/other.h5").await;
-    let group = NewObject::new(NewKind::Group(Vec::new()));
+    let group = NewObject::new(NewKind::group(Vec::new()));
     let inner = one.create(&domain, &named(group.clone(), root, "inner")).await.expect("a group").id;
     let target = one.create(&other, &named(group, other_root, "target")).await.expect("a group").id;
 
@@ -39,11 +40,11 @@ async fn links_of_all_kinds_and_names() {
     }
     assert_eq!(one.link(&domain, inner, "new").await, Err(HsdsError::NotFound));
     links.sort_by(|one, other| one.name.cmp(&other.name));
-    assert_eq!(one.links(&domain, inner, None, 1_000).await, Ok(links.clone()));
+    assert_eq!(one.links(&domain, inner, ListOrder::Names, None, 1_000).await, Ok(links.clone()));
     let mut paged: Vec<Link> = Vec::new();
     loop {
         let after = paged.last().map(|link| link.name.clone());
-        let page = one.links(&domain, inner, after.as_deref(), 3).await.expect("a page");
+        let page = one.links(&domain, inner, ListOrder::Names, after.as_deref(), 3).await.expect("a page");
         if page.is_empty() {
             break;
         }
@@ -79,7 +80,7 @@ async fn ten_thousand_links() {
     let mut read: Vec<Link> = Vec::new();
     while read.len() < links.len() {
         let after = read.last().map(|link| link.name.clone());
-        read.extend(one.links(&domain, root, after.as_deref(), 4_000).await.expect("a page"));
+        read.extend(one.links(&domain, root, ListOrder::Names, after.as_deref(), 4_000).await.expect("a page"));
     }
     assert_eq!(read, links);
 }

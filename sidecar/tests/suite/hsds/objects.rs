@@ -1,6 +1,7 @@
 //! Objects: made, found, described; ids that the client chose.
 
 use serde_json::{Map, Value, json};
+use taskgate::hsds::calls::ListOrder;
 use taskgate::hsds::calls::create::{NewKind, NewObject};
 use taskgate::hsds::calls::objects::{Follow, Kind};
 use taskgate::hsds::client::error::HsdsError;
@@ -24,7 +25,7 @@ async fn ids_that_the_client_chose_make_objects_once() {
     let (_, elsewhere) = new_domain(&one, "/home/test_user1/ids2.h5").await;
     let int = Datatype::integer(4, true, Order::Little);
     for (kind, collection) in [
-        (NewKind::Group(Vec::new()), Collection::Groups),
+        (NewKind::group(Vec::new()), Collection::Groups),
         (NewKind::Datatype(int.clone()), Collection::Datatypes),
         (
             NewKind::Dataset { datatype: int.clone(), dataspace: Dataspace::Scalar, creation: Map::new() },
@@ -53,7 +54,7 @@ async fn many_objects_in_one_request() {
     let (domain, root) = new_domain(&one, "/home/test_user1/bulk.h5").await;
     let id = |collection, n: u32| ObjectId::derived(collection, root, &[&n.to_le_bytes()]);
     for (collection, kind) in [
-        (Collection::Groups, NewKind::Group(Vec::new())),
+        (Collection::Groups, NewKind::group(Vec::new())),
         (Collection::Datatypes, NewKind::Datatype(Datatype::text())),
         (Collection::Datasets, dataset(Datatype::float(8, Order::Big), Dataspace::simple([3])).kind),
     ] {
@@ -72,11 +73,11 @@ async fn many_objects_in_one_request() {
         assert_eq!(one.delete_link(&domain, root, &format!("{name} {}", made[5])).await, Ok(()));
         assert_eq!(one.create_many(&domain, collection, &wanted).await.as_ref(), Ok(&made));
     }
-    assert_eq!(one.links(&domain, root, None, 1_000).await.map(|links| links.len()), Ok(120));
+    assert_eq!(one.links(&domain, root, ListOrder::Names, None, 1_000).await.map(|links| links.len()), Ok(120));
     assert_eq!(one.create_many(&domain, Collection::Groups, &[]).await, Ok(Vec::new()));
     // A name that stands for something else is none for this.
     let taken = format!("groups {}", id(Collection::Groups, 0));
-    let wanted = NewObject { id: Some(id(Collection::Groups, 99)), ..NewObject::new(NewKind::Group(Vec::new())) };
+    let wanted = NewObject { id: Some(id(Collection::Groups, 99)), ..NewObject::new(NewKind::group(Vec::new())) };
     assert_eq!(one.create_once(&domain, &named(wanted, root, &taken)).await, Err(HsdsError::Conflict));
 }
 

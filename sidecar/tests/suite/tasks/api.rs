@@ -4,5 +4,6 @@ mod accept;
 mod hostile;
 mod identity;
 mod look;
+mod rights;
 mod support;
 mod wait;

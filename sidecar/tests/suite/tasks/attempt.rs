@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use taskgate::clock::{Clock as _, SystemClock};
 use taskgate::config::resolve::Files;
 use taskgate::hsds::client::Hsds;
 use taskgate::hsds::client::settings::HsdsSettings;
@@ -15,11 +14,13 @@ use taskgate::tasks::operation::{Operation, WorkError};
 use taskgate::tasks::operations::configured::resolve_operations;
 use taskgate::tasks::queue::QueueError;
 use taskgate::tasks::request::Request;
-use taskgate::tasks::row::{Owner, Task, TaskId};
+use taskgate::tasks::row::Task;
 use taskgate::tasks::store::Renewed;
 use taskgate::tasks::work::{Budget, Keep, Setup, Stop, Work};
 use taskgate::yaml;
-use taskgate_core::task::{Progress, Status};
+use taskgate_core::task::Progress;
+
+use crate::tasks::held;
 
 /// How long a test waits for what must happen.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -56,32 +57,7 @@ impl Attempt {
         let mut request = json!({"operation": "foreign"});
         request["args"] = args;
         let request: Request = serde_json::from_value(request).expect("a request");
-        let (now, owner) = (SystemClock.now(), Owner::new("alice"));
-        let task = Task {
-            id: TaskId::new(now, [7; 10]),
-            digest: request.digest(owner.as_str()),
-            owner,
-            request,
-            status: Status::InProgress,
-            progress: Progress::default(),
-            attempts: 2,
-            max_attempts: 5,
-            epoch: 9,
-            fenced: 0,
-            created: now,
-            updated: now,
-            started: Some(now),
-            finished: None,
-            not_before: now,
-            deadline: None,
-            worker: None,
-            lease_until: None,
-            credential_expires: None,
-            result: None,
-            failure: None,
-            deleted: None,
-            version: 1,
-        };
+        let task = Task { attempts: 2, epoch: 9, ..held("alice", request, 7) };
         Self { stop: Stop::new(), task, kept: Arc::default(), checkpoint: None }
     }
 
@@ -93,10 +69,22 @@ impl Attempt {
 
     /// Makes the attempt.
     pub(super) async fn run(&self, operation: &dyn Operation) -> Result<Value, WorkError> {
+        let mut work = self.work();
+        let outcome = tokio::time::timeout(PATIENCE, operation.run(&mut work)).await.expect("ends in time");
+        *self.kept.progress.lock().expect("a lock") = work.progress();
+        outcome
+    }
+
+    /// Gives the task up before the attempt is begun.
+    pub(super) async fn abandon(&self, operation: &dyn Operation) {
+        tokio::time::timeout(PATIENCE, operation.abandon(&self.work())).await.expect("ends in time");
+    }
+
+    fn work(&self) -> Work {
         // Nobody is asked there: there are no locations.
         let server = Hsds::new(HsdsSettings::new("http://127.0.0.1:1/hsds".parse().expect("a URL"))).expect("a client");
         let credential = SecretText::from(CREDENTIAL.to_owned());
-        let mut work = Work::new(Setup {
+        Work::new(Setup {
             task: self.task.clone(),
             checkpoint: self.checkpoint.as_ref().map(|value| value.to_string().into_bytes()),
             session: Some(server.with(&credential).expect("a session")),
@@ -105,10 +93,7 @@ impl Attempt {
             keep: Arc::clone(&self.kept) as Arc<dyn Keep>,
             budget: Budget::new(1 << 20),
             stop: self.stop.clone(),
-        });
-        let outcome = tokio::time::timeout(PATIENCE, operation.run(&mut work)).await.expect("ends in time");
-        *self.kept.progress.lock().expect("a lock") = work.progress();
-        outcome
+        })
     }
 
     /// The checkpoints that were kept.

@@ -3,3 +3,4 @@
 mod hostile;
 mod life;
 mod program;
+mod rights;

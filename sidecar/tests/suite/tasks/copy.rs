@@ -2,6 +2,7 @@
 
 mod crash;
 mod oracle;
+mod order;
 mod places;
 mod stage;
 mod stops;

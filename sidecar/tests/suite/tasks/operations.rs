@@ -1,5 +1,6 @@
 //! Operations on datasets, on a real server, with numpy as the judge of what comes out.
 
+mod budget;
 mod checksum;
 mod factor;
 mod numpy;

@@ -4,6 +4,7 @@ mod access;
 mod drain;
 mod endings;
 mod leases;
+mod outage;
 mod program;
 mod remote;
 mod secrets;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use taskgate::tasks::queue::{Ending, Held, Queue, QueueError, Taken};
-use taskgate::tasks::store::{Hold, Renewed, Settled};
+use taskgate::tasks::store::{Claimant, Hold, Renewed, Settled};
 use taskgate_core::task::{Progress, Status};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -37,9 +37,9 @@ impl Timed {
 
 #[async_trait]
 impl Queue for Timed {
-    async fn claim(&self, worker: &str, most: u32, lease: Duration) -> Result<Vec<Taken>, QueueError> {
+    async fn claim(&self, claimant: &Claimant, most: u32, lease: Duration) -> Result<Vec<Taken>, QueueError> {
         let start = Instant::now();
-        let taken = self.queue.claim(worker, most, lease).await?;
+        let taken = self.queue.claim(claimant, most, lease).await?;
         if !taken.is_empty() {
             self.claims.lock().unwrap_or_else(PoisonError::into_inner).push(start.elapsed());
         }

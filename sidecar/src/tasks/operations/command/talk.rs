@@ -106,7 +106,7 @@ impl Talk<'_> {
                     format!("the program prints lines of more than {LONGEST_LINE} bytes, or more than {MOST_OUTPUT}");
                 return Err(WorkError::permanent("output-too-large", detail));
             }
-            match message(&line)? {
+            match message(&line, self.secret)? {
                 None => {}
                 Some(Message::Checkpoint(checkpoint)) => told.unsaved = Some(checkpoint),
                 Some(Message::Progress(said)) => self.work.report(said.into()),
@@ -145,12 +145,13 @@ async fn feed(mut stdin: ChildStdin, input: &[u8]) {
     let _ = stdin.shutdown().await;
 }
 
-fn message(line: &Line) -> Result<Option<Message>, WorkError> {
+/// Reads a line. What is wrong with it may be told in its own words.
+fn message(line: &Line, secret: Option<&str>) -> Result<Option<Message>, WorkError> {
     if line.bytes.trim_ascii().is_empty() {
         return Ok(None);
     }
     serde_json::from_slice(&line.bytes).map(Some).map_err(|error| {
-        let reason = words::line(&error.to_string(), MAX_WORDS);
+        let reason = words::line_without(&error.to_string(), secret, MAX_WORDS);
         WorkError::permanent("output-malformed", format!("the program prints what is no message: {reason}"))
     })
 }
@@ -160,7 +161,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Option<Message>, WorkError> {
-        message(&Line { bytes: text.as_bytes().to_vec(), is_cut: false })
+        message(&Line { bytes: text.as_bytes().to_vec(), is_cut: false }, Some("Basic Zm9v"))
     }
 
     #[test]
@@ -174,6 +175,14 @@ mod tests {
         {
             assert!(read(text).is_err(), "{text}");
         }
-        assert!(message(&Line { bytes: b"{\"result\":\"\xff\"}".to_vec(), is_cut: false }).is_err());
+        assert!(message(&Line { bytes: b"{\"result\":\"\xff\"}".to_vec(), is_cut: false }, None).is_err());
+    }
+
+    #[test]
+    fn what_is_no_message_does_not_tell_the_credential() {
+        for text in [r#"{"Zm9v":1}"#, r#"{"progress":"Basic Zm9v"}"#] {
+            let error = read(text).expect_err("no message").to_string();
+            assert!(!error.contains("Zm9v") && error.contains("****"), "{error}");
+        }
     }
 }

@@ -21,7 +21,7 @@ const PAGE: usize = 64;
 pub(super) async fn copy(round: &Round<'_>, mut done: Option<ObjectId>) -> Result<(), WorkError> {
     let job = round.job;
     loop {
-        let is_left = |id: &ObjectId| done.is_none_or(|done| *id > done) && round.known.may_have_attributes(*id);
+        let is_left = |id: &ObjectId| done.is_none_or(|done| *id > done) && round.known.traits(*id).may_have_attributes;
         let left = round.fresh.iter().copied().filter(is_left).take_while(|_| !job.is_due());
         // What is on its way ends before a checkpoint is kept: it would not go on meanwhile.
         let mut copied = stream::iter(left).map(|id| of_object(round, id)).buffered(job.settings.objects);
@@ -42,9 +42,18 @@ async fn of_object(round: &Round<'_>, id: ObjectId) -> Result<ObjectId, WorkErro
     let job = round.job;
     let home = job.home_of(id);
     let copied = job.copied(id);
+    let order = match round.known.traits(id).order {
+        Some(order) => order,
+        // An earlier attempt looked at it.
+        None => match job.session.object(&home.domain, id).await {
+            Ok(object) => object.order(),
+            Err(error) if error.is_absent() => return Ok(id),
+            Err(error) => return Err(error.into()),
+        },
+    };
     let mut after: Option<String> = None;
     loop {
-        let page = match job.session.attributes(&home.domain, id, after.as_deref(), PAGE).await {
+        let page = match job.session.attributes(&home.domain, id, order, after.as_deref(), PAGE).await {
             Ok(page) => page,
             // It was deleted, or the last attribute was.
             Err(error) if error.is_absent() => return Ok(id),
@@ -56,7 +65,9 @@ async fn of_object(round: &Round<'_>, id: ObjectId) -> Result<ObjectId, WorkErro
         for attribute in page {
             attributes.push(of_copy(round, id, attribute).await?);
         }
-        job.session.put_attributes(&job.place.home.domain, copied, &attributes, true).await?;
+        for attributes in attributes.chunks(order.together(attributes.len())) {
+            job.session.put_attributes(&job.place.home.domain, copied, attributes, true).await?;
+        }
         if is_last {
             return Ok(id);
         }

@@ -89,7 +89,7 @@ pub(super) struct Id(pub(super) ObjectId);
 impl Saved {
     /// Where the copy goes on from, in this run of the server.
     pub(super) fn valid(self, incarnation: &Incarnation) -> Checkpoint {
-        if self.incarnation.is_same(incarnation) { self.newest } else { self.before }
+        if self.incarnation.goes_on_in(incarnation) { self.newest } else { self.before }
     }
 }
 

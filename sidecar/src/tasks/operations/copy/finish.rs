@@ -34,10 +34,11 @@ fn extra_link(job: &Job<'_>, extra: &Extra) -> Link {
 async fn fill_root(job: &Job<'_>) -> Result<(), WorkError> {
     let (domain, root) = (&job.place.home.domain, job.place.home.root);
     let group = job.links_of(job.source.id);
+    let order = job.session.object(domain, group).await?.order();
     let mut after: Option<String> = None;
     loop {
-        let links = job.session.links(domain, group, after.as_deref(), LINKS).await?;
-        job.session.put_links(domain, root, &links).await?;
+        let links = job.session.links(domain, group, order, after.as_deref(), LINKS).await?;
+        make::put_links(job, root, order, &links).await?;
         match links.last().filter(|_| links.len() >= LINKS) {
             Some(last) => after = Some(last.name.clone()),
             None => return Ok(()),
@@ -75,7 +76,7 @@ async fn link(job: &Job<'_>, group: ObjectId, missing: Vec<String>, name: String
         path = format!("{path}/{part}");
         way.push((part, job.made(&path)));
     }
-    let groups: Vec<_> = way.iter().map(|(_, id)| make::new(*id, NewKind::Group(Vec::new()))).collect();
+    let groups: Vec<_> = way.iter().map(|(_, id)| make::new(*id, NewKind::group(Vec::new()))).collect();
     make::make_all(job, Collection::Groups, &groups).await?;
     let mut named = Link { name, target: Target::Hard(job.copied(job.source.id)) };
     for (part, id) in way.into_iter().rev() {

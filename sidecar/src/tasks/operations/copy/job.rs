@@ -14,7 +14,9 @@ use super::paths::{Domains, Found, Home};
 use super::place::{Place, Spot};
 use super::settings::Settings;
 use crate::digest::Digest;
+use crate::hsds::calls::ListOrder;
 use crate::hsds::calls::incarnation::Incarnation;
+use crate::hsds::calls::objects::Object;
 use crate::hsds::client::Session;
 use crate::hsds::id::{Collection, ObjectId};
 use crate::tasks::operation::WorkError;
@@ -56,10 +58,19 @@ pub(super) struct Job<'a> {
 /// The objects of a copy, by the originals' ids.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// All that are copied, with whether they may have attributes.
-    objects: BTreeMap<ObjectId, bool>,
+    /// All that are copied.
+    objects: BTreeMap<ObjectId, Traits>,
     /// Those that links lead to and that are not there.
     pub(super) absent: BTreeSet<ObjectId>,
+}
+
+/// What is known of an object that is copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Traits {
+    /// Whether it may have attributes.
+    pub(super) may_have_attributes: bool,
+    /// The order that its links and attributes have; none where it was not looked at.
+    pub(super) order: Option<ListOrder>,
 }
 
 /// What turned up while attributes and data were copied, and no link leads to.
@@ -139,10 +150,23 @@ impl Job<'_> {
 
     /// Makes sure that the server did not start again since the attempt began: what was flushed is all there.
     pub(super) async fn confirm(&self) -> Result<(), WorkError> {
-        if self.session.incarnation().await?.is_same(&self.incarnation) {
+        if self.incarnation.goes_on_in(&self.session.incarnation().await?) {
             return Ok(());
         }
         Err(WorkError::Transient("the server started again while it was written to".to_owned()))
+    }
+}
+
+impl Default for Traits {
+    fn default() -> Self {
+        Self { may_have_attributes: true, order: None }
+    }
+}
+
+impl Traits {
+    /// Those of an object.
+    pub(super) fn of(object: &Object) -> Self {
+        Self { may_have_attributes: object.attribute_count != Some(0), order: Some(object.order()) }
     }
 }
 
@@ -163,17 +187,17 @@ impl Known {
     }
 
     /// Adds an object.
-    pub(super) fn add(&mut self, id: ObjectId, may_have_attributes: bool) -> Result<(), WorkError> {
+    pub(super) fn add(&mut self, id: ObjectId, traits: Traits) -> Result<(), WorkError> {
         if self.objects.len() >= MAX_OBJECTS {
             let detail = format!("there are more than {MAX_OBJECTS} objects to copy");
             return Err(WorkError::permanent("too-many-objects", detail));
         }
-        self.objects.insert(id, may_have_attributes);
+        self.objects.insert(id, traits);
         Ok(())
     }
 
-    /// Whether it may have attributes.
-    pub(super) fn may_have_attributes(&self, id: ObjectId) -> bool {
+    /// What is known of it.
+    pub(super) fn traits(&self, id: ObjectId) -> Traits {
         self.objects.get(&id).copied().unwrap_or_default()
     }
 

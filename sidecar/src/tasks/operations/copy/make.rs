@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering;
 use serde_json::{Map, Value};
 
 use super::job::{Extras, Job, Known};
+use crate::hsds::calls::ListOrder;
 use crate::hsds::calls::create::{NewKind, NewObject};
+use crate::hsds::calls::links::Link;
 use crate::hsds::calls::objects::Dataset;
 use crate::hsds::client::error::HsdsError;
 use crate::hsds::datatype::Datatype;
@@ -62,6 +64,19 @@ pub(super) async fn make_all(job: &Job<'_>, collection: Collection, wanted: &[Ne
             }
             Err(error) => return Err(error),
         }
+    }
+    Ok(())
+}
+
+/// Puts links into a group, in that order.
+pub(super) async fn put_links(
+    job: &Job<'_>,
+    group: ObjectId,
+    order: ListOrder,
+    links: &[Link],
+) -> Result<(), HsdsError> {
+    for links in links.chunks(order.together(links.len())) {
+        job.session.put_links(&job.place.home.domain, group, links).await?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::paths::{Domains, Found, Home, parts};
+use crate::hsds::calls::ListOrder;
 use crate::hsds::calls::links::Target;
 use crate::hsds::client::Session;
 use crate::hsds::client::error::HsdsError;
@@ -119,7 +120,7 @@ pub(super) async fn locate(
 
 /// Whether a group has links.
 pub(super) async fn is_empty(session: &Session, home: &Home, group: ObjectId) -> Result<bool, HsdsError> {
-    Ok(session.links(&home.domain, group, None, 1).await?.is_empty())
+    Ok(session.links(&home.domain, group, ListOrder::Names, None, 1).await?.is_empty())
 }
 
 async fn taken(session: &Session, home: &Home, group: ObjectId, name: &str) -> Result<Option<Target>, HsdsError> {

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use taskgate_core::task::{Progress, Unit};
 
-use super::job::{Extras, Job, Known};
+use super::job::{Extras, Job, Known, Traits};
 use super::make::{self, make_type};
+use crate::hsds::calls::ListOrder;
 use crate::hsds::calls::create::{NewKind, NewObject};
 use crate::hsds::calls::links::{Link, Target};
 use crate::hsds::calls::objects::{Kind, Object};
@@ -36,6 +37,7 @@ struct Walk<'a> {
 /// Links of a group that are to be read.
 struct Visit {
     group: ObjectId,
+    order: ListOrder,
     after: Option<String>,
 }
 
@@ -75,12 +77,12 @@ impl Walk<'_> {
         self.admit(targets).await?;
         if self.makes {
             let known = &*self.known;
-            let put = pages.iter().map(|(visit, steps)| put(job, known, visit.group, steps));
+            let put = pages.iter().map(|(visit, steps)| put(job, known, visit, steps));
             stream::iter(put).map(Ok).try_for_each_concurrent(job.settings.objects, |put| put).await?;
         }
         for (visit, steps) in pages {
             if let Some(last) = steps.last().filter(|_| steps.len() >= job.settings.page) {
-                self.frontier.push_back(Visit { group: visit.group, after: Some(last.link.name.clone()) });
+                self.frontier.push_back(Visit { after: Some(last.link.name.clone()), ..visit });
             }
         }
         Ok(())
@@ -94,7 +96,7 @@ impl Walk<'_> {
             if self.makes {
                 self.make(ids).await?;
             } else {
-                ids.iter().try_for_each(|id| self.take(*id, true))?;
+                ids.iter().try_for_each(|id| self.take(*id, Traits::default()))?;
             }
             let done = u64::try_from(self.known.len()).unwrap_or(u64::MAX);
             self.job.work.report(Progress { done, total: None, unit: Unit::Objects });
@@ -102,12 +104,12 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn take(&mut self, id: ObjectId, may_have_attributes: bool) -> Result<(), WorkError> {
-        self.known.add(id, may_have_attributes)?;
+    fn take(&mut self, id: ObjectId, traits: Traits) -> Result<(), WorkError> {
+        self.known.add(id, traits)?;
         self.fresh.push(id);
         let is_entered = !self.job.arguments.shallow || id == self.job.source.id;
         if id.collection() == Collection::Groups && is_entered {
-            self.frontier.push_back(Visit { group: id, after: None });
+            self.frontier.push_back(Visit { group: id, order: traits.order.unwrap_or(ListOrder::Names), after: None });
         }
         Ok(())
     }
@@ -122,10 +124,13 @@ impl Walk<'_> {
                 self.known.absent.insert(*id);
                 continue;
             };
-            self.take(*id, object.attribute_count != Some(0))?;
+            self.take(*id, Traits::of(object))?;
             let copy = match &object.kind {
                 Kind::Datatype(datatype) => make::new(job.copied(*id), NewKind::Datatype(datatype.clone())),
-                Kind::Group { .. } => make::new(job.links_of(*id), NewKind::Group(Vec::new())),
+                Kind::Group { creation, .. } => {
+                    let kind = NewKind::Group { links: Vec::new(), creation: creation.clone() };
+                    make::new(job.links_of(*id), kind)
+                }
                 Kind::Dataset(_) => continue,
             };
             wanted.entry(id.collection()).or_default().push(copy);
@@ -160,7 +165,8 @@ async fn object(job: &Job<'_>, id: ObjectId) -> Result<Option<Object>, WorkError
 /// Links of a group, with the objects in place of those that are expanded.
 async fn page(job: &Job<'_>, visit: Visit) -> Result<(Visit, Vec<Step>), WorkError> {
     let home = job.home_of(visit.group);
-    let links = match job.session.links(&home.domain, visit.group, visit.after.as_deref(), job.settings.page).await {
+    let Visit { group, order, after } = &visit;
+    let links = match job.session.links(&home.domain, *group, *order, after.as_deref(), job.settings.page).await {
         Ok(links) => links,
         // It was deleted, or the last link was, and the others can't be found from there.
         Err(error) if error.is_absent() => Vec::new(),
@@ -181,11 +187,11 @@ async fn page(job: &Job<'_>, visit: Visit) -> Result<(Visit, Vec<Step>), WorkErr
 }
 
 /// Puts links into a group's copy.
-async fn put(job: &Job<'_>, known: &Known, group: ObjectId, steps: &[Step]) -> Result<(), WorkError> {
+async fn put(job: &Job<'_>, known: &Known, visit: &Visit, steps: &[Step]) -> Result<(), WorkError> {
     let links: Vec<Link> = steps.iter().filter_map(|step| copied(job, known, step)).collect();
-    let group = job.links_of(group);
+    let group = job.links_of(visit.group);
     let domain = &job.place.home.domain;
-    match job.session.put_links(domain, group, &links).await {
+    match make::put_links(job, group, visit.order, &links).await {
         Ok(()) => return Ok(()),
         // The source changed since an earlier attempt.
         Err(HsdsError::Conflict) => {}

@@ -83,9 +83,10 @@ impl JobError {
     }
 }
 
-/// Reads an answer.
-pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, WorkError> {
-    serde_json::from_slice(body).map_err(|error| malformed(&words::line(&error.to_string(), MAX_WORDS)))
+/// Reads an answer. What is wrong with it may be told in its own words.
+pub(super) fn read<T: DeserializeOwned>(body: &[u8], secret: Option<&str>) -> Result<T, WorkError> {
+    let reason = |error: serde_json::Error| words::line_without(&error.to_string(), secret, MAX_WORDS);
+    serde_json::from_slice(body).map_err(|error| malformed(&reason(error)))
 }
 
 /// What is behind the status of an answer that is no success, with what it is separated by.
@@ -106,7 +107,7 @@ mod tests {
     use super::*;
 
     fn failed(body: &str, secret: Option<&str>) -> WorkError {
-        read::<Report>(body.as_bytes()).expect("a report").error.unwrap_or_default().into_error(secret)
+        read::<Report>(body.as_bytes(), None).expect("a report").error.unwrap_or_default().into_error(secret)
     }
 
     #[test]
@@ -126,8 +127,15 @@ mod tests {
     #[test]
     fn what_is_no_report_is_not_taken_for_one() {
         for body in ["", "{}", "[]", r#"{"status":"done"}"#, r#"{"status":"queued","progress":{"done":-1}}"#] {
-            assert!(read::<Report>(body.as_bytes()).is_err(), "{body}");
+            assert!(read::<Report>(body.as_bytes(), None).is_err(), "{body}");
         }
-        assert!(read::<Direct>(b"{}").is_err());
+        assert!(read::<Direct>(b"{}", None).is_err());
+    }
+    #[test]
+    fn what_is_no_report_does_not_tell_the_credential() {
+        for body in [r#"{"status":"Zm9v"}"#, r#"{"status":"queued","progress":"Basic Zm9v"}"#] {
+            let error = read::<Report>(body.as_bytes(), Some("Basic Zm9v")).expect_err("no report").to_string();
+            assert!(!error.contains("Zm9v") && error.contains("****"), "{error}");
+        }
     }
 }

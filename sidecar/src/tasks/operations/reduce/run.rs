@@ -16,7 +16,7 @@ use crate::tasks::operations::durable::Durable;
 use crate::tasks::operations::element_wise::Pace;
 use crate::tasks::operations::numbers::single;
 use crate::tasks::operations::place::{Part, Place, wide};
-use crate::tasks::work::Work;
+use crate::tasks::work::{Room, Work};
 
 /// How many bytes are taken to be kept of an element of the result while it is made: blocks are cut by it.
 const CELL: usize = 64;
@@ -80,17 +80,17 @@ async fn block(plan: &Plan, part: &Part, done: &mut usize, pace: Pace, work: &Wo
     let over = Over { axes: Some(&plan.axes), keep_dims: plan.keep_dims, ddof: plan.ddof };
     let slabs = source.slabs(wide(numbers.item_size()), pace.slab_bytes);
     let concurrent = pace.concurrent.max(1);
-    let largest = usize::try_from(pace.slab_bytes).unwrap_or(usize::MAX).min(source.count() * numbers.item_size());
     let cells = Reduction::memory(plan.statistic, numbers.dtype, source.shape(), &over).map_err(failed)?;
-    let _room = work.room(largest.saturating_mul(concurrent + 1).saturating_mul(2).saturating_add(cells)).await?;
+    let _cells = work.room_kept(cells).await?;
     let mut reduction = Reduction::new(plan.statistic, numbers.dtype, source.shape(), &over).map_err(failed)?;
-    let pieces = stream::iter(0..slabs.len()).map(|number| {
+    // Room is drawn piece by piece, in their order: the next one that is waited for always has its own.
+    let drawn = stream::iter(0..slabs.len()).then(|number| {
         let part = slabs.slab(number).map(|slab| source.part_of(&slab));
-        piece(session, &source, plan, part)
+        draw(work, plan, part)
     });
-    let mut pieces = pieces.buffered(concurrent);
+    let mut pieces = drawn.map(|drawn| piece(session, &source, plan, drawn)).buffered(concurrent).boxed();
     while let Some(piece) = work.unless_stopped(pieces.next()).await? {
-        let Some((origin, slab)) = piece? else { continue };
+        let Some((origin, slab, _room)) = piece? else { continue };
         reduction.push(&origin, &slab).map_err(failed)?;
         *done = done.saturating_add(slab.values().len());
         plan.report(work, *done);
@@ -98,15 +98,24 @@ async fn block(plan: &Plan, part: &Part, done: &mut usize, pace: Pace, work: &Wo
     reduction.finish().map_err(failed)
 }
 
+/// Room for a piece: for its bytes, and for the numbers that they are.
+async fn draw(work: &Work, plan: &Plan, part: Option<Part>) -> Result<Option<(Part, Room)>, WorkError> {
+    let Some(part) = part else { return Ok(None) };
+    let elements = part.shape.iter().copied().fold(1, usize::saturating_mul);
+    let room = work.room(elements.saturating_mul(plan.source.1.item_size()).saturating_mul(2)).await?;
+    Ok(Some((part, room)))
+}
+
+/// Reads a piece. It has its room for as long as it is there.
 async fn piece(
     session: &Session,
     source: &Place,
     plan: &Plan,
-    part: Option<Part>,
-) -> Result<Option<(Vec<usize>, Slab)>, WorkError> {
-    let Some(part) = part else { return Ok(None) };
+    drawn: Result<Option<(Part, Room)>, WorkError>,
+) -> Result<Option<(Vec<usize>, Slab, Room)>, WorkError> {
+    let Some((part, room)) = drawn? else { return Ok(None) };
     let slab = source.read(session, plan.source.1, &part).await?;
-    Ok(Some((part.origin, slab)))
+    Ok(Some((part.origin, slab, room)))
 }
 
 impl Plan {

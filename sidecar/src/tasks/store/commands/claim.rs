@@ -6,13 +6,12 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use async_trait::async_trait;
 use taskgate_core::time::UnixTime;
 
-use crate::tasks::row::{Failure, Sealed, Task, TaskId};
+use crate::tasks::row::{Sealed, TaskId};
 use crate::tasks::store::columns;
+use crate::tasks::store::commands::give_up::{TakenBack, give_up, take_back, too_late, unreadable};
 use crate::tasks::store::commands::{Batch, Command, Place};
 use crate::tasks::store::database::{Row, Transaction, Turn, Value};
-use crate::tasks::store::statements::{
-    CLAIM, DUE, GIVE_UP, LEASE_ENDED, RUNNING, TAKE_BACK, TASK_COLUMNS, WAITING_OWNERS,
-};
+use crate::tasks::store::statements::{CLAIM, DUE, RUNNING, TASK_COLUMNS, WAITING_OWNERS};
 use crate::tasks::store::{Claim, Claimed, Claims, Hold, Limits, StoreError};
 
 /// Claims tasks.
@@ -50,13 +49,13 @@ impl Command for Take {
 
     async fn run(&self, transaction: &mut Transaction, batch: &mut Batch) -> Result<Claims, StoreError> {
         transaction.take(Turn::Claim).await?;
-        let mut claims = Claims::default();
-        self.take_back(transaction, batch, &mut claims).await?;
+        let TakenBack { lost, given_up } = take_back(transaction, batch, self.now).await?;
+        let mut claims = Claims { tasks: Vec::new(), lost, given_up };
         let running = transaction.count(&RUNNING, &[]).await?;
         let room = u64::from(self.limits.running).saturating_sub(running).min(u64::from(self.claim.max));
         let picked = self.pick(transaction, batch, &mut claims, room).await?;
         if !picked.is_empty() {
-            claims.tasks = self.claim(transaction, &picked).await?;
+            self.claim(transaction, &picked, &mut claims).await?;
             batch.changed.extend(picked);
         }
         Ok(claims)
@@ -64,35 +63,6 @@ impl Command for Take {
 }
 
 impl Take {
-    /// Queues tasks again whose lease ended, or gives them up.
-    async fn take_back(
-        &self,
-        transaction: &mut Transaction,
-        batch: &mut Batch,
-        claims: &mut Claims,
-    ) -> Result<(), StoreError> {
-        for row in transaction.rows(&LEASE_ENDED, &[Value::from(self.now)]).await? {
-            let id = columns::id(&row, 0)?;
-            let (attempts, max_attempts) = (row.number(1)?, row.number(2)?);
-            let is_deleted = row.maybe_number(4)?.is_some();
-            let failure = if is_deleted {
-                None
-            } else if attempts >= max_attempts {
-                Some(worker_lost(attempts))
-            } else {
-                self.too_late(row.maybe_number(3)?)
-            };
-            batch.changed.insert(id);
-            if let Some(failure) = failure {
-                claims.given_up.extend(give_up(transaction, id, &failure, self.now).await?);
-            } else {
-                transaction.rows(&TAKE_BACK, &[Value::from(id), Value::from(self.now)]).await?;
-                claims.lost.push(id);
-            }
-        }
-        Ok(())
-    }
-
     /// The next tasks, `room` at most. Each goes to the owner who then has the fewest running.
     async fn pick(
         &self,
@@ -107,6 +77,7 @@ impl Take {
         }
         let cap = u64::from(self.limits.running_per_user);
         let mut owners = self.owners(transaction).await?;
+        let operations = columns::to_json(&self.claim.claimant.operations)?;
         let mut queues: BTreeMap<String, VecDeque<Due>> = BTreeMap::new();
         while let Some(Reverse(mut next)) = owners.pop() {
             let left = room.saturating_sub(u64::try_from(picked.len()).unwrap_or(u64::MAX));
@@ -120,11 +91,11 @@ impl Take {
                 std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
                 std::collections::btree_map::Entry::Vacant(entry) => {
                     let most = left.min(cap.saturating_sub(next.running));
-                    entry.insert(self.due(transaction, &next.owner, most).await?)
+                    entry.insert(self.due(transaction, &next.owner, most, &operations).await?)
                 }
             };
             let Some(due) = queue.pop_front() else { continue };
-            if let Some(failure) = self.too_late(due.deadline) {
+            if let Some(failure) = too_late(due.deadline, self.now) {
                 batch.changed.insert(due.id);
                 claims.given_up.extend(give_up(transaction, due.id, &failure, self.now).await?);
             } else {
@@ -150,53 +121,46 @@ impl Take {
         Ok(owners)
     }
 
-    async fn due(&self, transaction: &mut Transaction, owner: &str, most: u64) -> Result<VecDeque<Due>, StoreError> {
-        let values = [Value::from(owner), Value::from(self.now), Value::from(most)];
+    async fn due(
+        &self,
+        transaction: &mut Transaction,
+        owner: &str,
+        most: u64,
+        operations: &str,
+    ) -> Result<VecDeque<Due>, StoreError> {
+        let values = [Value::from(owner), Value::from(self.now), Value::from(most), Value::from(operations)];
         let rows = transaction.rows(&DUE, &values).await?;
         rows.iter()
             .map(|row| Ok(Due { id: columns::id(row, 0)?, not_before: row.number(1)?, deadline: row.maybe_number(2)? }))
             .collect()
     }
 
-    /// Claims these, and returns them in the same order.
-    async fn claim(&self, transaction: &mut Transaction, picked: &[TaskId]) -> Result<Vec<Claimed>, StoreError> {
+    /// Claims these, in the same order. One that can't be read costs itself alone.
+    async fn claim(
+        &self,
+        transaction: &mut Transaction,
+        picked: &[TaskId],
+        claims: &mut Claims,
+    ) -> Result<(), StoreError> {
         let values = [
             Value::from(columns::to_json(&picked)?),
             Value::from(self.now),
-            Value::from(self.claim.worker.as_str()),
+            Value::from(self.claim.claimant.name.as_str()),
             Value::from(self.claim.lease_until),
         ];
-        let rows = transaction.rows(&CLAIM, &values).await?;
-        let mut claimed = rows.iter().map(claimed).collect::<Result<Vec<Claimed>, StoreError>>()?;
-        claimed.sort_by_key(|claimed| picked.iter().position(|id| *id == claimed.hold.id));
-        Ok(claimed)
+        for row in transaction.rows(&CLAIM, &values).await? {
+            match claimed(&row) {
+                Ok(claimed) => claims.tasks.push(claimed),
+                Err(StoreError::Corrupt(reason)) => {
+                    let id = columns::id(&row, 0)?;
+                    claims.given_up.extend(give_up(transaction, id, &unreadable(reason), self.now).await?);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        claims.tasks.sort_by_key(|claimed| picked.iter().position(|id| *id == claimed.hold.id));
+        Ok(())
     }
-
-    fn too_late(&self, deadline: Option<u64>) -> Option<Failure> {
-        deadline.is_some_and(|deadline| deadline <= self.now.as_millis()).then(deadline_passed)
-    }
-}
-
-/// Sets a task failed that nobody holds; none where it is gone.
-pub(in crate::tasks::store) async fn give_up(
-    transaction: &mut Transaction,
-    id: TaskId,
-    failure: &Failure,
-    now: UnixTime,
-) -> Result<Option<Task>, StoreError> {
-    let values = [Value::from(id), Value::from(now), Value::from(columns::to_json(failure)?)];
-    transaction.row(&GIVE_UP, &values).await?.as_ref().map(columns::task).transpose()
-}
-
-/// The failure of a task that was not over in time.
-pub(in crate::tasks::store) fn deadline_passed() -> Failure {
-    let detail = "it was not over before its deadline".to_owned();
-    Failure { code: "deadline-exceeded".to_owned(), detail, is_final: true }
-}
-
-fn worker_lost(attempts: u64) -> Failure {
-    let detail = format!("attempt {attempts}, the last one, ended with the loss of its worker");
-    Failure { code: "worker-lost".to_owned(), detail, is_final: true }
 }
 
 fn claimed(row: &Row) -> Result<Claimed, StoreError> {

@@ -9,7 +9,7 @@ use crate::tasks::store::columns;
 use crate::tasks::store::commands::{Batch, Command, Place};
 use crate::tasks::store::database::{Transaction, Value};
 use crate::tasks::store::statements::{
-    CHECKPOINT, COUNT_FENCED, END, HELD_BEFORE, PAUSE, RELEASE, RENEW, RENEW_WITH_PROGRESS, RETRY, Sql,
+    CHECKPOINT, COUNT_FENCED, END, HELD_BEFORE, PAUSE, POSTPONE, RELEASE, RENEW, RENEW_WITH_PROGRESS, RETRY, Sql,
 };
 use crate::tasks::store::{Hold, Outcome, Renewal, Renewed, Settled, StoreError};
 
@@ -129,6 +129,11 @@ impl Settle {
             Outcome::Paused(failure) => {
                 values.extend([Value::from(columns::to_json(&with_end(failure, false))?), now]);
                 &PAUSE
+            }
+            Outcome::Postponed { not_before, failure } => {
+                let failure = Value::from(columns::to_json(&with_end(failure, false))?);
+                values.extend([failure, Value::from(*not_before), now]);
+                &POSTPONE
             }
             Outcome::Released { checkpoint } => {
                 values.extend([Value::from(checkpoint.clone()), now]);

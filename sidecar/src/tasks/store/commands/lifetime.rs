@@ -5,9 +5,9 @@ use taskgate_core::time::UnixTime;
 
 use crate::tasks::row::{Sealed, TaskId};
 use crate::tasks::store::columns;
-use crate::tasks::store::commands::claim::{deadline_passed, give_up};
+use crate::tasks::store::commands::give_up::{TakenBack, deadline_passed, give_up, take_back};
 use crate::tasks::store::commands::{Batch, Command, Place};
-use crate::tasks::store::database::{Transaction, Value};
+use crate::tasks::store::database::{Transaction, Turn, Value};
 use crate::tasks::store::statements::{DATA_VERSION, DELETE, FORGET_DELETED, FORGET_FINISHED, RESUME, TASK, TOO_LATE};
 use crate::tasks::store::{Deleted, Resumed, Retention, StoreError, Swept};
 
@@ -30,7 +30,7 @@ pub(in crate::tasks::store) struct Resume {
     pub(in crate::tasks::store) now: UnixTime,
 }
 
-/// Forgets what is over long enough, and gives up what waits beyond its deadline.
+/// Forgets what is over long enough, gives up what waits beyond its deadline, and takes back what workers lost.
 #[derive(Debug)]
 pub(in crate::tasks::store) struct Sweep {
     pub(in crate::tasks::store) retention: Retention,
@@ -94,7 +94,10 @@ impl Command for Sweep {
     }
 
     async fn run(&self, transaction: &mut Transaction, batch: &mut Batch) -> Result<Swept, StoreError> {
-        let mut given_up = Vec::new();
+        // Workers take back too, but not while they are busy, and not where there are none.
+        transaction.take(Turn::Claim).await?;
+        let TakenBack { lost, mut given_up } = take_back(transaction, batch, self.now).await?;
+        batch.has_work |= !lost.is_empty();
         let late = transaction.rows(&TOO_LATE, &[Value::from(self.now), Value::from(MOST_FORGOTTEN)]).await?;
         for row in &late {
             let id = columns::id(row, 0)?;
@@ -106,7 +109,7 @@ impl Command for Sweep {
         let tombstones = transaction.rows(&FORGET_DELETED, &before(self.retention.tombstones)).await?.len();
         let most = usize::try_from(MOST_FORGOTTEN).unwrap_or(usize::MAX);
         let is_all = [late.len(), finished, tombstones].iter().all(|count| *count < most);
-        Ok(Swept { finished, tombstones, given_up, is_all })
+        Ok(Swept { finished, tombstones, lost, given_up, is_all })
     }
 }
 

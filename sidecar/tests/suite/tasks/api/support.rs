@@ -11,6 +11,7 @@ use taskgate_core::time::UnixTime;
 use taskgate_test_kit::{Hsds, HsdsUser};
 
 use crate::kit::{START, Sidecar};
+use crate::tasks::claimant;
 
 /// Far more than any test has.
 pub(super) const NO_LIMITS: Limits =
@@ -69,7 +70,7 @@ impl Api {
 
     /// Takes all tasks, as a worker would.
     pub(super) async fn claim(&self) -> Vec<Claimed> {
-        let claim = Claim { worker: "test".into(), max: 100, lease_until: START.after(Duration::from_hours(1)) };
+        let claim = Claim { claimant: claimant("test"), max: 100, lease_until: START.after(Duration::from_hours(1)) };
         let store = self.sidecar.running.app.desk.as_ref().expect("tasks").store();
         store.claim(&claim, &NO_LIMITS, self.now()).await.expect("claims").tasks
     }

@@ -12,7 +12,7 @@ fn json(text: &str) -> Value {
 }
 
 /// Waits for a file.
-async fn left(program: &Program, name: &str) {
+pub(super) async fn left(program: &Program, name: &str) {
     let began = Instant::now();
     while !program.path(name).exists() {
         assert!(began.elapsed() < Duration::from_secs(30), "no `{name}`");

@@ -70,6 +70,11 @@ impl Program {
 
 /// A sidecar with workers, and with operations that are scripts: `$1` is the program's directory.
 pub(super) async fn sidecar(hsds: &Hsds, scripts: &[(&str, &str)]) -> (Sidecar, Program) {
+    sidecar_with(hsds, scripts, 30).await
+}
+
+/// The same, with leases of so many seconds.
+pub(super) async fn sidecar_with(hsds: &Hsds, scripts: &[(&str, &str)], lease_secs: u32) -> (Sidecar, Program) {
     // The address is known later than the configuration.
     let mut program = Program::new("");
     let directory = path_text(program.directory.path());
@@ -77,7 +82,7 @@ pub(super) async fn sidecar(hsds: &Hsds, scripts: &[(&str, &str)]) -> (Sidecar, 
         .iter()
         .map(|(name, script)| {
             json!({
-                "name": name, "summary": "Is a script.", "arguments": {"type": "object"},
+                "name": name, "summary": "Is a script.", "arguments": {"type": "object"}, "sources": {"most": 1},
                 "command": {
                     "path": "/bin/sh", "arguments": ["-c", script, name, directory],
                     "environment": ["PATH"], "forward_credential": true,
@@ -87,6 +92,7 @@ pub(super) async fn sidecar(hsds: &Hsds, scripts: &[(&str, &str)]) -> (Sidecar, 
         .collect();
     let tasks = json!({
         "store": "sqlite:tasks.db", "hsds": {"endpoint": hsds.url()}, "operations": operations,
+        "workers": {"lease_secs": lease_secs},
     });
     let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
     let sidecar = Sidecar::start(&format!(

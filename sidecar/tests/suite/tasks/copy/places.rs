@@ -1,6 +1,7 @@
 //! What can be copied, and where to.
 
 use serde_json::{Value, json};
+use taskgate::hsds::calls::ListOrder;
 use taskgate::hsds::calls::create::{NewKind, NewObject};
 use taskgate::hsds::calls::links::{Link, Target};
 use taskgate::hsds::calls::objects::Follow;
@@ -42,7 +43,10 @@ async fn copies_go_where_there_is_room() {
 
     // Into itself.
     let result = stage.copy(at(SOURCE, "/"), json!({}), at(SOURCE, "/new/inner/all")).await.expect("a copy");
-    let inner = stage.session.links(&source, resolve(&stage, &source, "/new/inner/all/new").await, None, 100).await;
+    let inner = stage
+        .session
+        .links(&source, resolve(&stage, &source, "/new/inner/all/new").await, ListOrder::Names, None, 100)
+        .await;
     let names: Vec<String> = inner.expect("links").into_iter().map(|link| link.name).collect();
     assert_eq!(names, ["by id", "tree"], "what it was before");
     assert!(result["objects"].as_u64() > Some(80), "{result}");
@@ -97,7 +101,7 @@ async fn links_that_lead_nowhere_or_in_circles_stay() {
     let stage = Stage::empty().await;
     let domain = stage.domain(SOURCE).await;
     let root = stage.session.domain(&domain).await.expect("a domain").root.expect("a root");
-    let gone = stage.session.create(&domain, &NewObject::new(NewKind::Group(Vec::new()))).await.expect("a group").id;
+    let gone = stage.session.create(&domain, &NewObject::new(NewKind::group(Vec::new()))).await.expect("a group").id;
     let soft = |path: &str| Target::Soft(path.to_owned());
     let links = [
         ("circle", soft("/tree/circle")),
@@ -110,7 +114,7 @@ async fn links_that_lead_nowhere_or_in_circles_stay() {
         ("gone", Target::Hard(gone)),
     ];
     let links = links.map(|(name, target)| Link { name: name.to_owned(), target });
-    let tree = NewObject { link: Some((root, "tree".to_owned())), ..NewObject::new(NewKind::Group(links.to_vec())) };
+    let tree = NewObject { link: Some((root, "tree".to_owned())), ..NewObject::new(NewKind::group(links.to_vec())) };
     let tree = stage.session.create(&domain, &tree).await.expect("a group").id;
     stage.session.delete_object(&domain, gone).await.expect("it is deleted");
 
@@ -118,7 +122,7 @@ async fn links_that_lead_nowhere_or_in_circles_stay() {
     let result: Value = stage.copy(at(SOURCE, "/tree"), args, at(SOURCE, "/copy")).await.expect("a copy");
     assert_eq!(result["objects"], 1);
     let copy = resolve(&stage, &domain, "/copy").await;
-    let list = async |group| stage.session.links(&domain, group, None, 100).await.expect("links");
+    let list = async |group| stage.session.links(&domain, group, ListOrder::Names, None, 100).await.expect("links");
     let expected: Vec<Link> = list(tree).await.into_iter().filter(|link| link.name != "gone").collect();
     assert_eq!(list(copy).await, expected);
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use taskgate::clock::{Clock as _, SystemClock};
 use taskgate::hsds::client::settings::HsdsSettings;
 use taskgate::hsds::client::{Hsds, Session};
 use taskgate::hsds::domain::DomainName;
@@ -16,12 +15,14 @@ use taskgate::tasks::operations::copy::Copy;
 use taskgate::tasks::operations::copy::settings::Settings;
 use taskgate::tasks::queue::QueueError;
 use taskgate::tasks::request::Request;
-use taskgate::tasks::row::{Owner, Task, TaskId};
+use taskgate::tasks::row::Task;
 use taskgate::tasks::store::Renewed;
 use taskgate::tasks::work::{Budget, Keep, Setup, Stop, StopReason, Work};
-use taskgate_core::task::{Progress, Status};
+use taskgate_core::task::Progress;
 use taskgate_test_kit::HsdsUser;
 use tokio::sync::Notify;
+
+use crate::tasks::held;
 
 /// How long a test waits for what must happen.
 const PATIENCE: Duration = Duration::from_secs(200);
@@ -102,7 +103,7 @@ impl Stage {
     /// A task that copies.
     pub(super) fn copying(&self, src: &Value, args: &Value, des: &Value, settings: Settings) -> Copying {
         let number = u8::try_from(self.tasks.fetch_add(1, Ordering::SeqCst)).expect("few tasks");
-        let task = task(request(src, args, des), number);
+        let task = held(HsdsUser::One.name(), request(src, args, des), number);
         Copying { task, session: self.session.clone(), settings, kept: Arc::default() }
     }
 
@@ -182,33 +183,4 @@ pub(super) fn code(outcome: Result<Value, WorkError>) -> String {
 fn request(src: &Value, args: &Value, des: &Value) -> Request {
     let request = json!({"operation": "copy", "src": [src], "args": args, "des": [des]});
     serde_json::from_value(request).expect("a request")
-}
-
-fn task(request: Request, number: u8) -> Task {
-    let (now, owner) = (SystemClock.now(), Owner::new(HsdsUser::One.name()));
-    Task {
-        id: TaskId::new(now, [number; 10]),
-        digest: request.digest(owner.as_str()),
-        owner,
-        request,
-        status: Status::InProgress,
-        progress: Progress::default(),
-        attempts: 1,
-        max_attempts: 5,
-        epoch: 1,
-        fenced: 0,
-        created: now,
-        updated: now,
-        started: Some(now),
-        finished: None,
-        not_before: now,
-        deadline: None,
-        worker: None,
-        lease_until: None,
-        credential_expires: None,
-        result: None,
-        failure: None,
-        deleted: None,
-        version: 1,
-    }
 }

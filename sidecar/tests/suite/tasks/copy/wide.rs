@@ -1,6 +1,7 @@
 //! A group with very many links.
 
 use serde_json::json;
+use taskgate::hsds::calls::ListOrder;
 use taskgate::hsds::calls::create::{NewKind, NewObject};
 use taskgate::hsds::calls::links::{Link, Target};
 use taskgate::hsds::calls::objects::Follow;
@@ -21,7 +22,7 @@ async fn ten_thousand_links_are_copied() {
     let objects: Vec<NewObject> = (0..OBJECTS)
         .map(|number| {
             let id = ObjectId::derived(Collection::Groups, root, &[&number.to_le_bytes()]);
-            NewObject { id: Some(id), ..NewObject::new(NewKind::Group(Vec::new())) }
+            NewObject { id: Some(id), ..NewObject::new(NewKind::group(Vec::new())) }
         })
         .collect();
     let ids = stage.session.create_many(&domain, Collection::Groups, &objects).await.expect("groups");
@@ -34,7 +35,7 @@ async fn ten_thousand_links_are_copied() {
             Link { name: format!("{number:05} \u{2603}"), target }
         })
         .collect();
-    let wide = NewObject { link: Some((root, "wide".to_owned())), ..NewObject::new(NewKind::Group(Vec::new())) };
+    let wide = NewObject { link: Some((root, "wide".to_owned())), ..NewObject::new(NewKind::group(Vec::new())) };
     let wide = stage.session.create(&domain, &wide).await.expect("a group").id;
     for links in links.chunks(2_000) {
         stage.session.put_links(&domain, wide, links).await.expect("links");
@@ -65,7 +66,7 @@ async fn all(session: &Session, domain: &DomainName, group: ObjectId) -> Vec<Lin
     let mut links: Vec<Link> = Vec::new();
     loop {
         let after = links.last().map(|link| link.name.clone());
-        let page = session.links(domain, group, after.as_deref(), 3_000).await.expect("links");
+        let page = session.links(domain, group, ListOrder::Names, after.as_deref(), 3_000).await.expect("links");
         if page.is_empty() {
             return links;
         }

@@ -18,12 +18,12 @@ use taskgate::tasks::operations::Operations;
 use taskgate::tasks::operations::element_wise::Pace;
 use taskgate::tasks::queue::QueueError;
 use taskgate::tasks::request::Request;
-use taskgate::tasks::row::{Owner, Task, TaskId};
 use taskgate::tasks::store::Renewed;
 use taskgate::tasks::work::{Budget, Keep, Setup, Stop, Work};
-use taskgate_core::task::{Progress, Status};
-use taskgate_core::time::UnixTime;
+use taskgate_core::task::Progress;
 use taskgate_test_kit::HsdsUser;
+
+use crate::tasks::held;
 
 /// The domain that everything is in.
 pub(super) const DOMAIN: &str = "/home/test_user1/numbers.h5";
@@ -133,7 +133,12 @@ impl Stage {
         pace: Pace,
         memory: &Arc<Memory>,
     ) -> Result<Value, WorkError> {
-        attempt(self.session.clone(), request, pace, memory).await
+        attempt(self.session.clone(), request, pace, memory, Budget::new(16 << 20)).await
+    }
+
+    /// Runs an attempt with a budget that others have too.
+    pub(super) async fn attempt_with(&self, request: &Request, pace: Pace, budget: Budget) -> Result<Value, WorkError> {
+        attempt(self.session.clone(), request, pace, &Arc::default(), budget).await
     }
 
     /// Runs an attempt during which the server is killed and started again, after the first checkpoint.
@@ -152,7 +157,7 @@ impl Stage {
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            result = attempt(session, request, pace, memory) => result,
+            result = attempt(session, request, pace, memory, Budget::new(16 << 20)) => result,
             () = deaths => Err(WorkError::Stopped),
         }
     }
@@ -164,17 +169,23 @@ impl Stage {
     }
 }
 
-async fn attempt(session: Session, request: &Request, pace: Pace, memory: &Arc<Memory>) -> Result<Value, WorkError> {
+async fn attempt(
+    session: Session,
+    request: &Request,
+    pace: Pace,
+    memory: &Arc<Memory>,
+    budget: Budget,
+) -> Result<Value, WorkError> {
     let operations = Operations::of_datasets(pace);
     let operation = operations.named(&request.operation).expect("an operation");
     let mut work = Work::new(Setup {
-        task: task(request),
+        task: held(HsdsUser::One.name(), request.clone(), 7),
         checkpoint: memory.last.lock().expect("no panic").clone(),
         credential: SecretText::from(HsdsUser::One.authorization()),
         session: Some(session),
         deadline: None,
         keep: Arc::<Memory>::clone(memory),
-        budget: Budget::new(16 << 20),
+        budget,
         stop: Stop::new(),
     });
     let result = operation.run(&mut work).await;
@@ -183,33 +194,4 @@ async fn attempt(session: Session, request: &Request, pace: Pace, memory: &Arc<M
         assert_eq!(Some(progress.done), progress.total.or(Some(progress.done)), "{}", request.operation);
     }
     result
-}
-
-fn task(request: &Request) -> Task {
-    let now = UnixTime::from_millis(1_700_000_000_000);
-    Task {
-        id: TaskId::new(now, [7; 10]),
-        owner: Owner::new(HsdsUser::One.name()),
-        request: request.clone(),
-        digest: request.digest(HsdsUser::One.name()),
-        status: Status::InProgress,
-        progress: Progress::default(),
-        attempts: 1,
-        max_attempts: 3,
-        epoch: 1,
-        fenced: 0,
-        created: now,
-        updated: now,
-        started: Some(now),
-        finished: None,
-        not_before: now,
-        deadline: None,
-        worker: None,
-        lease_until: None,
-        credential_expires: None,
-        result: None,
-        failure: None,
-        deleted: None,
-        version: 1,
-    }
 }

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use taskgate::tasks::store::{Claims, Limits, Outcome, Renewal, Renewed, Settled};
+use taskgate::tasks::request::{Location, MAX_TEXT, ObjectName};
+use taskgate::tasks::row::TaskId;
+use taskgate::tasks::store::{Claim, Claimant, Claims, Limits, Outcome, Renewal, Renewed, Retention, Settled};
 use taskgate_core::task::Status;
 
+use crate::tasks::claimant;
 use crate::tasks::store::on_both;
 use crate::tasks::store::stage::{LEASE, ROOM, Stage, at, complete, failure};
 
@@ -16,6 +19,8 @@ on_both!(
     a_lease_that_ends_is_taken_over,
     who_lost_every_worker_is_given_up,
     a_deadline_ends_what_waits,
+    operations_are_left_to_who_does_them,
+    a_row_that_can_not_be_read_costs_itself_alone,
     a_retry_waits_its_time,
 );
 
@@ -111,6 +116,45 @@ async fn a_deadline_ends_what_waits(stage: Stage) {
     let next = stage.claims(1, &ROOM, at(10)).await;
     let got: Vec<_> = claims.tasks.iter().chain(&next.tasks).map(|claimed| claimed.task.id).collect();
     assert_eq!(got, [good.id]);
+}
+
+async fn operations_are_left_to_who_does_them(stage: Stage) {
+    let task = stage.any("alice", at(0)).await;
+    let mut late = stage.task("alice", 1);
+    late.deadline = Some(at(10));
+    let late = stage.accepted(late, at(1)).await;
+    let elsewhere = Claimant { name: "elsewhere".to_owned(), operations: vec!["copy".to_owned()] };
+    let claim = |claimant: &Claimant| Claim { claimant: claimant.clone(), max: 10, lease_until: at(20).after(LEASE) };
+    let claims =
+        async |claimant: &Claimant, now| stage.store.claim(&claim(claimant), &ROOM, now).await.expect("claims");
+    assert_eq!(claims(&elsewhere, at(5)).await, Claims::default());
+    // What is too late is so for whoever looks.
+    let given_up = claims(&elsewhere, at(10)).await.given_up;
+    assert_eq!(given_up.iter().map(|task| task.id).collect::<Vec<TaskId>>(), [late.id]);
+    let taken = claims(&claimant("here"), at(11)).await.tasks;
+    assert_eq!(
+        taken.iter().map(|claimed| (claimed.hold.id, claimed.task.attempts)).collect::<Vec<_>>(),
+        [(task.id, 1)]
+    );
+}
+
+async fn a_row_that_can_not_be_read_costs_itself_alone(stage: Stage) {
+    let bad = async |number| {
+        let mut bad = stage.task("mallory", number);
+        let object = ObjectName::Path("/y".repeat(MAX_TEXT));
+        bad.request.des = vec![Location { domain: "/x".to_owned(), bucket: None, object, select: None }];
+        bad.deadline = (number == 2).then_some(at(5));
+        bad
+    };
+    for number in [1, 2] {
+        assert!(stage.store.submit(bad(number).await, &ROOM, at(0)).await.is_ok());
+    }
+    let good = stage.any("alice", at(1)).await;
+    let claims = stage.claims(10, &ROOM, at(10)).await;
+    assert_eq!(claims.tasks.iter().map(|claimed| claimed.hold.id).collect::<Vec<TaskId>>(), [good.id]);
+    assert_eq!(stage.claims(10, &ROOM, at(11)).await, Claims::default(), "they are over");
+    let retention = Retention { finished: Duration::from_secs(10), tombstones: Duration::from_secs(10) };
+    assert_eq!(stage.store.sweep(retention, at(20)).await.expect("swept").finished, 2);
 }
 
 async fn a_retry_waits_its_time(stage: Stage) {

@@ -1,8 +1,9 @@
 //! Deleting, forgetting, and what outlasts a restart.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use taskgate::tasks::store::{Claims, Deleted, Outcome, Renewal, Renewed, Retention, Settled};
+use taskgate::tasks::store::{Claims, Deleted, Outcome, Renewal, Renewed, Retention, Settled, Swept};
 use taskgate_core::task::Status;
 
 use crate::tasks::store::on_both;
@@ -13,6 +14,7 @@ on_both!(
     who_works_on_a_deleted_task_is_told,
     a_deleted_task_whose_worker_is_lost_ends,
     what_is_over_long_enough_is_forgotten,
+    what_no_worker_takes_back_is_swept,
     a_deadline_ends_what_is_paused,
     tasks_outlast_the_process,
     a_credential_is_kept_no_longer_than_it_is_needed,
@@ -74,7 +76,8 @@ async fn what_is_over_long_enough_is_forgotten(stage: Stage) {
     let hold = stage.claimed(at(0)).await.hold;
     stage.settle(hold, complete(), at(0)).await;
     let running = stage.any("alice", at(0)).await.id;
-    stage.claimed(at(0)).await;
+    let held = Renewal { hold: stage.claimed(at(0)).await.hold, lease_until: at(200_000), progress: None };
+    stage.store.renew(vec![held], at(0)).await.expect("held");
     let queued = stage.any("alice", at(0)).await.id;
     let deleted = stage.any("alice", at(0)).await.id;
     for id in [deleted, running] {
@@ -88,6 +91,23 @@ async fn what_is_over_long_enough_is_forgotten(stage: Stage) {
     assert_eq!(stage.store.get(complete_one).await, Ok(None));
     assert_eq!(sweep(100_000).await, (0, 0));
     assert!(stage.task_now(queued).await.finished.is_none(), "what is not over stays");
+}
+
+async fn what_no_worker_takes_back_is_swept(stage: Stage) {
+    let mut late = stage.task("alice", 1);
+    late.deadline = Some(at(20));
+    let late = stage.accepted(late, at(0)).await.id;
+    let (lost, deleted) = (stage.any("bob", at(0)).await.id, stage.any("carol", at(0)).await.id);
+    assert_eq!(stage.claims(3, &ROOM, at(0)).await.tasks.len(), 3);
+    stage.store.delete(deleted, at(1)).await.expect("an answer");
+    let retention = Retention { finished: Duration::from_secs(1000), tombstones: Duration::from_secs(1000) };
+    let before = at(0).after(LEASE).before(Duration::from_millis(1));
+    assert_eq!(stage.store.sweep(retention, before).await, Ok(Swept { is_all: true, ..Swept::default() }));
+    let swept = stage.store.sweep(retention, at(0).after(LEASE)).await.expect("swept");
+    assert_eq!(swept.given_up.iter().map(|task| (task.id, task.status)).collect::<Vec<_>>(), [(late, Status::Failed)]);
+    assert_eq!(swept.lost.iter().copied().collect::<BTreeSet<_>>(), BTreeSet::from([lost, deleted]));
+    assert_eq!(stage.task_now(lost).await.status, Status::Queued);
+    assert!(stage.task_now(deleted).await.is_over());
 }
 
 async fn a_deadline_ends_what_is_paused(stage: Stage) {

@@ -9,6 +9,7 @@ use taskgate::tasks::row::TaskId;
 use taskgate::tasks::store::{Claim, Hold, Limits, Outcome, Renewal, Settled, Store};
 use taskgate_core::task::Status;
 
+use crate::tasks::claimant;
 use crate::tasks::store::on_both;
 use crate::tasks::store::stage::{LEASE, ROOM, Stage, at, complete};
 
@@ -52,7 +53,7 @@ async fn eight_claimers_share_five_hundred_tasks(stage: Stage) {
 
 /// Claims and completes until all is done.
 async fn claimer(number: usize, store: Arc<dyn Store>, watched: Arc<Watched>) {
-    let claim = Claim { worker: number.to_string(), max: 3, lease_until: at(0).after(LEASE) };
+    let claim = Claim { claimant: claimant(&number.to_string()), max: 3, lease_until: at(0).after(LEASE) };
     while watched.settled.load(Ordering::SeqCst) < TASKS {
         let claims = store.claim(&claim, &LIMITS, at(0)).await.expect("claims");
         for claimed in &claims.tasks {
@@ -87,7 +88,7 @@ async fn limits_hold_for_claims_at_the_same_moment(stage: Stage) {
     for _ in 0..10 {
         let mut claiming = tokio::task::JoinSet::new();
         for store in stores.clone() {
-            let claim = Claim { worker: "worker".to_owned(), max: 10, lease_until: at(0).after(LEASE) };
+            let claim = Claim { claimant: claimant("worker"), max: 10, lease_until: at(0).after(LEASE) };
             claiming.spawn(async move { store.claim(&claim, &limits, at(0)).await.expect("claims").tasks });
         }
         let claimed = claiming.join_all().await.concat();
@@ -121,7 +122,7 @@ async fn everything_at_once_ends_each_task_once(stage: Stage) {
             loop {
                 let now = at(clock.fetch_add(1, Ordering::SeqCst));
                 let lease_until = now.after(Duration::from_secs(3));
-                let claim = Claim { worker: number.to_string(), max: 10, lease_until };
+                let claim = Claim { claimant: claimant(&number.to_string()), max: 10, lease_until };
                 let claims = store.claim(&claim, &ROOM, now).await.expect("claims");
                 let counts = store.counts(now).await.expect("counts");
                 if claims.tasks.is_empty() && counts.tasks.keys().all(|(_, status)| status.is_over()) {

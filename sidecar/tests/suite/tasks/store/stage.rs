@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::tasks::claimant;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use taskgate::digest::Digest;
@@ -94,7 +95,7 @@ impl Stage {
     }
 
     pub(super) async fn claims(&self, max: u32, limits: &Limits, now: UnixTime) -> Claims {
-        let claim = Claim { worker: "worker".to_owned(), max, lease_until: now.after(LEASE) };
+        let claim = Claim { claimant: claimant("worker"), max, lease_until: now.after(LEASE) };
         self.store.claim(&claim, limits, now).await.expect("claims")
     }
 

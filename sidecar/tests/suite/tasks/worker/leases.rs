@@ -9,6 +9,7 @@ use taskgate::tasks::queue::{Ending, Queue as _};
 use taskgate::tasks::store::{Renewed, Settled};
 use taskgate_core::task::Status;
 
+use crate::tasks::claimant;
 use crate::tasks::worker::stage::{Line, Play, Seen, Stage, quick};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -55,9 +56,10 @@ async fn a_worker_that_cant_reach_the_queue_stops_its_own_io_before_another_has_
 async fn the_end_of_a_worker_that_holds_a_task_no_more_is_refused_and_counted() {
     let stage = Stage::new().await;
     let id = stage.any().await;
-    let zombie = stage.office.claim("zombie", 1, Duration::from_millis(1)).await.expect("an answer").remove(0);
+    let zombie =
+        stage.office.claim(&claimant("zombie"), 1, Duration::from_millis(1)).await.expect("an answer").remove(0);
     tokio::time::sleep(Duration::from_millis(5)).await;
-    let heir = stage.office.claim("heir", 1, Duration::from_secs(30)).await.expect("an answer").remove(0);
+    let heir = stage.office.claim(&claimant("heir"), 1, Duration::from_secs(30)).await.expect("an answer").remove(0);
     assert_eq!((heir.task.id, heir.task.epoch), (id, zombie.task.epoch + 1));
 
     let held = zombie.held();

@@ -10,15 +10,16 @@ use taskgate::secret::SecretText;
 use taskgate::tasks::operations::Operations;
 use taskgate::tasks::queue::{Ending, Queue as _, RemoteQueue};
 use taskgate::tasks::request::Request;
-use taskgate::tasks::row::{Owner, TaskId};
-use taskgate::tasks::store::{NewTask, Renewed, Settled, Submitted};
+use taskgate::tasks::row::TaskId;
+use taskgate::tasks::store::{Renewed, Settled, Submitted};
 use taskgate::tasks::worker::{Means, Worker};
 use taskgate_core::task::{Progress, Status};
 use taskgate_core::time::UnixTime;
 use tokio_util::sync::CancellationToken;
 
 use crate::kit::Sidecar;
-use crate::tasks::worker::stage::quick;
+use crate::tasks::claimant;
+use crate::tasks::worker::stage::{new_task, quick};
 
 pub(super) const TASKS: &str = "keys: [{id: k1, secret: AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=}]\n\
     tasks: {store: \"sqlite:tasks.db\", hsds: {endpoint: \"http://127.0.0.1:9\"}, workers: {concurrent: 0}}\n";
@@ -30,20 +31,9 @@ async fn submit(sidecar: &Sidecar, random: u8, args: serde_json::Value) -> TaskI
 /// Submits a task of alice's to a sidecar, at a time.
 pub(super) async fn submit_at(sidecar: &Sidecar, random: u8, args: serde_json::Value, now: UnixTime) -> TaskId {
     let desk = sidecar.running.app.desk.as_ref().expect("tasks");
-    let (id, owner) = (TaskId::new(now, [random; 10]), Owner::new("alice"));
+    let id = TaskId::new(now, [random; 10]);
     let request: Request = serde_json::from_value(json!({"operation": "noop", "args": args})).expect("a request");
-    let credential = SecretText::from("Bearer one".to_owned());
-    let task = NewTask {
-        id,
-        digest: request.digest("alice"),
-        credential: desk.vault().seal(id, &owner, &credential).expect("sealed"),
-        owner,
-        request,
-        idempotency: None,
-        credential_expires: None,
-        deadline: None,
-        max_attempts: 3,
-    };
+    let task = new_task(desk.vault(), id, "alice", request);
     let submitted = desk.store().submit(task, &desk.settings.limits, now).await.expect("an answer");
     assert!(matches!(submitted, Submitted::Accepted(_)), "{submitted:?}");
     id
@@ -89,7 +79,7 @@ async fn what_is_said_over_the_wire_arrives() {
     let sidecar = Sidecar::start(TASKS).await;
     let remote = queue(&sidecar, None);
     let id = submit(&sidecar, 2, json!({})).await;
-    let taken = remote.claim("elsewhere", 5, Duration::from_secs(30)).await.expect("an answer").remove(0);
+    let taken = remote.claim(&claimant("elsewhere"), 5, Duration::from_secs(30)).await.expect("an answer").remove(0);
     assert_eq!((taken.task.id, taken.task.epoch, taken.task.attempts), (id, 1, 1));
     assert_eq!(taken.credential.expose(), "Bearer one");
     let (hold, progress) = (taken.held().hold, Progress { done: 3, total: None, ..Progress::default() });
@@ -97,7 +87,7 @@ async fn what_is_said_over_the_wire_arrives() {
     assert_eq!(remote.checkpoint(hold, b"[1]".to_vec(), progress).await, Ok(Renewed::Held));
     let ran = Duration::from_secs(1);
     assert_eq!(remote.settle(&taken.held(), &Ending::Released, ran).await, Ok(Settled::Done(Status::Queued)));
-    let again = remote.claim("elsewhere", 5, Duration::from_secs(30)).await.expect("an answer").remove(0);
+    let again = remote.claim(&claimant("elsewhere"), 5, Duration::from_secs(30)).await.expect("an answer").remove(0);
     assert_eq!((again.checkpoint.as_deref(), again.task.progress.done), (Some(b"[1]".as_slice()), 3));
     assert_eq!(remote.settle(&taken.held(), &Ending::Complete(json!(1)), ran).await, Ok(Settled::Fenced));
     let store = sidecar.running.app.desk.as_ref().expect("tasks").store();
@@ -114,10 +104,10 @@ async fn tasks_need_the_internal_secret() {
     let sidecar = Sidecar::start_in(directory, &config).await;
     submit(&sidecar, 3, json!({})).await;
     for secret in [None, Some("wrong")] {
-        let refused = queue(&sidecar, secret).claim("elsewhere", 1, Duration::from_secs(30)).await;
+        let refused = queue(&sidecar, secret).claim(&claimant("elsewhere"), 1, Duration::from_secs(30)).await;
         assert!(refused.is_err_and(|error| !error.is_passing()));
     }
-    let taken = queue(&sidecar, Some("hush")).claim("elsewhere", 1, Duration::from_secs(30)).await;
+    let taken = queue(&sidecar, Some("hush")).claim(&claimant("elsewhere"), 1, Duration::from_secs(30)).await;
     assert_eq!(taken.expect("an answer").len(), 1);
     sidecar.end().await;
 }

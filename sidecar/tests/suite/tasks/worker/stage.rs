@@ -21,7 +21,7 @@ use taskgate::tasks::queue::{Ending, Held, Office, Queue, QueueError, Taken};
 use taskgate::tasks::request::Request;
 use taskgate::tasks::row::{Owner, Task, TaskId};
 use taskgate::tasks::seal::Vault;
-use taskgate::tasks::store::{self, Hold, Limits, NewTask, Renewed, Settled, Store, Submitted};
+use taskgate::tasks::store::{self, Claimant, Hold, Limits, NewTask, Renewed, Settled, Store, Submitted};
 use taskgate::tasks::work::Work;
 use taskgate::tasks::worker::{Means, Worker, WorkerSettings};
 use taskgate::telemetry::metrics::Metrics;
@@ -84,6 +84,23 @@ pub(super) fn quick() -> WorkerSettings {
     }
 }
 
+/// A task with the credential `Bearer one`.
+pub(super) fn new_task(vault: &Vault, id: TaskId, owner: &str, request: Request) -> NewTask {
+    let owner = Owner::new(owner);
+    let credential = SecretText::from("Bearer one".to_owned());
+    NewTask {
+        id,
+        digest: request.digest(owner.as_str()),
+        credential: vault.seal(id, &owner, &credential).expect("sealed"),
+        owner,
+        request,
+        idempotency: None,
+        credential_expires: None,
+        deadline: None,
+        max_attempts: 3,
+    }
+}
+
 impl Stage {
     pub(super) async fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
@@ -112,20 +129,7 @@ impl Stage {
         let random = self.made.fetch_add(1, Ordering::SeqCst);
         let mut bytes = [0; 10];
         bytes[..8].copy_from_slice(&(random << 8).to_be_bytes());
-        let id = TaskId::new(SystemClock.now(), bytes);
-        let owner = Owner::new(owner);
-        let credential = SecretText::from("Bearer one".to_owned());
-        NewTask {
-            id,
-            digest: request.digest(owner.as_str()),
-            credential: self.vault.seal(id, &owner, &credential).expect("sealed"),
-            owner,
-            request,
-            idempotency: None,
-            credential_expires: None,
-            deadline: None,
-            max_attempts: 3,
-        }
+        new_task(&self.vault, TaskId::new(SystemClock.now(), bytes), owner, request)
     }
 
     pub(super) async fn submit(&self, task: NewTask) -> TaskId {
@@ -311,9 +315,9 @@ impl Line {
 
 #[async_trait]
 impl Queue for Line {
-    async fn claim(&self, worker: &str, most: u32, lease: Duration) -> Result<Vec<Taken>, QueueError> {
+    async fn claim(&self, claimant: &Claimant, most: u32, lease: Duration) -> Result<Vec<Taken>, QueueError> {
         self.open()?;
-        self.queue.claim(worker, most, lease).await
+        self.queue.claim(claimant, most, lease).await
     }
 
     async fn news(&self, most: Duration) {

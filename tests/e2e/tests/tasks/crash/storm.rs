@@ -19,8 +19,8 @@ const CLIENTS: usize = 8;
 const CALM_MS: (u64, u64) = (200, 700);
 /// How long a worker is frozen, in milliseconds: longer than its lease.
 const FROZEN_MS: (u64, u64) = (2_200, 3_500);
-/// Of so many blows one freezes.
-const FREEZES: u64 = 4;
+/// Of so many blows one freezes, and none by chance: no storm is without.
+const FREEZES: usize = 4;
 /// How long it may all take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(150);
 
@@ -56,7 +56,7 @@ pub(super) async fn rage(site: &mut Site, mut dice: Dice) -> anyhow::Result<Tall
         thaw(site, &mut frozen, Instant::now())?;
         let struck = dice.index(site.workers.len());
         if let (Some(worker), false) = (site.workers.get_mut(struck), frozen.contains_key(&struck)) {
-            if dice.below(FREEZES) == 0 {
+            if (tally.killed + tally.paused) % FREEZES == 1 {
                 worker.pause().await?;
                 frozen.insert(struck, Instant::now() + dice.between(FROZEN_MS.0, FROZEN_MS.1));
                 tally.paused += 1;
