@@ -6,6 +6,7 @@ use thiserror::Error;
 use crate::address::Domains;
 use crate::credential::CredentialNames;
 use crate::label::Label;
+use crate::signed_url::{self, MAX_AUDIENCE};
 
 /// What the gate can be told. Every key but `base_domains` has a default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +39,9 @@ pub struct GateConfig {
     /// How long an address that failed comes last, in seconds.
     #[serde(default = "default::demotion_secs")]
     pub demotion_secs: u64,
+    /// For which installation URLs of objects are signed: 1 to 64 visible ASCII characters.
+    #[serde(default = "default::url_audience")]
+    pub url_audience: String,
 }
 
 /// Every default in one place.
@@ -63,6 +67,9 @@ mod default {
     pub(super) const fn demotion_secs() -> u64 {
         10
     }
+    pub(super) fn url_audience() -> String {
+        "taskgate".into()
+    }
 }
 
 /// Why a configuration is refused.
@@ -77,6 +84,9 @@ pub enum InvalidConfig {
     /// `gateway_labels` has an entry that is no label.
     #[error("`gateway_labels` must be single labels, such as `taskgate`")]
     GatewayLabels,
+    /// `url_audience` is none.
+    #[error("`url_audience` must be 1 to {MAX_AUDIENCE} visible ASCII characters")]
+    UrlAudience,
 }
 
 impl GateConfig {
@@ -93,6 +103,7 @@ impl GateConfig {
             verdict_cache_entries: default::verdict_cache_entries(),
             verdict_grace_secs: default::verdict_grace_secs(),
             demotion_secs: default::demotion_secs(),
+            url_audience: default::url_audience(),
         }
     }
 
@@ -107,6 +118,9 @@ impl GateConfig {
             return Err(InvalidConfig::BaseDomains);
         }
         self.check_names()?;
+        if !signed_url::is_audience(&self.url_audience) {
+            return Err(InvalidConfig::UrlAudience);
+        }
         Domains::new(&self.base_domains, &labels).ok_or(InvalidConfig::BaseDomains)
     }
 
@@ -155,5 +169,6 @@ mod tests {
         assert_eq!(check(|config| config.gateway_labels = vec!["a.b".into()]), Err(InvalidConfig::GatewayLabels));
         assert_eq!(check(|config| config.session_cookie = "a=b".into()), Err(InvalidConfig::CredentialName));
         assert_eq!(check(|config| config.platform_cookies = vec![String::new()]), Err(InvalidConfig::CredentialName));
+        assert_eq!(check(|config| config.url_audience = "a b".into()), Err(InvalidConfig::UrlAudience));
     }
 }

@@ -1,5 +1,7 @@
 //! Why a request is refused: one variant a reason, nothing else.
 
+use crate::signed_url::SignedUrlError;
+
 /// A reason to refuse a request.
 ///
 /// What a client is told of it is decided in one place, [`crate::reply`].
@@ -41,13 +43,17 @@ pub enum Denial {
     UnknownService,
     /// This ingress can't take a credential out of the query.
     UnsupportedCredential,
+    /// The signed URL was good until an earlier time.
+    UrlExpired,
+    /// The URL is not as it was signed, not signed at all, or for another method.
+    UrlRefused,
     /// The sidecar gave no verdict in time.
     VerdictUnavailable,
 }
 
 impl Denial {
     /// Every reason, in alphabetical order.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::AccessDenied,
         Self::AddressMissing,
         Self::ConflictingAddress,
@@ -66,6 +72,8 @@ impl Denial {
         Self::TableLoading,
         Self::UnknownService,
         Self::UnsupportedCredential,
+        Self::UrlExpired,
+        Self::UrlRefused,
         Self::VerdictUnavailable,
     ];
 
@@ -91,6 +99,8 @@ impl Denial {
             Self::TableLoading => "table-loading",
             Self::UnknownService => "unknown-service",
             Self::UnsupportedCredential => "unsupported-credential",
+            Self::UrlExpired => "url-expired",
+            Self::UrlRefused => "url-refused",
             Self::VerdictUnavailable => "verdict-unavailable",
         }
     }
@@ -102,6 +112,19 @@ impl From<crate::verdict::Refusal> for Denial {
             crate::verdict::Refusal::AccessDenied => Self::AccessDenied,
             crate::verdict::Refusal::CredentialRejected => Self::CredentialRejected,
             crate::verdict::Refusal::UnknownService => Self::UnknownService,
+        }
+    }
+}
+
+impl From<SignedUrlError> for Denial {
+    fn from(error: SignedUrlError) -> Self {
+        match error {
+            SignedUrlError::Expired => Self::UrlExpired,
+            SignedUrlError::Forged
+            | SignedUrlError::Malformed
+            | SignedUrlError::NotSigned
+            | SignedUrlError::UnknownKey
+            | SignedUrlError::WrongMethod => Self::UrlRefused,
         }
     }
 }

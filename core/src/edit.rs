@@ -78,6 +78,8 @@ pub struct RequestEdits {
     pub remove: Vec<Vec<u8>>,
     /// Who the visitor is; none on a public service.
     pub identity: Option<Identity>,
+    /// What vouches for that to the sidecar, on its own services alone ([`crate::visitor`]).
+    pub vouch: Option<String>,
 }
 
 #[cfg(test)]

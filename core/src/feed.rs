@@ -15,7 +15,7 @@ use crate::config::GateConfig;
 use crate::key::KeyId;
 
 /// The version of the wire form; a reader refuses any other.
-pub const FORMAT: u8 = 1;
+pub const FORMAT: u8 = 2;
 /// The most rows a page holds.
 pub const PAGE_ROWS: usize = 400;
 /// The header that marks an answer as the sidecar's own, and not a proxy's.

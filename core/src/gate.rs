@@ -25,9 +25,11 @@ use crate::reply::{self, Client, Reply};
 use crate::request::Request;
 use crate::service::{AccessLevel, Protocol, Service};
 use crate::session::SessionError;
+use crate::signed_url::OBJECTS;
 use crate::table::{Applied, StalePage, Table};
 use crate::time::{Moment, UnixTime};
 use crate::verdict::{Credential, Verdict, VerdictAnswer, VerdictQuery};
+use crate::visitor::OWN_PROVIDER;
 
 /// How long after the sidecar gave no verdict on a question a stale one is used without asking again.
 const PAUSE_AFTER_UNAVAILABLE: Duration = Duration::from_secs(1);
@@ -224,14 +226,21 @@ impl Gate {
     #[must_use]
     pub fn on_verdict(&self, pending: Pending, learned: &Learned) -> Decision {
         let permit = learned.0.as_ref().or(self.stale(&pending)).map(|verdict| Permit::verdict(verdict));
-        finish(pending.plan, permit.unwrap_or(Err(Denial::VerdictUnavailable)), pending.client)
+        self.settle(pending.plan, permit.unwrap_or(Err(Denial::VerdictUnavailable)), pending.client)
     }
 
     /// A request that had to wait can't, for lack of room.
     #[must_use]
     pub fn on_overload(&self, pending: Pending) -> Decision {
         let permit = self.stale(&pending).map(|verdict| Permit::verdict(verdict));
-        finish(pending.plan, permit.unwrap_or(Err(Denial::Overloaded)), pending.client)
+        self.settle(pending.plan, permit.unwrap_or(Err(Denial::Overloaded)), pending.client)
+    }
+
+    fn settle(&self, plan: Plan, permit: Result<Permit, Denial>, client: Client) -> Decision {
+        match &self.rules {
+            Some(rules) => finish(plan, permit, client, &rules.keys),
+            None => refuse(Denial::TableLoading, client),
+        }
     }
 
     /// The verdict that a request falls back on, unless access was taken away while it waited.
@@ -257,20 +266,27 @@ impl Gate {
         self.turn = self.turn.wrapping_add(1);
         let plan = |used: Option<(&Credential, Source)>| -> Result<Plan, Denial> {
             let is_demoted = |address: &core::net::SocketAddr| self.demotions.has(address, now);
+            let is_own = service.provider == OWN_PROVIDER;
             let plan = Plan {
                 upstream: upstream(&service, self.turn, is_demoted),
                 credentials: credential::strip(request, &rules.names, used, service.forward_credential)?,
                 remove: request.reserved.iter().map(|name| name.to_vec()).collect(),
+                vouch_at: is_own.then_some(wall),
             };
             if plan.changes_path() && !self.rewrites_path { Err(Denial::UnsupportedCredential) } else { Ok(plan) }
         };
 
+        if let Some(path) = object(&service, request) {
+            let (audience, method) = (&rules.control.gate.url_audience, request.method.one().unwrap_or_default());
+            let permit = Permit::signed_url(&rules.keys, audience, method, path, wall)?;
+            return Ok(Step::Done(finish(plan(None)?, Ok(permit), client, &rules.keys)));
+        }
         let sealed = credential::sealed(request, &rules.names)
             .map(|token| Permit::sealed(&rules.keys, token, &service, wall))
             .fold(Err(SessionError::NotOurs), best);
         let ended = sealed == Err(SessionError::Ended);
         if let Some(permit) = sealed.ok().or_else(|| Permit::public(&service)) {
-            return Ok(Step::Done(finish(plan(None)?, Ok(permit), client)));
+            return Ok(Step::Done(finish(plan(None)?, Ok(permit), client, &rules.keys)));
         }
         let (credential, source) = match credential::platform(request, &rules.names)? {
             Shown::Credential(credential, source) => (credential, source),
@@ -281,7 +297,9 @@ impl Gate {
         let plan = plan(Some((&credential, source)))?;
         let key = rules.keyer.key(service.id, service.epoch, &credential);
         let stale = match self.verdicts.find(&key, now) {
-            Cached::Fresh(verdict) => return Ok(Step::Done(finish(plan, Permit::verdict(&verdict), client))),
+            Cached::Fresh(verdict) => {
+                return Ok(Step::Done(finish(plan, Permit::verdict(&verdict), client, &rules.keys)));
+            }
             Cached::Stale(verdict) => Some(verdict),
             Cached::Nothing => None,
         };
@@ -305,8 +323,14 @@ fn best(so_far: Result<Permit, SessionError>, next: Result<Permit, SessionError>
     }
 }
 
-fn finish(plan: Plan, permit: Result<Permit, Denial>, client: Client) -> Decision {
-    match permit.and_then(|permit| plan.carry_out(permit)) {
+/// The path of an object in the sidecar's own store, with its query: a signature in it takes the place of a credential.
+fn object<'a>(service: &Service<'_>, request: &Request<'a>) -> Option<&'a [u8]> {
+    let path = request.path.one()?;
+    (service.provider == OWN_PROVIDER && path.starts_with(OBJECTS.as_bytes())).then_some(path)
+}
+
+fn finish(plan: Plan, permit: Result<Permit, Denial>, client: Client, ring: &KeyRing) -> Decision {
+    match permit.and_then(|permit| plan.carry_out(permit, ring)) {
         Ok(edits) => Decision::Permit(Box::new(edits)),
         Err(denial) => refuse(denial, client),
     }

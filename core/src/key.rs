@@ -65,10 +65,12 @@ pub enum Purpose {
     Task,
     /// A signed URL of an object in the local store. It is signed, not sealed: [`crate::signed_url`].
     Url,
+    /// Who asks for one of the sidecar's own services. It is signed, not sealed: [`crate::visitor`].
+    Visitor,
 }
 
 impl Purpose {
-    const ALL: [Self; 4] = [Self::Session, Self::Share, Self::Task, Self::Url];
+    const ALL: [Self; 5] = [Self::Session, Self::Share, Self::Task, Self::Url, Self::Visitor];
 
     /// The purpose's letter in a token's text.
     #[must_use]
@@ -78,6 +80,7 @@ impl Purpose {
             Self::Share => "h",
             Self::Task => "t",
             Self::Url => "u",
+            Self::Visitor => "v",
         }
     }
 
@@ -87,6 +90,7 @@ impl Purpose {
             Self::Share => b"taskgate/v1/share",
             Self::Task => b"taskgate/v1/task-credential",
             Self::Url => b"taskgate/v1/signed-url",
+            Self::Visitor => b"taskgate/v1/visitor",
         }
     }
 }

@@ -37,3 +37,4 @@ pub mod task;
 pub mod time;
 pub mod token;
 pub mod verdict;
+pub mod visitor;

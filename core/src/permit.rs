@@ -10,8 +10,10 @@ use crate::identity::Identity;
 use crate::key::{KeyRing, Purpose};
 use crate::service::{AccessLevel, Service};
 use crate::session::{self, SessionError};
+use crate::signed_url::{self, SignedUrlError};
 use crate::time::UnixTime;
 use crate::verdict::Verdict;
+use crate::visitor;
 
 /// Proof that a request may go through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +39,21 @@ impl Permit {
             opened => opened?,
         };
         Ok(Self { identity: Some(identity) })
+    }
+
+    /// What a signed URL is worth now, by method, path and query as they came. Its holder can be anybody.
+    ///
+    /// # Errors
+    /// Why it is worth nothing.
+    pub fn signed_url(
+        ring: &KeyRing,
+        audience: &str,
+        method: &[u8],
+        path: &[u8],
+        now: UnixTime,
+    ) -> Result<Self, SignedUrlError> {
+        signed_url::check(ring, audience, method, path, now)?;
+        Ok(Self { identity: None })
     }
 
     /// What the sidecar decided.
@@ -66,17 +83,22 @@ pub struct Plan {
     pub credentials: CredentialEdits,
     /// Names, as they came, of headers that no client may set.
     pub remove: Vec<Vec<u8>>,
+    /// When it came, where it is for the sidecar itself, which wants to be told who asks ([`visitor`]).
+    pub vouch_at: Option<UnixTime>,
 }
 
 impl Plan {
-    /// Carries the plan out.
+    /// Carries the plan out. The ring vouches for the visitor, where somebody has to.
     ///
     /// # Errors
     /// [`Denial::NoEndpoint`].
-    pub fn carry_out(self, permit: Permit) -> Result<RequestEdits, Denial> {
+    pub fn carry_out(self, permit: Permit, ring: &KeyRing) -> Result<RequestEdits, Denial> {
         let CredentialEdits { authorization, cookie, path } = self.credentials;
         let upstream = self.upstream.ok_or(Denial::NoEndpoint)?;
-        Ok(RequestEdits { upstream, authorization, cookie, path, remove: self.remove, identity: permit.identity })
+        let (remove, identity) = (self.remove, permit.identity);
+        let vouched = identity.as_ref().zip(self.vouch_at);
+        let vouch = vouched.and_then(|(identity, now)| visitor::vouch(ring, identity, now));
+        Ok(RequestEdits { upstream, authorization, cookie, path, remove, identity, vouch })
     }
 
     /// Whether the plan can be carried out only by an ingress that can change a path.

@@ -77,6 +77,10 @@ impl Meaning {
         Self { status: 400, grpc: grpc::INVALID_ARGUMENT, title, detail, retry_after_secs: None, challenge: None }
     }
 
+    const fn forbidden(title: &'static str, detail: &'static str) -> Self {
+        Self { status: 403, grpc: grpc::PERMISSION_DENIED, title, detail, retry_after_secs: None, challenge: None }
+    }
+
     const fn unauthenticated(title: &'static str, detail: &'static str, challenge: &'static str) -> Self {
         let challenge = Some(challenge);
         Self { status: 401, grpc: grpc::UNAUTHENTICATED, title, detail, retry_after_secs: None, challenge }
@@ -93,14 +97,10 @@ impl Meaning {
 
     const fn of(denial: Denial) -> Self {
         match denial {
-            Denial::AccessDenied => Self {
-                status: 403,
-                grpc: grpc::PERMISSION_DENIED,
-                title: "Access denied",
-                detail: "You are signed in but may not use this service. Ask its owner for access.",
-                retry_after_secs: None,
-                challenge: None,
-            },
+            Denial::AccessDenied => Self::forbidden(
+                "Access denied",
+                "You are signed in but may not use this service. Ask its owner for access.",
+            ),
             Denial::AddressMissing => Self::not_found(
                 "No service named",
                 "Name a service: by its host name, or by the header x-yt-taskproxy-id.",
@@ -169,6 +169,15 @@ impl Meaning {
             Denial::UnsupportedCredential => Self::bad_request(
                 "Unsupported credential",
                 "This ingress takes no credential in the query. Send it in the header Authorization.",
+            ),
+            // With the words by which Flyte's SDK knows that it should ask for another URL.
+            Denial::UrlExpired => Self::forbidden(
+                "Signed URL expired",
+                "The request has expired: the signed URL was good until an earlier time. Ask for a new one.",
+            ),
+            Denial::UrlRefused => Self::forbidden(
+                "Signed URL refused",
+                "The URL is not as it was signed here, or was signed for another method. Ask for a new one.",
             ),
             Denial::VerdictUnavailable => Self::unavailable(
                 "Access can't be checked now",

@@ -44,6 +44,8 @@ impl<'a> Field<'a> {
 /// What the gate looks at in a request.
 #[derive(Clone, Debug, Default)]
 pub struct Request<'a> {
+    /// `:method`.
+    pub method: Field<'a>,
     /// `:path`.
     pub path: Field<'a>,
     /// `:authority`.
@@ -104,6 +106,7 @@ impl<'a> Request<'a> {
     fn sort(&mut self, name: &[u8], value: &'a [u8]) {
         let field = match name {
             b"cookie" => return self.cookies.push(value),
+            b":method" => &mut self.method,
             b":path" => &mut self.path,
             b":authority" => &mut self.authority,
             b"host" => &mut self.host,

@@ -28,6 +28,9 @@ pub const MAX_URL: usize = 8 << 10;
 /// The longest audience, in bytes.
 pub const MAX_AUDIENCE: usize = 64;
 
+/// What the path of an object starts with, before its store's name.
+pub const OBJECTS: &str = "/v1/data/objects/";
+
 /// What stands before all that is signed: no other use of the key begins so.
 const CONTEXT: &[u8] = b"taskgate-url-1\n";
 const METHOD: &str = "tg-method";
@@ -141,16 +144,25 @@ impl SignedMethod {
     }
 }
 
+/// Whether URLs can be signed for an installation of that name.
+#[must_use]
+pub fn is_audience(text: &str) -> bool {
+    (1..=MAX_AUDIENCE).contains(&text.len()) && is_visible(text)
+}
+
+fn is_visible(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// Signs a URL; what comes back is its query, without the `?`.
 ///
 /// # Errors
 /// [`SignError`].
 pub fn sign(ring: &KeyRing, claims: &Claims<'_>) -> Result<String, SignError> {
-    let visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-    if !(1..=MAX_AUDIENCE).contains(&claims.audience.len()) || !visible(claims.audience) {
+    if !is_audience(claims.audience) {
         return Err(SignError::Audience);
     }
-    if !claims.path.starts_with('/') || !visible(claims.path) || claims.path.contains(['?', '#']) {
+    if !claims.path.starts_with('/') || !is_visible(claims.path) || claims.path.contains(['?', '#']) {
         return Err(SignError::Path);
     }
     let (key, secret) = ring.current(Purpose::Url).ok_or(SignError::NoKey)?;
@@ -184,6 +196,35 @@ pub fn verify<'a>(
     path_and_query: &'a [u8],
     now: UnixTime,
 ) -> Result<Claims<'a>, SignedUrlError> {
+    let (path, found) = authentic(ring, audience, path_and_query)?;
+    let claims = found.claims(audience, path).ok_or(SignedUrlError::Malformed)?;
+    in_force(claims.method, claims.expires, method, now)?;
+    Ok(claims)
+}
+
+/// Whether a request may be made with a signed URL, and nothing of what else it is tied to: that is for whoever
+/// [verifies](verify) it again and has the object.
+///
+/// # Errors
+/// As of [`verify`].
+pub fn check(
+    ring: &KeyRing,
+    audience: &str,
+    method: &[u8],
+    path_and_query: &[u8],
+    now: UnixTime,
+) -> Result<(), SignedUrlError> {
+    let (_, found) = authentic(ring, audience, path_and_query)?;
+    let (signed, expires) = found.method().zip(found.expires()).ok_or(SignedUrlError::Malformed)?;
+    in_force(signed, expires, method, now)
+}
+
+/// The path and the parameters of a URL that was signed here, whatever it permits.
+fn authentic<'a>(
+    ring: &KeyRing,
+    audience: &str,
+    path_and_query: &'a [u8],
+) -> Result<(&'a str, Parameters<'a>), SignedUrlError> {
     if path_and_query.len() > MAX_URL || !path_and_query.iter().all(u8::is_ascii_graphic) {
         return Err(SignedUrlError::Malformed);
     }
@@ -204,15 +245,17 @@ pub fn verify<'a>(
         .ok_or(SignedUrlError::Malformed)?;
     let mac = mac(secret, audience, &[signed.as_bytes()]).ok_or(SignedUrlError::Forged)?;
     mac.verify_slice(&signature).map_err(|_| SignedUrlError::Forged)?;
+    Ok((path, found))
+}
 
-    let claims = found.claims(audience, path).ok_or(SignedUrlError::Malformed)?;
-    if !claims.method.permits(method) {
-        return Err(SignedUrlError::WrongMethod);
+fn in_force(signed: SignedMethod, expires: UnixTime, method: &[u8], now: UnixTime) -> Result<(), SignedUrlError> {
+    if !signed.permits(method) {
+        Err(SignedUrlError::WrongMethod)
+    } else if now >= expires {
+        Err(SignedUrlError::Expired)
+    } else {
+        Ok(())
     }
-    if now >= claims.expires {
-        return Err(SignedUrlError::Expired);
-    }
-    Ok(claims)
 }
 
 fn mac(secret: &Secret, audience: &str, parts: &[&[u8]]) -> Option<Hmac<Sha256>> {
@@ -269,18 +312,25 @@ impl<'a> Parameters<'a> {
         self.0.iter().zip(ORDER).find(|(_, known)| *known == name).and_then(|(value, _)| *value)
     }
 
-    fn claims(&self, audience: &'a str, path: &'a str) -> Option<Claims<'a>> {
-        let method = match self.value(METHOD)? {
-            "GET" => SignedMethod::Get,
-            "PUT" => SignedMethod::Put,
-            _ => return None,
-        };
+    fn method(&self) -> Option<SignedMethod> {
+        match self.value(METHOD)? {
+            "GET" => Some(SignedMethod::Get),
+            "PUT" => Some(SignedMethod::Put),
+            _ => None,
+        }
+    }
+
+    fn expires(&self) -> Option<UnixTime> {
         let seconds = number(self.value(EXPIRES)?)?;
+        Some(UnixTime::from_millis(seconds.saturating_mul(1000)))
+    }
+
+    fn claims(&self, audience: &'a str, path: &'a str) -> Option<Claims<'a>> {
         Some(Claims {
             audience,
-            method,
+            method: self.method()?,
             path,
-            expires: UnixTime::from_millis(seconds.saturating_mul(1000)),
+            expires: self.expires()?,
             size: self.read_with(SIZE, number)?,
             md5: self.read_with(MD5, bytes)?,
             sha256: self.read_with(SHA256, bytes)?,

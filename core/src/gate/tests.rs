@@ -10,6 +10,7 @@ use crate::verdict::Refusal;
 
 use super::*;
 
+mod own;
 mod property;
 
 const NOW: UnixTime = UnixTime::from_millis(1_893_456_000_000);

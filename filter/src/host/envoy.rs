@@ -7,6 +7,7 @@ use std::io::Write as _;
 
 use taskgate_core::edit::{CANDIDATES, FieldEdit, RequestEdits};
 use taskgate_core::service::Protocol;
+use taskgate_core::visitor::VISITOR_HEADER;
 
 use super::{remove_header, set_header};
 
@@ -37,6 +38,7 @@ fn identify(edits: &RequestEdits) -> bool {
     set_header(b"x-forwarded-user", identity.actor().as_bytes())
         && identity.email().is_none_or(|email| set_header(b"x-forwarded-email", email.as_bytes()))
         && (groups.is_empty() || set_header(b"x-forwarded-groups", groups.as_bytes()))
+        && edits.vouch.as_ref().is_none_or(|vouch| set_header(VISITOR_HEADER.as_bytes(), vouch.as_bytes()))
 }
 
 fn route(edits: &RequestEdits) -> bool {

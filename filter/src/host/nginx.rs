@@ -24,6 +24,7 @@ pub(super) fn permit(edits: &RequestEdits) -> bool {
     set("tg_user", actor.as_bytes())
         && set("tg_email", email.as_bytes())
         && set("tg_groups", groups.as_bytes())
+        && edits.vouch.as_ref().is_none_or(|vouch| set("tg_visitor", vouch.as_bytes()))
         && edit("tg_authorization", &edits.authorization)
         && edit("tg_cookie", &edits.cookie)
         && set("tg_next", next.to_string().as_bytes())

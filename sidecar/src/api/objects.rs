@@ -14,9 +14,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
+use taskgate_core::signed_url::OBJECTS;
 
 use crate::api::problem;
-use crate::data::store::local::{LocalStore, OBJECTS};
+use crate::data::store::local::LocalStore;
 
 /// The routes of one store. They are merged into a router, never nested in one: paths are verified as they came.
 pub fn routes(store: Arc<LocalStore>) -> Router {

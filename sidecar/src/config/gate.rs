@@ -30,6 +30,9 @@ pub struct GateSection {
     pub verdict_grace_secs: u64,
     /// How long an address that failed comes last, in seconds.
     pub demotion_secs: u64,
+    /// For which installation URLs of objects in local stores are signed. Installations that share keys
+    /// should differ here.
+    pub url_audience: String,
 }
 
 impl GateSection {
@@ -51,6 +54,7 @@ impl GateSection {
             verdict_cache_entries: self.verdict_cache_entries,
             verdict_grace_secs: self.verdict_grace_secs,
             demotion_secs: self.demotion_secs,
+            url_audience: self.url_audience,
         };
         config.domains().map_err(|error| InvalidSetting::new("gate", error.to_string()))?;
         Ok(config)
@@ -71,6 +75,7 @@ impl Default for GateSection {
             verdict_cache_entries: config.verdict_cache_entries,
             verdict_grace_secs: config.verdict_grace_secs,
             demotion_secs: config.demotion_secs,
+            url_audience: config.url_audience,
         }
     }
 }

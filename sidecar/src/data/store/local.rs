@@ -37,7 +37,7 @@ use crate::data::store::local::write::Bounds;
 use crate::data::store::{DownloadTerms, Object, SignedRequest, Store, StoreError, UploadTerms, WriteMode};
 use crate::http::parse_url;
 
-pub use crate::data::store::local::address::{InvalidStoreName, OBJECTS, StoreName};
+pub use crate::data::store::local::address::{InvalidStoreName, StoreName};
 pub use crate::data::store::local::error::LocalError;
 pub use crate::data::store::local::folder::Placed;
 pub use crate::data::store::local::note::{Facts, Note};

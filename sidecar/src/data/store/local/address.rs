@@ -6,14 +6,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use taskgate_core::key::KeyRing;
-use taskgate_core::signed_url::{Claims, SignError, SignedUrlError, sign, verify};
+use taskgate_core::signed_url::{Claims, OBJECTS, SignError, SignedUrlError, sign, verify};
 use thiserror::Error;
 
 use crate::clock::SharedClock;
 use crate::data::path::Key;
 
-/// What the path of an object starts with, before its store's name.
-pub const OBJECTS: &str = "/v1/data/objects/";
 /// The longest name of a store, in bytes.
 const MAX_NAME: usize = 63;
 

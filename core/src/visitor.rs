@@ -1,0 +1,118 @@
+//! Vouching for a visitor: how the filter tells the sidecar who asks for a service of the sidecar's own.
+//!
+//! A job believes the headers that say who the visitor is because only the proxy reaches it. The sidecar's own
+//! services can be asked by anybody, so there one header more vouches for the others:
+//! `x-taskgate-visitor: <expires>.<key>.<HMAC-SHA-256>`, over the time at which it ends (seconds since 1970), the
+//! login name, the mail address and the groups, under a key that filter and sidecar alone have.
+
+use core::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::identity::Identity;
+use crate::key::{KeyRing, Purpose, Secret};
+use crate::time::UnixTime;
+
+/// The provider of the services that the sidecar has itself. No other provider may be called so.
+pub const OWN_PROVIDER: &str = "taskgate";
+/// The header that vouches for the others.
+pub const VISITOR_HEADER: &str = "x-taskgate-visitor";
+/// How long it counts: as long as a request may take from the filter to the sidecar, clocks that differ included.
+const LIFETIME: Duration = Duration::from_secs(60);
+/// What stands before all that is signed: no other use of the key begins so.
+const CONTEXT: &[u8] = b"taskgate-visitor-1";
+
+/// Vouches for a visitor at `now`: the value of [`VISITOR_HEADER`]. None where the ring is empty.
+#[must_use]
+pub fn vouch(ring: &KeyRing, visitor: &Identity, now: UnixTime) -> Option<String> {
+    let (key, secret) = ring.current(Purpose::Visitor)?;
+    let expires = (now.after(LIFETIME).as_millis() / 1000).to_string();
+    let mac = mac(secret, &expires, visitor)?.finalize().into_bytes();
+    Some([expires.as_str(), key.as_str(), &URL_SAFE_NO_PAD.encode(mac)].join("."))
+}
+
+/// Whether a value of [`VISITOR_HEADER`] vouches for this visitor at `now`.
+#[must_use]
+pub fn is_vouched(ring: &KeyRing, text: &str, visitor: &Identity, now: UnixTime) -> bool {
+    let holds = || {
+        let (expires, rest) = text.split_once('.')?;
+        let (key, signature) = rest.split_once('.')?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        let secret = ring.find(key, Purpose::Visitor)?;
+        mac(secret, expires, visitor)?.verify_slice(&signature).ok()?;
+        // What is signed was written by `vouch`: digits, and not too many.
+        let expires: u64 = expires.parse().ok()?;
+        (now < UnixTime::from_millis(expires.saturating_mul(1000))).then_some(())
+    };
+    holds().is_some()
+}
+
+/// No part has a control character in it, so a line break ends each.
+fn mac(secret: &Secret, expires: &str, visitor: &Identity) -> Option<Hmac<Sha256>> {
+    // HMAC takes a key of any length, so there always is one.
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose()).ok()?;
+    mac.update(CONTEXT);
+    for part in [expires, visitor.actor(), visitor.email().unwrap_or_default(), visitor.groups()] {
+        mac.update(b"\n");
+        mac.update(part.as_bytes());
+    }
+    Some(mac)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::WireIdentity;
+    use crate::key::KeyId;
+
+    const NOW: UnixTime = UnixTime::from_millis(1_700_000_000_500);
+
+    fn ring(id: &str, byte: u8) -> KeyRing {
+        KeyRing::new([(KeyId::parse(id).expect("an id"), Secret::new([byte; 32]))])
+    }
+
+    fn visitor(actor: &str, email: Option<&str>, groups: &[&str]) -> Identity {
+        let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+        let wire = WireIdentity { actor: actor.into(), email: email.map(Into::into), groups };
+        Identity::try_from(wire).expect("an identity")
+    }
+
+    #[test]
+    fn vouches_for_one_visitor_for_a_while() {
+        let ann = visitor("ann", None, &["ml", "ops"]);
+        let text = vouch(&ring("k1", 1), &ann, NOW).expect("a ring with a key");
+        assert!(is_vouched(&ring("k1", 1), &text, &ann, NOW));
+        assert!(is_vouched(&ring("k1", 1), &text, &ann, NOW.after(Duration::from_secs(59))));
+        assert!(!is_vouched(&ring("k1", 1), &text, &ann, NOW.after(Duration::from_secs(60))));
+        for other in [
+            visitor("bob", None, &["ml", "ops"]),
+            visitor("ann", Some("ml"), &["ops"]),
+            visitor("ann", None, &["ml"]),
+            visitor("ann", None, &["ml", "ops", "root"]),
+        ] {
+            assert!(!is_vouched(&ring("k1", 1), &text, &other, NOW), "{other:?}");
+        }
+        assert!(!is_vouched(&ring("k1", 2), &text, &ann, NOW), "another key of that name");
+        assert!(!is_vouched(&ring("k2", 1), &text, &ann, NOW), "a key that is gone");
+        assert_eq!(vouch(&KeyRing::default(), &ann, NOW), None);
+    }
+
+    #[test]
+    fn what_was_changed_or_is_none_vouches_for_nobody() {
+        let (ring, ann) = (ring("k1", 1), visitor("ann", None, &[]));
+        let text = vouch(&ring, &ann, NOW).expect("a ring with a key");
+        for place in 0..text.len() {
+            let mut changed = text.clone().into_bytes();
+            changed[place] = if changed[place] == b'9' { b'8' } else { b'9' };
+            let changed = String::from_utf8(changed).expect("ASCII");
+            assert!(!is_vouched(&ring, &changed, &ann, NOW), "{place}");
+            assert!(!is_vouched(&ring, &text[..place], &ann, NOW), "cut at {place}");
+        }
+        for text in ["", ".", "..", "9999999999.k1.", "99999999999999999999999.k1.AA"] {
+            assert!(!is_vouched(&ring, text, &ann, NOW), "{text}");
+        }
+    }
+}
