@@ -16,11 +16,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
 use thiserror::Error;
 
-use crate::key::{KeyRing, Purpose, Secret};
+use crate::key::{KeyRing, Purpose};
 use crate::time::UnixTime;
 
 /// The longest path and query that is looked at, in bytes.
@@ -34,6 +32,7 @@ pub const OBJECTS: &str = "/v1/data/objects/";
 /// What stands before all that is signed: no other use of the key begins so.
 const CONTEXT: &[u8] = b"taskgate-url-1\n";
 const METHOD: &str = "tg-method";
+const UPLOAD: &str = "tg-upload";
 const EXPIRES: &str = "tg-expires";
 const SIZE: &str = "tg-size";
 const MD5: &str = "tg-md5";
@@ -45,7 +44,8 @@ const TYPE: &str = "tg-type";
 const KEY: &str = "tg-key";
 const SIGNATURE: &str = "tg-signature";
 /// All parameters, in their order.
-const ORDER: [&str; 11] = [METHOD, EXPIRES, SIZE, MD5, SHA256, CREATE, MD5_METADATA, DISPOSITION, TYPE, KEY, SIGNATURE];
+const ORDER: [&str; 12] =
+    [METHOD, UPLOAD, EXPIRES, SIZE, MD5, SHA256, CREATE, MD5_METADATA, DISPOSITION, TYPE, KEY, SIGNATURE];
 
 /// What may be done with the object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +55,10 @@ pub enum SignedMethod {
     Get,
     /// It may be written: `PUT`.
     Put,
+    /// It may be written bit by bit, by one upload that can be resumed (`POST`, `HEAD`, `PATCH`, `DELETE` and
+    /// `OPTIONS`, as tus has them). What is signed is `PATCH` and the upload's id, which is random: so no two URLs
+    /// lead to one upload.
+    Resume([u8; 16]),
 }
 
 /// What a signed URL permits.
@@ -69,7 +73,7 @@ pub struct Claims<'a> {
     pub path: &'a str,
     /// From when on it may not be used any more. Whole seconds; what is beyond them is cut off.
     pub expires: UnixTime,
-    /// How many bytes must be put, exactly.
+    /// How many bytes must be written, exactly.
     pub size: Option<u64>,
     /// The MD5 digest that the bytes must have.
     pub md5: Option<[u8; 16]>,
@@ -133,6 +137,7 @@ impl SignedMethod {
         match self {
             Self::Get => method == b"GET" || method == b"HEAD",
             Self::Put => method == b"PUT",
+            Self::Resume(_) => [&b"POST"[..], b"HEAD", b"PATCH", b"DELETE", b"OPTIONS"].contains(&method),
         }
     }
 
@@ -140,6 +145,14 @@ impl SignedMethod {
         match self {
             Self::Get => "GET",
             Self::Put => "PUT",
+            Self::Resume(_) => "PATCH",
+        }
+    }
+
+    const fn upload(self) -> Option<[u8; 16]> {
+        match self {
+            Self::Get | Self::Put => None,
+            Self::Resume(upload) => Some(upload),
         }
     }
 }
@@ -168,6 +181,7 @@ pub fn sign(ring: &KeyRing, claims: &Claims<'_>) -> Result<String, SignError> {
     let (key, secret) = ring.current(Purpose::Url).ok_or(SignError::NoKey)?;
     let mut query = Query::default();
     query.add(METHOD, claims.method.as_str());
+    query.add_some(UPLOAD, claims.method.upload().map(|upload| URL_SAFE_NO_PAD.encode(upload)));
     query.add(EXPIRES, &(claims.expires.as_millis() / 1000).to_string());
     query.add_some(SIZE, claims.size.map(|size| size.to_string()));
     query.add_some(MD5, claims.md5.map(|digest| URL_SAFE_NO_PAD.encode(digest)));
@@ -177,9 +191,9 @@ pub fn sign(ring: &KeyRing, claims: &Claims<'_>) -> Result<String, SignError> {
     query.add_some(DISPOSITION, claims.content_disposition.as_ref().map(|text| URL_SAFE_NO_PAD.encode(text)));
     query.add_some(TYPE, claims.content_type.as_ref().map(|text| URL_SAFE_NO_PAD.encode(text)));
     query.add(KEY, key.as_str());
-    let signature = mac(secret, claims.audience, &[claims.path.as_bytes(), b"?", query.0.as_bytes()])
-        .map(|mac| URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
-        .ok_or(SignError::NoKey)?;
+    let (audience, path) = (claims.audience.as_bytes(), claims.path.as_bytes());
+    let signed = [CONTEXT, audience, b"\n", path, b"?", query.0.as_bytes()];
+    let signature = secret.sign(&signed).ok_or(SignError::NoKey)?;
     query.add(SIGNATURE, &signature);
     let length = claims.path.len().saturating_add(query.0.len());
     if length < MAX_URL { Ok(query.0) } else { Err(SignError::TooLong) }
@@ -230,7 +244,7 @@ fn authentic<'a>(
     }
     let text = core::str::from_utf8(path_and_query).map_err(|_| SignedUrlError::Malformed)?;
     let Some((path, query)) = text.split_once('?') else { return Err(SignedUrlError::NotSigned) };
-    if !query.contains(SIGNATURE) {
+    if !query.split('&').any(|parameter| parameter.starts_with(SIGNATURE)) {
         return Err(SignedUrlError::NotSigned);
     }
     let found = Parameters::read(query).ok_or(SignedUrlError::Malformed)?;
@@ -238,14 +252,13 @@ fn authentic<'a>(
     let secret = ring.find(key, Purpose::Url).ok_or(SignedUrlError::UnknownKey)?;
     // The signature is the last parameter, so what was signed is all that stands before it.
     let (signed, signature) = text.rsplit_once('&').ok_or(SignedUrlError::Malformed)?;
-    let signature: [u8; 32] = signature
-        .strip_prefix(SIGNATURE)
-        .and_then(|rest| rest.strip_prefix('='))
-        .and_then(bytes)
-        .ok_or(SignedUrlError::Malformed)?;
-    let mac = mac(secret, audience, &[signed.as_bytes()]).ok_or(SignedUrlError::Forged)?;
-    mac.verify_slice(&signature).map_err(|_| SignedUrlError::Forged)?;
-    Ok((path, found))
+    let signature = signature.strip_prefix(SIGNATURE).and_then(|rest| rest.strip_prefix('='));
+    let signature = signature.ok_or(SignedUrlError::Malformed)?;
+    if secret.verifies(&[CONTEXT, audience.as_bytes(), b"\n", signed.as_bytes()], signature) {
+        Ok((path, found))
+    } else {
+        Err(SignedUrlError::Forged)
+    }
 }
 
 fn in_force(signed: SignedMethod, expires: UnixTime, method: &[u8], now: UnixTime) -> Result<(), SignedUrlError> {
@@ -256,18 +269,6 @@ fn in_force(signed: SignedMethod, expires: UnixTime, method: &[u8], now: UnixTim
     } else {
         Ok(())
     }
-}
-
-fn mac(secret: &Secret, audience: &str, parts: &[&[u8]]) -> Option<Hmac<Sha256>> {
-    // HMAC takes a key of any length, so there always is one.
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose()).ok()?;
-    mac.update(CONTEXT);
-    mac.update(audience.as_bytes());
-    mac.update(b"\n");
-    for part in parts {
-        mac.update(part);
-    }
-    Some(mac)
 }
 
 /// A query that is being made.
@@ -313,9 +314,10 @@ impl<'a> Parameters<'a> {
     }
 
     fn method(&self) -> Option<SignedMethod> {
-        match self.value(METHOD)? {
-            "GET" => Some(SignedMethod::Get),
-            "PUT" => Some(SignedMethod::Put),
+        match (self.value(METHOD)?, self.value(UPLOAD)) {
+            ("GET", None) => Some(SignedMethod::Get),
+            ("PUT", None) => Some(SignedMethod::Put),
+            ("PATCH", Some(upload)) => bytes(upload).map(SignedMethod::Resume),
             _ => None,
         }
     }

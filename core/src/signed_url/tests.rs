@@ -75,6 +75,49 @@ fn a_url_is_for_its_method_until_its_end() {
 }
 
 #[test]
+fn each_url_permits_its_own_methods_and_no_others() {
+    const METHODS: [&str; 9] = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"];
+    for (method, permitted) in [
+        (SignedMethod::Get, &["GET", "HEAD"][..]),
+        (SignedMethod::Put, &["PUT"]),
+        (SignedMethod::Resume([7; 16]), &["HEAD", "POST", "PATCH", "DELETE", "OPTIONS"]),
+    ] {
+        let url = signed(&Claims { method, ..claims() });
+        for asked in METHODS {
+            let verified = verify(&ring(&[("k1", 1)]), claims().audience, asked.as_bytes(), url.as_bytes(), NOW);
+            let expected = if permitted.contains(&asked) { Ok(method) } else { Err(SignedUrlError::WrongMethod) };
+            assert_eq!(verified.map(|claims| claims.method), expected, "{method:?} {asked}");
+        }
+    }
+}
+
+#[test]
+fn an_upload_stands_where_it_can_be_resumed_and_nowhere_else() {
+    let keys = ring(&[("k1", 1)]);
+    let secret = keys.find("k1", Purpose::Url).expect("a key");
+    let url = |method: &str| {
+        let signed = format!("{PATH}?{method}&tg-expires=1767225660&tg-key=k1");
+        let mac = mac(secret, claims().audience, &[signed.as_bytes()]).expect("a mac");
+        format!("{signed}&tg-signature={}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+    };
+    let upload = "tg-upload=AQEBAQEBAQEBAQEBAQEBAQ";
+    let verified = |method: &str, asked: &[u8]| {
+        verify(&keys, claims().audience, asked, url(method).as_bytes(), NOW).map(|claims| claims.method)
+    };
+    assert_eq!(verified(&format!("tg-method=PATCH&{upload}"), b"PATCH"), Ok(SignedMethod::Resume([1; 16])));
+    for (method, asked) in [
+        ("tg-method=PATCH", &b"PATCH"[..]),
+        ("tg-method=PATCH&tg-upload=", b"PATCH"),
+        ("tg-method=PATCH&tg-upload=AQEB", b"PATCH"),
+        ("tg-method=PUT&tg-upload=AQEBAQEBAQEBAQEBAQEBAQ", b"PUT"),
+        ("tg-method=GET&tg-upload=AQEBAQEBAQEBAQEBAQEBAQ", b"GET"),
+        ("tg-method=POST&tg-upload=AQEBAQEBAQEBAQEBAQEBAQ", b"POST"),
+    ] {
+        assert_eq!(verified(method, asked), Err(SignedUrlError::Malformed), "{method}");
+    }
+}
+
+#[test]
 fn each_parameter_counts() {
     let url = signed(&claims());
     let (path, query) = url.split_once('?').expect("a query");
@@ -220,14 +263,17 @@ fn no_error_quotes_the_url() {
 
 prop_compose! {
     fn any_claims()(
-        put in any::<bool>(),
+        method in prop_oneof![
+            Just(SignedMethod::Get),
+            Just(SignedMethod::Put),
+            any::<[u8; 16]>().prop_map(SignedMethod::Resume),
+        ],
         path in "/[!-\"$->@-~]{0,40}",
         seconds in 1_767_225_601..18_000_000_000_000_000_u64,
         (size, md5, sha256) in any::<(Option<u64>, Option<[u8; 16]>, Option<[u8; 32]>)>(),
         (create_only, md5_metadata) in any::<(bool, bool)>(),
         (content_disposition, content_type) in any::<(Option<String>, Option<String>)>(),
     ) -> (String, Claims<'static>) {
-        let method = if put { SignedMethod::Put } else { SignedMethod::Get };
         let expires = UnixTime::from_millis(seconds.saturating_mul(1000));
         let claims = Claims {
             method, expires, size, md5, sha256, create_only, md5_metadata, content_disposition, content_type,
