@@ -13,6 +13,7 @@ ENVOY := $(TOOLS)/envoy/bin/envoy
 YT_CLIENT := $(TOOLS)/ytsaurus/bin/yt
 HSDS := $(TOOLS)/hsds/bin/hsds
 S3S_FS := $(TOOLS)/s3s-fs/bin/s3s-fs
+RADOSGW := $(TOOLS)/radosgw/root/usr/bin/radosgw
 AZURITE := $(TOOLS)/azurite/node_modules/azurite/dist/src/blob/main.js
 GCS_CLIENT := $(TOOLS)/gcs-client/bin/python3
 FLYTE := $(TOOLS)/flyte/bin/flyte
@@ -43,6 +44,10 @@ demo: filter envoy ## show the main job end to end; CHECK=1 exits instead of sta
 test: lint deny filter fault-filter browser envoy yt-client postgres hsds s3s-fs azurite gcs-client flyte nextest ## everything that CI checks
 	cargo build --workspace --all-targets
 	cargo nextest run --workspace --no-fail-fast
+
+.PHONY: test-radosgw
+test-radosgw: radosgw nextest ## the tests of signed URLs against Ceph's gateway, which `test` leaves out
+	cargo nextest run --package taskgate --ignore-default-filter --filterset 'test(/radosgw::/)'
 
 .PHONY: lint
 lint: rust ## formatting and lints, warnings refused
@@ -149,6 +154,22 @@ s3s-fs: $(S3S_FS) ## a server of objects that verifies the signatures of S3
 
 $(S3S_FS):
 	cargo install --locked --root $(TOOLS)/s3s-fs --debug --features binary s3s-fs@$(S3S_FS_VERSION)
+
+# What the three servers need of Ceph; the rest is part of every Debian that has a compiler and curl.
+RADOSGW_PACKAGES := radosgw ceph-mon ceph-osd ceph-base ceph-common librados2 librgw2 libradosstriper1 \
+	libboost-thread1.74.0 libboost-context1.74.0 libfmt9 libibverbs1 librdmacm1 libnl-3-200 libnl-route-3-200 \
+	libtcmalloc-minimal4 libgoogle-perftools4 liblua5.3-0 liboath0 librabbitmq4 libsnappy1v5 libleveldb1d \
+	libndctl6 libdaxctl1 libpmem1 libfuse2
+
+.PHONY: radosgw
+radosgw: $(RADOSGW) ## Ceph's gateway of objects, from Debian's packages, which are unpacked and not installed
+
+$(RADOSGW):
+	[ "$$(id -u)" != 0 ] || apt-get update -qq
+	mkdir -p $(TOOLS)/radosgw/packages $(TOOLS)/radosgw/root
+	cd $(TOOLS)/radosgw/packages && apt-get -q -o APT::Sandbox::User=root download $(RADOSGW_PACKAGES)
+	for package in $(TOOLS)/radosgw/packages/*.deb; do dpkg -x "$$package" $(TOOLS)/radosgw/root; done
+	test -x $@
 
 .PHONY: azurite
 azurite: $(AZURITE) ## Microsoft's emulator of Azure Blob Storage, which verifies signatures

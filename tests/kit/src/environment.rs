@@ -31,6 +31,9 @@ pub const TASKGATE_AZURITE: &str = "TASKGATE_AZURITE";
 /// `make gcs-client` installs.
 pub const TASKGATE_GCS_CLIENT: &str = "TASKGATE_GCS_CLIENT";
 
+/// The directory with Ceph's unpacked packages to use instead of the one that `make radosgw` fills.
+pub const TASKGATE_RADOSGW: &str = "TASKGATE_RADOSGW";
+
 /// The root of the repository.
 #[must_use]
 pub fn repository() -> PathBuf {
@@ -135,6 +138,14 @@ pub fn azurite() -> anyhow::Result<PathBuf> {
 /// It is not installed.
 pub fn gcs_client() -> anyhow::Result<PathBuf> {
     first(TASKGATE_GCS_CLIENT, &[target().join("tools/gcs-client/bin")], "run `make gcs-client`")
+}
+
+/// Where Ceph's packages are unpacked.
+///
+/// # Errors
+/// It is not installed.
+pub fn radosgw() -> anyhow::Result<PathBuf> {
+    first(TASKGATE_RADOSGW, &[target().join("tools/radosgw/root")], "run `make radosgw`")
 }
 
 /// Where the directory of PostgreSQL's programs is.
