@@ -35,6 +35,7 @@ const METHOD: &str = "tg-method";
 const UPLOAD: &str = "tg-upload";
 const EXPIRES: &str = "tg-expires";
 const SIZE: &str = "tg-size";
+const MAX_SIZE: &str = "tg-max-size";
 const MD5: &str = "tg-md5";
 const SHA256: &str = "tg-sha256";
 const CREATE: &str = "tg-create";
@@ -44,8 +45,8 @@ const TYPE: &str = "tg-type";
 const KEY: &str = "tg-key";
 const SIGNATURE: &str = "tg-signature";
 /// All parameters, in their order.
-const ORDER: [&str; 12] =
-    [METHOD, UPLOAD, EXPIRES, SIZE, MD5, SHA256, CREATE, MD5_METADATA, DISPOSITION, TYPE, KEY, SIGNATURE];
+const ORDER: [&str; 13] =
+    [METHOD, UPLOAD, EXPIRES, SIZE, MAX_SIZE, MD5, SHA256, CREATE, MD5_METADATA, DISPOSITION, TYPE, KEY, SIGNATURE];
 
 /// What may be done with the object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,6 +76,8 @@ pub struct Claims<'a> {
     pub expires: UnixTime,
     /// How many bytes must be written, exactly.
     pub size: Option<u64>,
+    /// How many bytes may be written at most.
+    pub max_size: Option<u64>,
     /// The MD5 digest that the bytes must have.
     pub md5: Option<[u8; 16]>,
     /// The SHA-256 digest that the bytes must have.
@@ -184,6 +187,7 @@ pub fn sign(ring: &KeyRing, claims: &Claims<'_>) -> Result<String, SignError> {
     query.add_some(UPLOAD, claims.method.upload().map(|upload| URL_SAFE_NO_PAD.encode(upload)));
     query.add(EXPIRES, &(claims.expires.as_millis() / 1000).to_string());
     query.add_some(SIZE, claims.size.map(|size| size.to_string()));
+    query.add_some(MAX_SIZE, claims.max_size.map(|size| size.to_string()));
     query.add_some(MD5, claims.md5.map(|digest| URL_SAFE_NO_PAD.encode(digest)));
     query.add_some(SHA256, claims.sha256.map(|digest| URL_SAFE_NO_PAD.encode(digest)));
     query.add_some(CREATE, claims.create_only.then_some("1"));
@@ -334,6 +338,7 @@ impl<'a> Parameters<'a> {
             path,
             expires: self.expires()?,
             size: self.read_with(SIZE, number)?,
+            max_size: self.read_with(MAX_SIZE, number)?,
             md5: self.read_with(MD5, bytes)?,
             sha256: self.read_with(SHA256, bytes)?,
             create_only: self.read_with(CREATE, flag)?.is_some(),

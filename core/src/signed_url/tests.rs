@@ -17,6 +17,7 @@ fn claims() -> Claims<'static> {
         path: PATH,
         expires: UnixTime::from_millis(1_767_225_660_000),
         size: Some(15),
+        max_size: Some(20),
         md5: Some([0xdd; 16]),
         sha256: Some([0xee; 32]),
         create_only: true,
@@ -38,7 +39,7 @@ fn verified(url: &str) -> Result<Claims<'_>, SignedUrlError> {
 fn what_is_signed_reads_well_and_comes_back() {
     let url = signed(&claims());
     let expected = format!(
-        "{PATH}?tg-method=PUT&tg-expires=1767225660&tg-size=15&tg-md5=3d3d3d3d3d3d3d3d3d3d3Q\
+        "{PATH}?tg-method=PUT&tg-expires=1767225660&tg-size=15&tg-max-size=20&tg-md5=3d3d3d3d3d3d3d3d3d3d3Q\
          &tg-sha256=7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u7u4&tg-create=1&tg-md5-metadata=1&tg-key=k1&tg-signature="
     );
     assert_eq!(url.strip_prefix(&expected).map(str::len), Some(43), "{url}");
@@ -270,13 +271,14 @@ prop_compose! {
         ],
         path in "/[!-\"$->@-~]{0,40}",
         seconds in 1_767_225_601..18_000_000_000_000_000_u64,
-        (size, md5, sha256) in any::<(Option<u64>, Option<[u8; 16]>, Option<[u8; 32]>)>(),
+        (size, max_size) in any::<(Option<u64>, Option<u64>)>(),
+        (md5, sha256) in any::<(Option<[u8; 16]>, Option<[u8; 32]>)>(),
         (create_only, md5_metadata) in any::<(bool, bool)>(),
         (content_disposition, content_type) in any::<(Option<String>, Option<String>)>(),
     ) -> (String, Claims<'static>) {
         let expires = UnixTime::from_millis(seconds.saturating_mul(1000));
         let claims = Claims {
-            method, expires, size, md5, sha256, create_only, md5_metadata, content_disposition, content_type,
+            method, expires, size, max_size, md5, sha256, create_only, md5_metadata, content_disposition, content_type,
             audience: "tasks.example.test",
             path: "",
         };
