@@ -1,7 +1,7 @@
 //! What a refused client is told: the one place where a [`Denial`] becomes a reply.
 //!
-//! The reply fits the client: a person gets a page, a gRPC client a gRPC status, everything else
-//! RFC 9457 problem JSON. No text of the request is ever repeated.
+//! The reply fits the client: a person gets a page, a gRPC client a gRPC status, a Connect client Connect's JSON,
+//! everything else RFC 9457 problem JSON. No text of the request is ever repeated.
 
 use crate::denial::Denial;
 use crate::request::Request;
@@ -14,6 +14,9 @@ pub const DENIAL_HEADER: &str = "x-taskgate-denial";
 pub enum Client {
     /// A program: fetch, a WebSocket, a script.
     Api,
+    /// A Connect client, or a gRPC-Web one, which also goes by the HTTP status. Of a problem's `code` it would make
+    /// "unavailable", and ask again instead of signing in.
+    Connect,
     /// A gRPC client.
     Grpc,
     /// A person, in a browser's top-level navigation.
@@ -27,6 +30,13 @@ impl Client {
         let content_type = request.content_type.one().unwrap_or_default();
         if content_type == b"application/grpc" || content_type.starts_with(b"application/grpc+") {
             return Self::Grpc;
+        }
+        if request.connect.one().is_some()
+            || content_type == b"application/proto"
+            || content_type.starts_with(b"application/connect+")
+            || content_type.starts_with(b"application/grpc-web")
+        {
+            return Self::Connect;
         }
         let page = match request.fetch_mode.one() {
             Some(mode) => mode == b"navigate",
@@ -49,19 +59,24 @@ pub struct Reply {
     pub body: String,
 }
 
-/// Codes of gRPC that are used.
-mod grpc {
-    pub(super) const INVALID_ARGUMENT: u8 = 3;
-    pub(super) const NOT_FOUND: u8 = 5;
-    pub(super) const PERMISSION_DENIED: u8 = 7;
-    pub(super) const UNAVAILABLE: u8 = 14;
-    pub(super) const UNAUTHENTICATED: u8 = 16;
+/// A code of gRPC, which Connect has by name.
+type Code = (u8, &'static str);
+
+/// Codes that are used.
+mod code {
+    use super::Code;
+
+    pub(super) const INVALID_ARGUMENT: Code = (3, "invalid_argument");
+    pub(super) const NOT_FOUND: Code = (5, "not_found");
+    pub(super) const PERMISSION_DENIED: Code = (7, "permission_denied");
+    pub(super) const UNAVAILABLE: Code = (14, "unavailable");
+    pub(super) const UNAUTHENTICATED: Code = (16, "unauthenticated");
 }
 
 /// What a denial means to a client.
 struct Meaning {
     status: u16,
-    grpc: u8,
+    code: Code,
     title: &'static str,
     /// What to do about it.
     detail: &'static str,
@@ -74,25 +89,25 @@ const CHALLENGE_INVALID: &str = "Bearer realm=\"taskgate\", error=\"invalid_toke
 
 impl Meaning {
     const fn bad_request(title: &'static str, detail: &'static str) -> Self {
-        Self { status: 400, grpc: grpc::INVALID_ARGUMENT, title, detail, retry_after_secs: None, challenge: None }
+        Self { status: 400, code: code::INVALID_ARGUMENT, title, detail, retry_after_secs: None, challenge: None }
     }
 
     const fn forbidden(title: &'static str, detail: &'static str) -> Self {
-        Self { status: 403, grpc: grpc::PERMISSION_DENIED, title, detail, retry_after_secs: None, challenge: None }
+        Self { status: 403, code: code::PERMISSION_DENIED, title, detail, retry_after_secs: None, challenge: None }
     }
 
     const fn unauthenticated(title: &'static str, detail: &'static str, challenge: &'static str) -> Self {
         let challenge = Some(challenge);
-        Self { status: 401, grpc: grpc::UNAUTHENTICATED, title, detail, retry_after_secs: None, challenge }
+        Self { status: 401, code: code::UNAUTHENTICATED, title, detail, retry_after_secs: None, challenge }
     }
 
     const fn not_found(title: &'static str, detail: &'static str) -> Self {
-        Self { status: 404, grpc: grpc::NOT_FOUND, title, detail, retry_after_secs: None, challenge: None }
+        Self { status: 404, code: code::NOT_FOUND, title, detail, retry_after_secs: None, challenge: None }
     }
 
     const fn unavailable(title: &'static str, detail: &'static str, retry_after_secs: u32) -> Self {
         let retry_after_secs = Some(retry_after_secs);
-        Self { status: 503, grpc: grpc::UNAVAILABLE, title, detail, retry_after_secs, challenge: None }
+        Self { status: 503, code: code::UNAVAILABLE, title, detail, retry_after_secs, challenge: None }
     }
 
     const fn of(denial: Denial) -> Self {
@@ -205,6 +220,10 @@ pub fn reply(denial: Denial, client: Client) -> Reply {
                 "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\"detail\":\"{detail}\",\"code\":\"{code}\"}}\n"
             )
         }
+        Client::Connect => {
+            headers.push(("content-type", "application/json".to_owned()));
+            format!("{{\"code\":\"{}\",\"message\":\"{code}: {detail}\"}}\n", meaning.code.1)
+        }
         Client::Grpc => format!("{code}: {detail}"),
         Client::Page => {
             headers.push(("content-type", "text/html; charset=utf-8".to_owned()));
@@ -213,7 +232,7 @@ pub fn reply(denial: Denial, client: Client) -> Reply {
             page(status, title, detail, code)
         }
     };
-    let grpc_status = (client == Client::Grpc).then_some(meaning.grpc);
+    let grpc_status = (client == Client::Grpc).then_some(meaning.code.0);
     Reply { status, grpc_status, headers, body }
 }
 
@@ -233,7 +252,7 @@ mod tests {
     #[test]
     fn every_denial_has_a_reply_for_every_client() {
         for denial in Denial::ALL {
-            for client in [Client::Api, Client::Grpc, Client::Page] {
+            for client in [Client::Api, Client::Connect, Client::Grpc, Client::Page] {
                 let reply = reply(denial, client);
                 assert!((400..=599).contains(&reply.status), "{denial:?}");
                 assert_eq!(reply.headers.first(), Some(&(DENIAL_HEADER, denial.code().to_owned())));
@@ -250,6 +269,17 @@ mod tests {
             let body: serde_json::Value = serde_json::from_str(&reply(denial, Client::Api).body).expect("JSON");
             assert_eq!(body["code"], denial.code());
         }
+    }
+
+    #[test]
+    fn connect_bodies_are_errors_of_connect() {
+        for denial in Denial::ALL {
+            let body: serde_json::Value = serde_json::from_str(&reply(denial, Client::Connect).body).expect("JSON");
+            assert_eq!(body["code"], Meaning::of(denial).code.1);
+            assert!(body["message"].as_str().is_some_and(|text| text.starts_with(denial.code())), "{body}");
+        }
+        let missing = reply(Denial::CredentialMissing, Client::Connect);
+        assert!(missing.body.starts_with(r#"{"code":"unauthenticated","message":"credential-missing: "#));
     }
 
     #[test]
@@ -271,6 +301,11 @@ mod tests {
         assert_eq!(client(&[("accept", "text/html,application/xhtml+xml")]), Client::Page);
         assert_eq!(client(&[("accept", "*/*")]), Client::Api);
         assert_eq!(client(&[("content-type", "application/grpc+proto"), ("accept", "text/html")]), Client::Grpc);
-        assert_eq!(client(&[("content-type", "application/grpc-web")]), Client::Api);
+        for kind in ["application/proto", "application/connect+json", "application/grpc-web+proto"] {
+            assert_eq!(client(&[("content-type", kind), ("accept", "*/*")]), Client::Connect, "{kind}");
+        }
+        let connect = ("connect-protocol-version", "1");
+        assert_eq!(client(&[("content-type", "application/json"), connect]), Client::Connect);
+        assert_eq!(client(&[("content-type", "application/json")]), Client::Api);
     }
 }

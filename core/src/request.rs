@@ -74,6 +74,8 @@ pub struct Request<'a> {
     pub content_type: Field<'a>,
     /// `Sec-Fetch-Mode`.
     pub fetch_mode: Field<'a>,
+    /// `Connect-Protocol-Version`.
+    pub connect: Field<'a>,
     /// Names, as they came, of headers that no client may set.
     pub reserved: Vec<&'a [u8]>,
 }
@@ -114,6 +116,7 @@ impl<'a> Request<'a> {
             b"accept" => &mut self.accept,
             b"content-type" => &mut self.content_type,
             b"sec-fetch-mode" => &mut self.fetch_mode,
+            b"connect-protocol-version" => &mut self.connect,
             b"x-taskgate-authorization" => &mut self.own_authorization,
             b"x-yt-taskproxy-id" => &mut self.id,
             b"x-yt-taskproxy-operation-id" => &mut self.operation_id,

@@ -190,3 +190,16 @@ fn requests_and_denials_are_counted() {
     stage.pass(super::stage::TICK);
     assert_eq!(stage.host.metric("taskgate.table.services"), Some(4));
 }
+
+#[test]
+fn connect_clients_get_an_error_of_connect() {
+    let mut stage = Stage::ready();
+    let stream = stage.send(get("closed").header("content-type", "application/json"));
+    let problem = stage.vm.outcome(stream).reply().cloned().expect("a reply");
+    assert!(problem.headers.contains("content-type") && problem.body.starts_with(br#"{"type""#), "not a Connect client");
+    let connect = get("closed").header("content-type", "application/json").header("connect-protocol-version", "1");
+    let stream = stage.send(connect);
+    let reply = stage.vm.outcome(stream).reply().cloned().expect("a reply");
+    assert_eq!((reply.status, reply.grpc_status), (401, None));
+    assert!(reply.body.starts_with(br#"{"code":"unauthenticated","message":"credential-missing: "#));
+}
