@@ -114,6 +114,9 @@ pub struct UploadTerms {
     pub content_sha256: Option<[u8; 32]>,
     /// How many bytes there are, exactly.
     pub content_length: Option<u64>,
+    /// How many bytes there may be at most. Only where `content_length` is not said, and where the store has a way
+    /// to tie an upload to that: Google Cloud Storage and the local store.
+    pub max_length: Option<u64>,
     /// Whether nothing may be there yet.
     pub create_only: bool,
     /// Whether the MD5 digest becomes metadata of the object (`flyteContentMD5`).

@@ -77,11 +77,13 @@ impl DataService {
         let is_chosen = if ask.filename_root.is_empty() { content_md5.is_none() } else { !ask.filename.is_empty() };
         let occupied = if is_chosen { occupied(&*store, &key, &ask.content_md5).await? } else { Occupied::Same };
         let may_tie = self.settings.upload.create_only && store.ties().create_only;
+        let content_length = u64::try_from(ask.content_length).ok().filter(|length| *length > 0);
         let terms = UploadTerms {
             expires_in,
             content_md5,
             content_sha256: ask.content_sha256,
-            content_length: u64::try_from(ask.content_length).ok().filter(|length| *length > 0),
+            content_length,
+            max_length: content_length.is_none().then_some(self.settings.upload.max_size),
             create_only: may_tie && matches!(occupied, Occupied::Nothing),
             md5_metadata: ask.add_content_md5_metadata && content_md5.is_some(),
         };

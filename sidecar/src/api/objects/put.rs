@@ -119,7 +119,8 @@ fn expected(claims: &Claims<'_>, headers: &HeaderMap) -> Result<(Expected, Write
         return Err(Problem::new(StatusCode::BAD_REQUEST, "wrong-length", detail));
     }
     let mode = if create { WriteMode::Create } else { WriteMode::Replace };
-    Ok((Expected { size: claims.size.or(length), md5, sha256, md5_metadata: claims.md5_metadata }, mode))
+    let (size, max_size) = (claims.size.or(length), claims.max_size);
+    Ok((Expected { size, max_size, md5, sha256, md5_metadata: claims.md5_metadata }, mode))
 }
 
 /// What was signed and what a header says, which must be the same where there are both.

@@ -148,8 +148,9 @@ impl Store for GcsStore {
             return Err(StoreError::Unsupported("check SHA-256 digests"));
         }
         let mut headers = md5_headers(terms, "x-goog-meta-");
-        if let Some(length) = terms.content_length {
-            headers.push(("x-goog-content-length-range".to_owned(), format!("{length},{length}")));
+        let range = terms.content_length.map(|length| (length, length));
+        if let Some((least, most)) = range.or(terms.max_length.map(|most| (0, most))) {
+            headers.push(("x-goog-content-length-range".to_owned(), format!("{least},{most}")));
         }
         if terms.create_only {
             headers.push(("x-goog-if-generation-match".to_owned(), "0".to_owned()));

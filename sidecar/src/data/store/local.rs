@@ -261,6 +261,7 @@ impl Store for LocalStore {
             method: SignedMethod::Put,
             expires: self.expires_at(terms.expires_in),
             size: terms.content_length,
+            max_size: terms.max_length.filter(|_| terms.content_length.is_none()),
             md5: terms.content_md5,
             sha256: terms.content_sha256,
             create_only: terms.create_only,

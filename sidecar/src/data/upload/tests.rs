@@ -39,6 +39,7 @@ async fn a_name_that_was_chosen_is_taken_once() {
         content_md5: Some(MD5),
         content_sha256: None,
         content_length: Some(5),
+        max_length: None,
         create_only: true,
         md5_metadata: true,
     };
@@ -67,7 +68,9 @@ async fn a_name_made_of_the_digest_needs_no_look() {
     let ask = UploadAsk { filename_root: String::new(), ..ask() };
     let upload = service.create_upload(&caller("ann"), ask).await.expect("is signed");
     assert_eq!(upload.native_url, "s3://main/uploads/p/d/GAYTEMZUGU3DOOBZMFRGGZDFMY======/test-file.txt");
-    assert!(!store.last_upload().1.create_only);
+    let (_, terms) = store.last_upload();
+    assert!(!terms.create_only);
+    assert_eq!((terms.content_length, terms.max_length), (None, Some(100 << 20)), "no more than `maxSize`");
 }
 
 #[tokio::test]

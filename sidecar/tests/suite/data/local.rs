@@ -279,7 +279,20 @@ async fn other_bytes_than_were_signed_are_refused() {
     assert_eq!(refused(local.put("a", UploadTerms::default()).await.body(large.clone())).await, too_large);
     let body = reqwest::Body::wrap_stream(futures_util::stream::iter([Ok::<_, std::io::Error>(large)]));
     assert_eq!(refused(local.put("a", UploadTerms::default()).await.body(body)).await, too_large);
-    assert_eq!((local.bytes("a").await, local.staged()), (None, 0));
+    // Where nobody knows the length, the URL says how much it may be.
+    for (sent, expected) in [("hello", true), ("hello!", false)] {
+        let most = || UploadTerms { max_length: Some(5), ..UploadTerms::default() };
+        let request = local.put(sent, most()).await.body(sent);
+        let body = reqwest::Body::wrap_stream(futures_util::stream::iter([Ok::<_, std::io::Error>(sent)]));
+        let chunked = local.put(sent, most()).await.body(body);
+        if expected {
+            assert_eq!((status(request).await, status(chunked).await), (201, 200));
+        } else {
+            assert_eq!(refused(request).await, too_large);
+            assert_eq!(refused(chunked).await, too_large);
+        }
+    }
+    assert_eq!((local.bytes("a").await, local.bytes("hello!").await, local.staged()), (None, None, 0));
 
     assert_eq!(status(local.client.put(&url).body("hello")).await, 201);
     let request = local.put("b", UploadTerms::default()).await.header("repr-digest", HELLO_REPR_DIGEST);

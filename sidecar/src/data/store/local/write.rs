@@ -20,6 +20,8 @@ const ROOM_EVERY: u64 = 64 << 20;
 pub struct Expected {
     /// How many bytes it has.
     pub size: Option<u64>,
+    /// How many bytes it has at most, if that is less than the store takes.
+    pub max_size: Option<u64>,
     /// Its MD5 digest.
     pub md5: Option<[u8; 16]>,
     /// Its SHA-256 digest.
@@ -68,7 +70,8 @@ impl Writing {
     /// # Errors
     /// [`LocalError::TooLarge`] and [`LocalError::NoRoom`] where its size says so already.
     pub(super) fn begin(folder: &Arc<Folder>, bounds: Bounds, expected: Expected) -> Result<Self, LocalError> {
-        let size = expected.size.unwrap_or_default();
+        let most = expected.max_size.map_or(bounds.most, |most| most.min(bounds.most));
+        let (bounds, size) = (Bounds { most, ..bounds }, expected.size.unwrap_or_default());
         if size > bounds.most {
             return Err(LocalError::TooLarge { most: bounds.most });
         }

@@ -36,6 +36,8 @@ async fn urls_are_those_of_googles_library() {
     let mut requests = Vec::new();
     for name in ODD_NAMES {
         requests.push(json!({"method": "PUT", "name": name, "md5": md5, "headers": upload_headers, "secs": 900}));
+        let headers = json!({"x-goog-content-length-range": "0,100"});
+        requests.push(json!({"method": "PUT", "name": name, "md5": md5, "headers": headers, "secs": 900}));
         requests.push(json!({
             "method": "GET", "name": name, "secs": 60, "headers": {},
             "disposition": "attachment; filename=\"a b+ü.html\"", "type": "text/html; charset=utf-8",
@@ -59,6 +61,15 @@ async fn urls_are_those_of_googles_library() {
             ..upload()
         };
         urls.push(store.sign_upload(&key(name), &terms).await.expect("signed").url);
+        let terms = UploadTerms {
+            expires_in: Duration::from_secs(900),
+            max_length: Some(100),
+            md5_metadata: false,
+            ..upload()
+        };
+        let unknown = store.sign_upload(&key(name), &terms).await.expect("signed");
+        assert!(unknown.headers.contains(&("x-goog-content-length-range".to_owned(), "0,100".to_owned())));
+        urls.push(unknown.url);
         let terms = DownloadTerms {
             expires_in: Duration::from_secs(60),
             content_disposition: Some("attachment; filename=\"a b+ü.html\"".to_owned()),
