@@ -137,11 +137,7 @@ impl SignedMethod {
     /// Whether a request with that method may be made.
     #[must_use]
     pub fn permits(self, method: &[u8]) -> bool {
-        match self {
-            Self::Get => method == b"GET" || method == b"HEAD",
-            Self::Put => method == b"PUT",
-            Self::Resume(_) => [&b"POST"[..], b"HEAD", b"PATCH", b"DELETE", b"OPTIONS"].contains(&method),
-        }
+        permitted(self.as_str()).contains(&method)
     }
 
     const fn as_str(self) -> &'static str {
@@ -214,9 +210,11 @@ pub fn verify<'a>(
     path_and_query: &'a [u8],
     now: UnixTime,
 ) -> Result<Claims<'a>, SignedUrlError> {
-    let (path, found) = authentic(ring, audience, path_and_query)?;
-    let claims = found.claims(audience, path).ok_or(SignedUrlError::Malformed)?;
-    in_force(claims.method, claims.expires, method, now)?;
+    let url = Url::read(path_and_query)?;
+    let found = Parameters::read(url.query).ok_or(SignedUrlError::Malformed)?;
+    url.authenticate(ring, audience)?;
+    let claims = found.claims(audience, url.path).ok_or(SignedUrlError::Malformed)?;
+    in_force(claims.method.as_str(), claims.expires, method, now)?;
     Ok(claims)
 }
 
@@ -232,46 +230,68 @@ pub fn check(
     path_and_query: &[u8],
     now: UnixTime,
 ) -> Result<(), SignedUrlError> {
-    let (_, found) = authentic(ring, audience, path_and_query)?;
-    let (signed, expires) = found.method().zip(found.expires()).ok_or(SignedUrlError::Malformed)?;
+    let url = Url::read(path_and_query)?;
+    url.authenticate(ring, audience)?;
+    let (signed, expires) =
+        url.value(METHOD).zip(url.value(EXPIRES).and_then(time)).ok_or(SignedUrlError::Malformed)?;
     in_force(signed, expires, method, now)
 }
 
-/// The path and the parameters of a URL that was signed here, whatever it permits.
-fn authentic<'a>(
-    ring: &KeyRing,
-    audience: &str,
-    path_and_query: &'a [u8],
-) -> Result<(&'a str, Parameters<'a>), SignedUrlError> {
-    if path_and_query.len() > MAX_URL || !path_and_query.iter().all(u8::is_ascii_graphic) {
-        return Err(SignedUrlError::Malformed);
-    }
-    let text = core::str::from_utf8(path_and_query).map_err(|_| SignedUrlError::Malformed)?;
-    let Some((path, query)) = text.split_once('?') else { return Err(SignedUrlError::NotSigned) };
-    if !query.split('&').any(|parameter| parameter.starts_with(SIGNATURE)) {
-        return Err(SignedUrlError::NotSigned);
-    }
-    let found = Parameters::read(query).ok_or(SignedUrlError::Malformed)?;
-    let key = found.value(KEY).ok_or(SignedUrlError::Malformed)?;
-    let secret = ring.find(key, Purpose::Url).ok_or(SignedUrlError::UnknownKey)?;
-    // The signature is the last parameter, so what was signed is all that stands before it.
-    let (signed, signature) = text.rsplit_once('&').ok_or(SignedUrlError::Malformed)?;
-    let signature = signature.strip_prefix(SIGNATURE).and_then(|rest| rest.strip_prefix('='));
-    let signature = signature.ok_or(SignedUrlError::Malformed)?;
-    if secret.verifies(&[CONTEXT, audience.as_bytes(), b"\n", signed.as_bytes()], signature) {
-        Ok((path, found))
-    } else {
-        Err(SignedUrlError::Forged)
-    }
-}
-
-fn in_force(signed: SignedMethod, expires: UnixTime, method: &[u8], now: UnixTime) -> Result<(), SignedUrlError> {
-    if !signed.permits(method) {
+fn in_force(signed: &str, expires: UnixTime, method: &[u8], now: UnixTime) -> Result<(), SignedUrlError> {
+    if !permitted(signed).contains(&method) {
         Err(SignedUrlError::WrongMethod)
     } else if now >= expires {
         Err(SignedUrlError::Expired)
     } else {
         Ok(())
+    }
+}
+
+/// The methods that a URL permits which is signed for one.
+fn permitted(signed: &str) -> &'static [&'static [u8]] {
+    match signed {
+        "GET" => &[b"GET", b"HEAD"],
+        "PUT" => &[b"PUT"],
+        "PATCH" => &[b"POST", b"HEAD", b"PATCH", b"DELETE", b"OPTIONS"],
+        _ => &[],
+    }
+}
+
+/// A URL with a signature, as it came.
+#[derive(Clone, Copy)]
+struct Url<'a> {
+    path: &'a str,
+    query: &'a str,
+    /// What was signed: all that stands before the last parameter, which is the signature.
+    signed: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Url<'a> {
+    fn read(path_and_query: &'a [u8]) -> Result<Self, SignedUrlError> {
+        if path_and_query.len() > MAX_URL || !path_and_query.iter().all(u8::is_ascii_graphic) {
+            return Err(SignedUrlError::Malformed);
+        }
+        let text = core::str::from_utf8(path_and_query).map_err(|_| SignedUrlError::Malformed)?;
+        let Some((path, query)) = text.split_once('?') else { return Err(SignedUrlError::NotSigned) };
+        if !query.split('&').any(|parameter| parameter.starts_with(SIGNATURE)) {
+            return Err(SignedUrlError::NotSigned);
+        }
+        let (signed, last) = text.rsplit_once('&').ok_or(SignedUrlError::Malformed)?;
+        let signature = last.strip_prefix(SIGNATURE).and_then(|rest| rest.strip_prefix('='));
+        Ok(Self { path, query, signed, signature: signature.ok_or(SignedUrlError::Malformed)? })
+    }
+
+    /// Whether it was signed here. What was has every parameter once and in its place.
+    fn authenticate(&self, ring: &KeyRing, audience: &str) -> Result<(), SignedUrlError> {
+        let key = self.value(KEY).ok_or(SignedUrlError::Malformed)?;
+        let secret = ring.find(key, Purpose::Url).ok_or(SignedUrlError::UnknownKey)?;
+        let parts = [CONTEXT, audience.as_bytes(), b"\n", self.signed.as_bytes()];
+        if secret.verifies(&parts, self.signature) { Ok(()) } else { Err(SignedUrlError::Forged) }
+    }
+
+    fn value(&self, name: &str) -> Option<&'a str> {
+        self.query.split('&').find_map(|parameter| parameter.strip_prefix(name)?.strip_prefix('='))
     }
 }
 
@@ -326,17 +346,12 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    fn expires(&self) -> Option<UnixTime> {
-        let seconds = number(self.value(EXPIRES)?)?;
-        Some(UnixTime::from_millis(seconds.saturating_mul(1000)))
-    }
-
     fn claims(&self, audience: &'a str, path: &'a str) -> Option<Claims<'a>> {
         Some(Claims {
             audience,
             method: self.method()?,
             path,
-            expires: self.expires()?,
+            expires: time(self.value(EXPIRES)?)?,
             size: self.read_with(SIZE, number)?,
             max_size: self.read_with(MAX_SIZE, number)?,
             md5: self.read_with(MD5, bytes)?,
@@ -361,6 +376,11 @@ impl<'a> Parameters<'a> {
 fn number(text: &str) -> Option<u64> {
     // `parse` would take a sign, which is never signed.
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// Whole seconds since 1970.
+fn time(text: &str) -> Option<UnixTime> {
+    number(text).map(|seconds| UnixTime::from_millis(seconds.saturating_mul(1000)))
 }
 
 fn flag(text: &str) -> Option<()> {
