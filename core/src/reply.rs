@@ -110,95 +110,169 @@ impl Meaning {
         Self { status: 503, code: code::UNAVAILABLE, title, detail, retry_after_secs, challenge: None }
     }
 
-    const fn of(denial: Denial) -> Self {
+    const fn of(denial: Denial) -> &'static Self {
         match denial {
-            Denial::AccessDenied => Self::forbidden(
-                "Access denied",
-                "You are signed in but may not use this service. Ask its owner for access.",
-            ),
-            Denial::AddressMissing => Self::not_found(
-                "No service named",
-                "Name a service: by its host name, or by the header x-yt-taskproxy-id.",
-            ),
-            Denial::ConflictingAddress => Self::bad_request(
-                "Conflicting address",
-                "Host and headers name different services. Name the service in one way only.",
-            ),
-            Denial::CredentialMissing => Self::unauthenticated(
-                "Sign-in required",
-                "Send a token in the header Authorization, as a Bearer token, or sign in to the platform first.",
-                CHALLENGE,
-            ),
-            Denial::CredentialRejected => Self::unauthenticated(
-                "Credential rejected",
-                "The token is wrong, expired or revoked. Get a new one.",
-                CHALLENGE_INVALID,
-            ),
-            Denial::DuplicateAddress => Self::bad_request(
-                "Duplicate address",
-                "A header that names the service comes more than once. Send it once.",
-            ),
+            Denial::AccessDenied => {
+                const {
+                    &Self::forbidden(
+                        "Access denied",
+                        "You are signed in but may not use this service. Ask its owner for access.",
+                    )
+                }
+            }
+            Denial::AddressMissing => {
+                const {
+                    &Self::not_found(
+                        "No service named",
+                        "Name a service: by its host name, or by the header x-yt-taskproxy-id.",
+                    )
+                }
+            }
+            Denial::ConflictingAddress => {
+                const {
+                    &Self::bad_request(
+                        "Conflicting address",
+                        "Host and headers name different services. Name it in one way only.",
+                    )
+                }
+            }
+            Denial::CredentialMissing => {
+                const {
+                    &Self::unauthenticated(
+                        "Sign-in required",
+                        "Send a Bearer token in the header Authorization, or sign in to the platform first.",
+                        CHALLENGE,
+                    )
+                }
+            }
+            Denial::CredentialRejected => {
+                const {
+                    &Self::unauthenticated(
+                        "Credential rejected",
+                        "The token is wrong, expired or revoked. Get a new one.",
+                        CHALLENGE_INVALID,
+                    )
+                }
+            }
+            Denial::DuplicateAddress => {
+                const {
+                    &Self::bad_request(
+                        "Duplicate address",
+                        "A header that names the service comes more than once. Send it once.",
+                    )
+                }
+            }
             Denial::IncompleteAddress => {
-                Self::bad_request("Incomplete address", "Send operation id or alias, task name and service together.")
+                const {
+                    &Self::bad_request(
+                        "Incomplete address",
+                        "Send operation id or alias, task name and service together.",
+                    )
+                }
             }
             Denial::MalformedAddress => {
-                Self::bad_request("Malformed address", "The host or a header that names the service can't be read.")
+                const {
+                    &Self::bad_request(
+                        "Malformed address",
+                        "The host or a header that names the service can't be read.",
+                    )
+                }
             }
-            Denial::MalformedCredential => Self::bad_request(
-                "Malformed credential",
-                "A header that carries a credential comes more than once. Send it once.",
-            ),
+            Denial::MalformedCredential => {
+                const {
+                    &Self::bad_request(
+                        "Malformed credential",
+                        "A header that carries a credential comes more than once. Send it once.",
+                    )
+                }
+            }
             Denial::NoEndpoint => {
-                Self::unavailable("No running job", "The service is known but none of its jobs is running now.", 5)
+                const { &Self::unavailable("No running job", "None of the service's jobs is running now.", 5) }
             }
-            Denial::Overloaded => Self::unavailable(
-                "Too many requests waiting",
-                "Too many requests wait for a verdict. Try again shortly.",
-                1,
-            ),
+            Denial::Overloaded => {
+                const {
+                    &Self::unavailable(
+                        "Too many requests waiting",
+                        "Too many requests wait for a verdict. Try again.",
+                        1,
+                    )
+                }
+            }
             Denial::ProtocolMismatch => {
-                Self::bad_request("Not an HTTP service", "This service speaks raw TCP and can't be reached over HTTP.")
+                const {
+                    &Self::bad_request(
+                        "Not an HTTP service",
+                        "This service speaks raw TCP and can't be reached over HTTP.",
+                    )
+                }
             }
-            Denial::ProxyFailure => Self::unavailable(
-                "Proxy failure",
-                "The proxy did not hand over or change the headers of the request.",
-                1,
-            ),
+            Denial::ProxyFailure => {
+                const {
+                    &Self::unavailable(
+                        "Proxy failure",
+                        "The proxy did not hand over or change the headers of the request.",
+                        1,
+                    )
+                }
+            }
             Denial::SessionEnded => {
-                Self::unauthenticated("Session ended", "The session is over. Sign in again.", CHALLENGE_INVALID)
+                const { &Self::unauthenticated("Session ended", "The session is over. Sign in again.", CHALLENGE_INVALID) }
             }
-            Denial::TableExpired => Self::unavailable(
-                "Service table expired",
-                "The gateway has lost its source of services for too long. Its operator has to look.",
-                5,
-            ),
-            Denial::TableLoading => Self::unavailable(
-                "Service table loading",
-                "The gateway has just started and does not know all services yet.",
-                1,
-            ),
-            Denial::UnknownService => Self::not_found(
-                "No such service",
-                "No running service has this name. Check the name, and whether the workload still runs.",
-            ),
-            Denial::UnsupportedCredential => Self::bad_request(
-                "Unsupported credential",
-                "This ingress takes no credential in the query. Send it in the header Authorization.",
-            ),
+            Denial::TableExpired => {
+                const {
+                    &Self::unavailable(
+                        "Service table expired",
+                        "The gateway lost its source of services. Its operator has to look.",
+                        5,
+                    )
+                }
+            }
+            Denial::TableLoading => {
+                const {
+                    &Self::unavailable(
+                        "Service table loading",
+                        "The gateway has just started and does not know all services yet.",
+                        1,
+                    )
+                }
+            }
+            Denial::UnknownService => {
+                const {
+                    &Self::not_found(
+                        "No such service",
+                        "No running service has this name. Check the name, and whether the workload runs.",
+                    )
+                }
+            }
+            Denial::UnsupportedCredential => {
+                const {
+                    &Self::bad_request(
+                        "Unsupported credential",
+                        "This ingress takes no credential in the query. Send it in the header Authorization.",
+                    )
+                }
+            }
             // With the words by which Flyte's SDK knows that it should ask for another URL.
-            Denial::UrlExpired => Self::forbidden(
-                "Signed URL expired",
-                "The request has expired: the signed URL was good until an earlier time. Ask for a new one.",
-            ),
-            Denial::UrlRefused => Self::forbidden(
-                "Signed URL refused",
-                "The URL is not as it was signed here, or was signed for another method. Ask for a new one.",
-            ),
-            Denial::VerdictUnavailable => Self::unavailable(
-                "Access can't be checked now",
-                "The platform that decides on access did not answer. Try again shortly.",
-                2,
-            ),
+            Denial::UrlExpired => {
+                const { &Self::forbidden("Signed URL expired", "The request has expired. Ask for a new URL.") }
+            }
+            Denial::UrlRefused => {
+                const {
+                    &Self::forbidden(
+                        "Signed URL refused",
+                        "The URL is not as it was signed here, or is for another method.",
+                    )
+                }
+            }
+            Denial::VerdictUnavailable => {
+                const {
+                    &Self::unavailable(
+                        "Access can't be checked now",
+                        "The platform that decides on access did not answer. Try again.",
+                        2,
+                    )
+                }
+            }
         }
     }
 }
