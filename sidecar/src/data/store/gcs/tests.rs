@@ -27,7 +27,7 @@ async fn an_upload_is_tied_to_digest_length_and_absence() {
         content_length: Some(11),
         create_only: true,
         md5_metadata: true,
-        content_sha256: None,
+        ..UploadTerms::default()
     };
     let signed = store(&rsa).sign_upload(&key("p/%2e%2e/x"), &terms).await.expect("signed");
     let headers: Vec<(&str, &str)> =

@@ -252,6 +252,7 @@ async fn what_is_signed_is_verified() {
         content_md5: Some([1; 16]),
         content_sha256: Some([2; 32]),
         content_length: Some(15),
+        max_length: None,
         create_only: true,
         md5_metadata: true,
     };

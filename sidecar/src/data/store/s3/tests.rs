@@ -46,6 +46,7 @@ fn terms() -> UploadTerms {
         content_md5: Some([7; 16]),
         content_sha256: Some([9; 32]),
         content_length: None,
+        max_length: None,
         create_only: true,
         md5_metadata: true,
     }
