@@ -13,6 +13,7 @@ pub mod download;
 pub mod error;
 pub mod inputs;
 pub mod logs;
+pub mod multipart;
 pub mod path;
 pub mod placement;
 pub mod service;

@@ -7,6 +7,7 @@ mod action;
 mod download;
 mod inputs;
 mod logs;
+mod multipart;
 mod place;
 mod refusal;
 mod upload;
@@ -23,6 +24,11 @@ pub fn routes(service: Arc<DataService>) -> Router {
     Router::new()
         .route("/v1/data/uploads", post(upload::sign))
         .route("/v1/data/downloads", post(download::sign))
+        .route("/v1/data/multipart", post(multipart::begin))
+        .route("/v1/data/multipart/parts", post(multipart::sign))
+        .route("/v1/data/multipart/list", post(multipart::list))
+        .route("/v1/data/multipart/complete", post(multipart::complete))
+        .route("/v1/data/multipart/abort", post(multipart::abort))
         .route("/v1/data/inputs/{project}/{domain}/{hash}", put(inputs::keep))
         .route("/v1/data/actions/{project}/{domain}/{run}/{action}/inputs", get(action::inputs))
         .route("/v1/data/actions/{project}/{domain}/{run}/{action}/outputs", get(action::outputs))

@@ -65,6 +65,8 @@ pub struct UploadConfig {
     /// Whether the store is told to refuse a second upload under a name that a client chose (`If-None-Match` and the
     /// like). Without it the last of two at one time wins.
     pub create_only: bool,
+    /// After how long an upload in parts that nobody ended is given up. Between 1h and 168h.
+    pub multipart_expires: String,
     /// Where clients may have inputs kept beside the usual place (`base_dir`), as in `s3://bucket/folder`.
     pub base_dirs: Vec<String>,
 }
@@ -110,6 +112,7 @@ impl Default for UploadConfig {
             max_expires_in: defaults::UPLOAD_MAX_EXPIRES_IN.into(),
             storage_prefix: defaults::UPLOAD_STORAGE_PREFIX.into(),
             create_only: true,
+            multipart_expires: defaults::UPLOAD_MULTIPART_EXPIRES.into(),
             base_dirs: Vec::new(),
         }
     }

@@ -102,6 +102,8 @@ pub const UPLOAD_MAX_SIZE: &str = "100Mi";
 pub const UPLOAD_MAX_EXPIRES_IN: &str = "1h";
 /// `data.upload.storagePrefix`.
 pub const UPLOAD_STORAGE_PREFIX: &str = "uploads";
+/// `data.upload.multipartExpires`.
+pub const UPLOAD_MULTIPART_EXPIRES: &str = "24h";
 /// `data.download.maxExpiresIn`.
 pub const DOWNLOAD_MAX_EXPIRES_IN: &str = "1h";
 /// `data.download.maxReadSize`.

@@ -38,6 +38,7 @@ impl From<StoreError> for DataError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Exists => Self::Exists(error.to_string()),
+            StoreError::NoUpload => Self::NotFound(error.to_string()),
             StoreError::TooLarge { .. } | StoreError::Unsupported(_) => Self::Invalid(error.to_string()),
             StoreError::Unavailable(_) => Self::Unavailable(error.to_string()),
             StoreError::Denied(_) | StoreError::Failed(_) => Self::Internal(error.to_string()),

@@ -37,6 +37,8 @@ pub struct UploadSettings {
     /// Whether the store is told to refuse a second upload under a name that a client chose. Without it the second
     /// of two at one time wins.
     pub create_only: bool,
+    /// After how long an upload in parts that nobody ended is given up.
+    pub multipart_expires: Duration,
     /// Where inputs may be kept beside the usual place.
     pub base_dirs: Vec<BaseDir>,
 }
@@ -59,6 +61,7 @@ impl Default for UploadSettings {
             max_expires_in: Duration::from_secs(3_600),
             storage_prefix: Segments::parse("uploads").ok(),
             create_only: true,
+            multipart_expires: Duration::from_secs(24 * 3_600),
             base_dirs: Vec::new(),
         }
     }

@@ -15,6 +15,7 @@ mod place;
 mod s3;
 mod sign;
 mod upload;
+mod xml;
 
 use std::fmt;
 use std::time::Duration;
@@ -60,6 +61,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// A request with which a client puts an object.
     async fn sign_upload(&self, key: &Key, terms: &UploadTerms) -> Result<SignedRequest, StoreError>;
+
+    /// A URL with which a client uploads an object bit by bit, as tus has it, and goes on where it was interrupted.
+    /// Unless it says so itself, a store takes no such uploads.
+    async fn sign_resumable(&self, _key: &Key, _terms: &UploadTerms) -> Result<SignedRequest, StoreError> {
+        Err(StoreError::Unsupported("take uploads that are resumed (`resumable`); use uploads in parts"))
+    }
 
     /// A request with which a client gets an object.
     async fn sign_download(&self, key: &Key, terms: &DownloadTerms) -> Result<SignedRequest, StoreError>;
@@ -160,6 +167,9 @@ pub enum StoreError {
         /// What it may have.
         most: u64,
     },
+    /// There is no upload of that name for that key.
+    #[error("there is no such upload")]
+    NoUpload,
     /// The store can't tie a request to that.
     #[error("this store can't {0}")]
     Unsupported(&'static str),

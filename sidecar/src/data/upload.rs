@@ -51,7 +51,8 @@ pub struct Upload {
 }
 
 /// What an upload would replace.
-enum Occupied {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Occupied {
     /// Nothing.
     Nothing,
     /// The same bytes.
@@ -123,7 +124,12 @@ impl DataService {
         Ok(expires_in)
     }
 
-    fn upload_key(&self, project: &ProjectName, domain: &DomainName, ask: &UploadAsk) -> Result<Key, DataError> {
+    pub(super) fn upload_key(
+        &self,
+        project: &ProjectName,
+        domain: &DomainName,
+        ask: &UploadAsk,
+    ) -> Result<Key, DataError> {
         let root = match part("filename_root", &ask.filename_root)? {
             Some(root) => root,
             None => part("content_md5", &base32(&ask.content_md5))?.ok_or_else(no_path)?,
@@ -171,13 +177,16 @@ pub(super) fn unsigned(error: &StoreError) -> DataError {
     match error {
         StoreError::Unsupported(_) => DataError::Invalid(text),
         StoreError::Unavailable(_) => DataError::Unavailable(text),
-        StoreError::Exists | StoreError::TooLarge { .. } | StoreError::Denied(_) | StoreError::Failed(_) => {
-            DataError::Internal(text)
-        }
+        StoreError::NoUpload
+        | StoreError::Exists
+        | StoreError::TooLarge { .. }
+        | StoreError::Denied(_)
+        | StoreError::Failed(_) => DataError::Internal(text),
     }
 }
 
-async fn occupied(store: &dyn Store, key: &Key, content_md5: &[u8]) -> Result<Occupied, DataError> {
+/// What is there. Other content than that with this digest is refused.
+pub(super) async fn occupied(store: &dyn Store, key: &Key, content_md5: &[u8]) -> Result<Occupied, DataError> {
     let uri = store.uri(key);
     let failed = |error| DataError::Internal(format!("failed to check if file exists at location [{uri}]: {error}"));
     let Some(object) = store.head(key).await.map_err(failed)? else { return Ok(Occupied::Nothing) };

@@ -78,6 +78,7 @@ fn upload(config: &UploadConfig) -> Result<UploadSettings, InvalidSetting> {
         max_expires_in: expiry("data.upload.maxExpiresIn", &config.max_expires_in)?,
         storage_prefix,
         create_only: config.create_only,
+        multipart_expires: multipart_expires(&config.multipart_expires)?,
         base_dirs: base_dirs.collect::<Result<_, _>>()?,
     })
 }
@@ -149,6 +150,17 @@ fn length(key: &str, text: &str) -> Result<Duration, InvalidSetting> {
         Duration::ZERO => Err(InvalidSetting::new(key, "is 0")),
         length => Ok(length),
     }
+}
+
+/// After how long an upload in parts is given up: no sooner than somebody may still be at it, and no later than
+/// Azure does so.
+fn multipart_expires(text: &str) -> Result<Duration, InvalidSetting> {
+    let key = "data.upload.multipartExpires";
+    let length = length(key, text)?;
+    if length < Duration::from_secs(3_600) || length > LONGEST_EXPIRY {
+        return Err(InvalidSetting::new(key, "is not between 1h and 168h"));
+    }
+    Ok(length)
 }
 
 /// For how long a URL may work.

@@ -1,25 +1,30 @@
 //! Azure Blob Storage.
 
+mod blocks;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use object_store::azure::MicrosoftAzureBuilder;
+use reqwest::Client;
 use taskgate_core::time::UnixTime;
 use zeroize::Zeroizing;
 
 use crate::clock::SharedClock;
 use crate::data::path::{Key, Segments};
 use crate::data::store::endpoint::Endpoint;
+use crate::data::store::multipart::Multipart;
 use crate::data::store::object::{Objects, Permissions, client_options, failure, retries};
 use crate::data::store::place::Place;
 use crate::data::store::sign::azure::{Blob, Right};
 use crate::data::store::sign::encode;
+use crate::data::store::sign::order::{Order, Sender};
 use crate::data::store::sign::stamp::Span;
 use crate::data::store::upload::md5_headers;
+use crate::data::store::xml::own_client;
 use crate::data::store::{DownloadTerms, Object, SignedRequest, Store, StoreError, Ties, UploadTerms, WriteMode};
 use crate::secret::SecretText;
 
@@ -59,6 +64,8 @@ pub struct AzureKey {
 #[derive(Debug)]
 pub struct AzureStore {
     objects: Objects,
+    client: Client,
+    internal: Endpoint,
     public: Endpoint,
     account: String,
     container: String,
@@ -102,7 +109,9 @@ impl AzureStore {
         let place = Place::new(format!("abfs://{container}/"), aliases.to_vec(), settings.prefix.clone());
         Ok(Self {
             objects: Objects::new(Arc::new(store), place, PERMISSIONS),
-            public: public.unwrap_or(internal),
+            client: own_client()?,
+            public: public.unwrap_or_else(|| internal.clone()),
+            internal,
             account: account.clone(),
             container: container.clone(),
             key: AccountKey(Zeroizing::new(key)),
@@ -111,30 +120,29 @@ impl AzureStore {
         })
     }
 
-    fn sign(
-        &self,
-        right: Right,
-        key: &Key,
-        expires_in: Duration,
-        answer: &DownloadTerms,
-        headers: Vec<(String, String)>,
-    ) -> Result<SignedRequest, StoreError> {
-        let span = Span::new(self.clock.now(), expires_in, self.ends)
+    fn sign(&self, right: Right, order: Order<'_>, answer: &DownloadTerms) -> Result<SignedRequest, StoreError> {
+        let span = Span::new(self.clock.now(), order.expires_in, self.ends)
             .ok_or_else(|| StoreError::Unavailable("the credential to sign with has ended".to_owned()))?;
-        let name = self.objects.place().name(key);
+        let endpoint = match order.sender {
+            Sender::Client => &self.public,
+            Sender::Sidecar => &self.internal,
+        };
         let blob = Blob {
             account: &self.account,
             container: &self.container,
-            name: &name,
+            name: order.name.unwrap_or_default(),
             right,
             span,
-            plain: self.public.is_plain(),
+            plain: endpoint.is_plain(),
             content_disposition: answer.content_disposition.as_deref().unwrap_or_default(),
             content_type: answer.content_type.as_deref().unwrap_or_default(),
         };
-        let path = encode::path(&self.public.path(&format!("/{}/{name}", self.container)));
-        let url = format!("{}{path}?{}", self.public.origin(), blob.query(&self.key.0));
-        Ok(SignedRequest { url: url.into(), headers, expires_at: span.end() })
+        let path = encode::path(&endpoint.path(&order.path(&format!("/{}/", self.container))));
+        let mut url = format!("{}{path}?{}", endpoint.origin(), blob.query(&self.key.0));
+        if !order.parameters.is_empty() {
+            url = format!("{url}&{}", encode::query(order.parameters.iter().copied()));
+        }
+        Ok(SignedRequest { url: url.into(), headers: order.headers, expires_at: span.end() })
     }
 }
 
@@ -182,11 +190,18 @@ impl Store for AzureStore {
             // for this header alone.
             headers.push(("If-None-Match".to_owned(), "*".to_owned()));
         }
-        self.sign(right, key, terms.expires_in, &DownloadTerms::default(), headers)
+        let name = self.objects.place().name(key);
+        let order = Order { headers, ..Order::of_client("PUT", &name, terms.expires_in) };
+        self.sign(right, order, &DownloadTerms::default())
     }
 
     async fn sign_download(&self, key: &Key, terms: &DownloadTerms) -> Result<SignedRequest, StoreError> {
-        self.sign(Right::Read, key, terms.expires_in, terms, Vec::new())
+        let name = self.objects.place().name(key);
+        self.sign(Right::Read, Order::of_client("GET", &name, terms.expires_in), terms)
+    }
+
+    fn multipart(&self) -> Option<&dyn Multipart> {
+        Some(self)
     }
 }
 

@@ -8,16 +8,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use object_store::gcp::GoogleCloudStorageBuilder;
+use reqwest::Client;
 
 use crate::clock::SharedClock;
 use crate::data::path::{Key, Segments};
 use crate::data::store::endpoint::Endpoint;
 use crate::data::store::gcs::signer::Signer;
+use crate::data::store::multipart::Multipart;
 use crate::data::store::object::{Objects, Permissions, client_options, failure, retries};
 use crate::data::store::place::Place;
+use crate::data::store::sign::order::{Order, Sender};
 use crate::data::store::sign::stamp::Span;
 use crate::data::store::sign::v4::{Dialect, Grant, MAX_SECS, Request, Unsigned};
 use crate::data::store::upload::md5_headers;
+use crate::data::store::xml::{Manners, XmlBucket, own_client};
 use crate::data::store::{
     DownloadTerms, Object, SignedRequest, Store, StoreError, Ties, UploadTerms, WriteMode, download,
 };
@@ -28,6 +32,18 @@ const PERMISSIONS: Permissions = Permissions {
     read: "storage.objects.get",
     write: "storage.objects.create, and storage.objects.delete to replace,",
     delete: "storage.objects.delete",
+};
+
+const MANNERS: Manners = Manners {
+    metadata_prefix: "x-goog-meta-",
+    // The header that does it for objects is not documented for parts, and conditions are not taken there.
+    ties_length: false,
+    creates_only: false,
+    begin: "storage.multipartUploads.create",
+    parts: "storage.multipartUploads.listParts",
+    complete: "storage.multipartUploads.create, and storage.objects.create, and storage.objects.delete to replace,",
+    abort: "storage.multipartUploads.abort",
+    list: "storage.multipartUploads.list",
 };
 
 /// A bucket, and how to use it.
@@ -50,6 +66,8 @@ pub struct GcsSettings {
 #[derive(Debug)]
 pub struct GcsStore {
     objects: Objects,
+    client: Client,
+    internal: Endpoint,
     public: Endpoint,
     bucket: String,
     signer: Signer,
@@ -86,30 +104,34 @@ impl GcsStore {
         let place = Place::new(format!("gs://{bucket}/"), vec![format!("gcs://{bucket}/")], settings.prefix.clone());
         Ok(Self {
             objects: Objects::new(Arc::new(store), place, PERMISSIONS),
-            public: public.unwrap_or(internal),
+            client: own_client()?,
+            public: public.unwrap_or_else(|| internal.clone()),
+            internal,
             bucket: bucket.clone(),
             signer,
             clock,
         })
     }
 
-    async fn sign(
-        &self,
-        method: &'static str,
-        key: &Key,
-        expires_in: Duration,
-        parameters: &[(&str, &str)],
-        headers: Vec<(String, String)>,
-    ) -> Result<SignedRequest, StoreError> {
-        let span = Span::new(self.clock.now(), expires_in.min(Duration::from_secs(MAX_SECS)), None)
+    async fn sign(&self, order: Order<'_>) -> Result<SignedRequest, StoreError> {
+        let span = Span::new(self.clock.now(), order.expires_in.min(Duration::from_secs(MAX_SECS)), None)
             .ok_or(StoreError::Unsupported("sign for less than a second"))?;
         let account = self.signer.account().await?;
         let grant = Grant { key_id: &account, region: "auto", session_token: None, span };
-        let path = format!("/{}/{}", self.bucket, self.objects.place().name(key));
-        let request = Request { method, endpoint: &self.public, path: &path, parameters, headers: &headers };
+        let request = Request {
+            method: order.method,
+            endpoint: match order.sender {
+                Sender::Client => &self.public,
+                Sender::Sidecar => &self.internal,
+            },
+            path: &order.path(&format!("/{}/", self.bucket)),
+            parameters: order.parameters,
+            headers: &order.headers,
+        };
         let unsigned = Unsigned::new(Dialect::Google, &request, &grant);
         let signature = self.signer.sign(&account, unsigned.to_sign()).await?;
-        Ok(SignedRequest { url: unsigned.with_signature(&signature).into(), headers, expires_at: span.end() })
+        let url = unsigned.with_signature(&signature).into();
+        Ok(SignedRequest { url, headers: order.headers, expires_at: span.end() })
     }
 }
 
@@ -155,11 +177,37 @@ impl Store for GcsStore {
         if terms.create_only {
             headers.push(("x-goog-if-generation-match".to_owned(), "0".to_owned()));
         }
-        self.sign("PUT", key, terms.expires_in, &[], headers).await
+        let name = self.objects.place().name(key);
+        self.sign(Order { headers, ..Order::of_client("PUT", &name, terms.expires_in) }).await
     }
 
     async fn sign_download(&self, key: &Key, terms: &DownloadTerms) -> Result<SignedRequest, StoreError> {
-        self.sign("GET", key, terms.expires_in, &download::v4_parameters(terms), Vec::new()).await
+        let name = self.objects.place().name(key);
+        let parameters = &download::v4_parameters(terms);
+        self.sign(Order { parameters, ..Order::of_client("GET", &name, terms.expires_in) }).await
+    }
+
+    fn multipart(&self) -> Option<&dyn Multipart> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl XmlBucket for GcsStore {
+    fn manners(&self) -> &'static Manners {
+        &MANNERS
+    }
+
+    fn place(&self) -> &Place {
+        self.objects.place()
+    }
+
+    fn client(&self) -> &Client {
+        &self.client
+    }
+
+    async fn signed(&self, order: Order<'_>) -> Result<SignedRequest, StoreError> {
+        self.sign(order).await
     }
 }
 

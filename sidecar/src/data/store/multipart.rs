@@ -3,37 +3,49 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use taskgate_core::time::UnixTime;
 
-use crate::data::path::Key;
-use crate::data::store::{SignedRequest, StoreError};
+use crate::data::path::{Key, Segments};
+use crate::data::store::{SignedRequest, StoreError, WriteMode};
 
 /// The most parts that an upload can have.
 pub const MAX_PARTS: u16 = 10_000;
+/// The fewest bytes of a part that is not the last: what Amazon and Google take.
+pub const MIN_PART: u64 = 5 << 20;
+/// The most bytes of a part: what Azure takes. Amazon and Google take 5 GiB.
+pub const MAX_PART: u64 = 4_000 << 20;
 
-/// A store that takes uploads in parts. What is begun takes room until it is completed or aborted; a bucket's
-/// lifecycle rule (`AbortIncompleteMultipartUpload`) ends what nobody does.
+/// A store that takes uploads in parts. What is begun takes room until it is completed or aborted.
 #[async_trait]
 pub trait Multipart: Send + Sync {
-    /// Begins an upload.
-    async fn begin(&self, key: &Key) -> Result<UploadId, StoreError>;
+    /// Begins an upload. The digest becomes metadata of the object; nothing looks whether it is right.
+    async fn begin(&self, key: &Key, content_md5: Option<[u8; 16]>) -> Result<UploadId, StoreError>;
 
-    /// A request with which a client puts a part. The answer's `ETag` names it in [`Self::complete`]. A part may be
-    /// put again.
+    /// A request with which a client puts a part. A part may be put again.
     async fn sign_part(&self, key: &Key, upload: &UploadId, part: &PartTerms) -> Result<SignedRequest, StoreError>;
 
-    /// Makes an object of the parts, in the order of their numbers from 1 on, each by its `ETag`. It replaces what is
-    /// there.
-    async fn complete(&self, key: &Key, upload: &UploadId, etags: &[String]) -> Result<(), StoreError>;
+    /// The parts that are there, by their numbers. [`StoreError::NoUpload`] where the store knows of no such upload;
+    /// one that counts parts alone says that there are none.
+    async fn parts(&self, key: &Key, upload: &UploadId) -> Result<Vec<Part>, StoreError>;
 
-    /// Gives an upload up; its parts go.
+    /// Makes an object of the parts, and of no others that may be there.
+    ///
+    /// [`WriteMode::Create`] is [`StoreError::Exists`] where there is an object. Amazon and Azure look and write at
+    /// once; Google's service can't, so that one that came in between is replaced.
+    async fn complete(&self, key: &Key, upload: &UploadId, completion: &Completion<'_>) -> Result<(), StoreError>;
+
+    /// Gives an upload up; its parts go, where the store does not let them go by themselves.
     async fn abort(&self, key: &Key, upload: &UploadId) -> Result<(), StoreError>;
+
+    /// Uploads of keys under these segments that were begun before then and not ended, some thousands at most.
+    async fn unfinished(&self, under: &Segments, before: UnixTime) -> Result<Vec<(Key, UploadId)>, StoreError>;
 }
 
 /// The name of an upload in parts, as the store gave it. It means nothing with another key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadId(String);
 
-/// What a part is tied to.
+/// What a part is tied to, as far as the store can.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartTerms {
     /// Which part it is: from 1 to [`MAX_PARTS`].
@@ -42,8 +54,30 @@ pub struct PartTerms {
     pub expires_in: Duration,
     /// The MD5 digest of its bytes.
     pub content_md5: Option<[u8; 16]>,
-    /// How many bytes it has, exactly.
+    /// How many bytes it has, exactly. Only S3 looks.
     pub content_length: Option<u64>,
+}
+
+/// A part that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Which part it is.
+    pub number: u16,
+    /// How many bytes it has.
+    pub size: u64,
+    /// What the store calls these bytes, where it tells.
+    pub etag: Option<String>,
+}
+
+/// What an upload is completed with.
+#[derive(Clone, Copy, Debug)]
+pub struct Completion<'a> {
+    /// What each part's answer had as its `ETag`, from the first part on; empty where the store has none.
+    pub etags: &'a [String],
+    /// Whether it may replace an object.
+    pub mode: WriteMode,
+    /// The digest that the upload was begun with.
+    pub content_md5: Option<[u8; 16]>,
 }
 
 impl UploadId {
@@ -57,5 +91,16 @@ impl UploadId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl PartTerms {
+    /// The number, where a part can have it.
+    pub(crate) fn checked_number(&self) -> Result<u16, StoreError> {
+        if (1..=MAX_PARTS).contains(&self.number) {
+            Ok(self.number)
+        } else {
+            Err(StoreError::Unsupported("take a part with such a number"))
+        }
     }
 }

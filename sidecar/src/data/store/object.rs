@@ -155,7 +155,7 @@ pub(crate) fn failure(error: &object_store::Error, permission: &str) -> StoreErr
 }
 
 /// The code in an XML answer: a word.
-fn code(text: &str) -> Option<&str> {
+pub(crate) fn code(text: &str) -> Option<&str> {
     let code = text.split_once("<Code>")?.1.split_once("</Code>")?.0;
     let is_word = (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
     is_word.then_some(code)

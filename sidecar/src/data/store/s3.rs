@@ -7,19 +7,21 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
-use object_store::multipart::{MultipartStore as _, PartId};
+use reqwest::Client;
 use taskgate_core::time::UnixTime;
 
 use crate::clock::SharedClock;
 use crate::data::path::{Key, Segments};
 use crate::data::store::credential::{Configured, CredentialSource, Platform, S3Credential};
 use crate::data::store::endpoint::Endpoint;
-use crate::data::store::multipart::{MAX_PARTS, Multipart, PartTerms, UploadId};
+use crate::data::store::multipart::Multipart;
 use crate::data::store::object::{Objects, Permissions, client_options, failure, retries};
 use crate::data::store::place::Place;
+use crate::data::store::sign::order::{Order, Sender};
 use crate::data::store::sign::stamp::Span;
 use crate::data::store::sign::v4::{Dialect, Grant, MAX_SECS, Request, Unsigned, amazon_signature};
 use crate::data::store::upload::md5_headers;
+use crate::data::store::xml::{Manners, XmlBucket, own_client};
 use crate::data::store::{
     DownloadTerms, Object, SignedRequest, Store, StoreError, Ties, UploadTerms, WriteMode, download,
 };
@@ -30,6 +32,17 @@ const PERMISSIONS: Permissions = Permissions {
     read: "s3:GetObject, and s3:ListBucket of the bucket,",
     write: "s3:PutObject",
     delete: "s3:DeleteObject",
+};
+
+const MANNERS: Manners = Manners {
+    metadata_prefix: "x-amz-meta-",
+    ties_length: true,
+    creates_only: true,
+    begin: "s3:PutObject",
+    parts: "s3:ListMultipartUploadParts",
+    complete: "s3:PutObject",
+    abort: "s3:AbortMultipartUpload",
+    list: "s3:ListBucketMultipartUploads",
 };
 
 /// A bucket, and how to use it.
@@ -64,7 +77,8 @@ pub struct S3Key {
 #[derive(Debug)]
 pub struct S3Store {
     objects: Objects,
-    service: Arc<AmazonS3>,
+    client: Client,
+    internal: Endpoint,
     public: Endpoint,
     /// What the path of an object starts with: `/`, or `/bucket/`.
     root: String,
@@ -89,8 +103,9 @@ impl S3Store {
         let bucket = &settings.bucket;
         let place = Place::new(format!("s3://{bucket}/"), vec![format!("s3a://{bucket}/")], settings.prefix.clone());
         Ok(Self {
-            objects: Objects::new(Arc::clone(&store) as _, place, PERMISSIONS),
-            service: store,
+            objects: Objects::new(store, place, PERMISSIONS),
+            client: own_client()?,
+            internal,
             public,
             root: if settings.virtual_hosted { "/".to_owned() } else { format!("/{bucket}/") },
             region: settings.region.clone(),
@@ -106,18 +121,10 @@ impl S3Store {
         self
     }
 
-    async fn sign(
-        &self,
-        method: &'static str,
-        key: &Key,
-        expires_in: std::time::Duration,
-        parameters: &[(&str, &str)],
-        headers: Vec<(String, String)>,
-        not_sent: &[(String, String)],
-    ) -> Result<SignedRequest, StoreError> {
+    async fn sign(&self, order: Order<'_>) -> Result<SignedRequest, StoreError> {
         let lent = self.credentials.lend().await?;
         let (now, most) = (self.clock.now(), std::time::Duration::from_secs(MAX_SECS));
-        let span = Span::new(now, expires_in.min(most), lent.ends)
+        let span = Span::new(now, order.expires_in.min(most), lent.ends)
             .ok_or_else(|| StoreError::Unavailable("the credential to sign with has ended".to_owned()))?;
         let credential = &lent.credential;
         let grant = Grant {
@@ -126,12 +133,22 @@ impl S3Store {
             session_token: credential.session_token.as_ref().map(SecretText::expose),
             span,
         };
-        let signed: Vec<(String, String)> = headers.iter().chain(not_sent).cloned().collect();
-        let path = format!("{}{}", self.root, self.objects.place().name(key));
-        let request = Request { method, endpoint: &self.public, path: &path, parameters, headers: &signed };
+        let length = order.content_length.map(|length| ("Content-Length".to_owned(), length.to_string()));
+        let signed: Vec<(String, String)> = order.headers.iter().cloned().chain(length).collect();
+        let request = Request {
+            method: order.method,
+            endpoint: match order.sender {
+                Sender::Client => &self.public,
+                Sender::Sidecar => &self.internal,
+            },
+            path: &order.path(&self.root),
+            parameters: order.parameters,
+            headers: &signed,
+        };
         let unsigned = Unsigned::new(Dialect::Amazon, &request, &grant);
         let signature = amazon_signature(credential.secret_access_key.expose(), &grant, unsigned.to_sign());
-        Ok(SignedRequest { url: unsigned.with_signature(&signature).into(), headers, expires_at: span.end() })
+        let url = unsigned.with_signature(&signature).into();
+        Ok(SignedRequest { url, headers: order.headers, expires_at: span.end() })
     }
 }
 
@@ -173,13 +190,15 @@ impl Store for S3Store {
         if terms.create_only {
             headers.push(("If-None-Match".to_owned(), "*".to_owned()));
         }
-        // Every client sends it by itself, and may break where it is told to.
-        let length = terms.content_length.map(|length| ("Content-Length".to_owned(), length.to_string()));
-        self.sign("PUT", key, terms.expires_in, &[], headers, length.as_slice()).await
+        let name = self.objects.place().name(key);
+        let content_length = terms.content_length;
+        self.sign(Order { headers, content_length, ..Order::of_client("PUT", &name, terms.expires_in) }).await
     }
 
     async fn sign_download(&self, key: &Key, terms: &DownloadTerms) -> Result<SignedRequest, StoreError> {
-        self.sign("GET", key, terms.expires_in, &download::v4_parameters(terms), Vec::new(), &[]).await
+        let name = self.objects.place().name(key);
+        let parameters = &download::v4_parameters(terms);
+        self.sign(Order { parameters, ..Order::of_client("GET", &name, terms.expires_in) }).await
     }
 
     fn multipart(&self) -> Option<&dyn Multipart> {
@@ -188,45 +207,21 @@ impl Store for S3Store {
 }
 
 #[async_trait]
-impl Multipart for S3Store {
-    async fn begin(&self, key: &Key) -> Result<UploadId, StoreError> {
-        let upload = self.service.create_multipart(&self.objects.path(key)?).await;
-        upload.map(UploadId::new).map_err(|error| failure(&error, PERMISSIONS.write))
+impl XmlBucket for S3Store {
+    fn manners(&self) -> &'static Manners {
+        &MANNERS
     }
 
-    async fn sign_part(&self, key: &Key, upload: &UploadId, part: &PartTerms) -> Result<SignedRequest, StoreError> {
-        if !(1..=MAX_PARTS).contains(&part.number) {
-            return Err(StoreError::Unsupported("take a part with such a number"));
-        }
-        let terms = UploadTerms { content_md5: part.content_md5, ..UploadTerms::default() };
-        let (number, headers) = (part.number.to_string(), md5_headers(&terms, ""));
-        let parameters = [("partNumber", number.as_str()), ("uploadId", upload.as_str())];
-        let length = part.content_length.map(|length| ("Content-Length".to_owned(), length.to_string()));
-        self.sign("PUT", key, part.expires_in, &parameters, headers, length.as_slice()).await
+    fn place(&self) -> &Place {
+        self.objects.place()
     }
 
-    async fn complete(&self, key: &Key, upload: &UploadId, etags: &[String]) -> Result<(), StoreError> {
-        if etags.is_empty() {
-            return Err(StoreError::Unsupported("complete an upload that has no parts"));
-        }
-        let parts = etags.iter().map(|etag| PartId { content_id: etag.clone() }).collect();
-        let path = self.objects.path(key)?;
-        let completed = self.service.complete_multipart(&path, &upload.as_str().to_owned(), parts).await;
-        completed.map_err(|error| multipart_failure(&error))?;
-        Ok(())
+    fn client(&self) -> &Client {
+        &self.client
     }
 
-    async fn abort(&self, key: &Key, upload: &UploadId) -> Result<(), StoreError> {
-        let path = self.objects.path(key)?;
-        let aborted = self.service.abort_multipart(&path, &upload.as_str().to_owned()).await;
-        aborted.map_err(|error| multipart_failure(&error))
-    }
-}
-
-fn multipart_failure(error: &object_store::Error) -> StoreError {
-    match error {
-        object_store::Error::NotFound { .. } => StoreError::Failed("there is no such upload".to_owned()),
-        error => failure(error, "s3:PutObject, and s3:AbortMultipartUpload,"),
+    async fn signed(&self, order: Order<'_>) -> Result<SignedRequest, StoreError> {
+        self.sign(order).await
     }
 }
 

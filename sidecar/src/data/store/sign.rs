@@ -5,5 +5,6 @@
 
 pub(crate) mod azure;
 pub(crate) mod encode;
+pub(crate) mod order;
 pub(crate) mod stamp;
 pub(crate) mod v4;

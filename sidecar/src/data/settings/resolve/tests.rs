@@ -55,7 +55,9 @@ fn a_section_is_read_whole() {
 #[test]
 fn the_defaults_are_flytes() {
     let plan = resolve(LEAST).expect("holds");
-    let UploadSettings { max_size, max_expires_in, storage_prefix, create_only, base_dirs } = plan.settings.upload;
+    let UploadSettings { max_size, max_expires_in, storage_prefix, create_only, multipart_expires, base_dirs } =
+        plan.settings.upload;
+    assert_eq!(multipart_expires, Duration::from_secs(86_400));
     assert_eq!((max_size, max_expires_in), (100 << 20, Duration::from_secs(3_600)));
     assert_eq!(storage_prefix.expect("a prefix").as_str(), "uploads");
     assert!(create_only && base_dirs.is_empty());
@@ -70,6 +72,8 @@ fn what_is_wrong_is_named() {
         ("maxSize: 1Gi", "maxSize: '0'", "data.upload.maxSize"),
         ("maxExpiresIn: 30m", "maxExpiresIn: 30", "data.upload.maxExpiresIn"),
         ("maxExpiresIn: 30m", "maxExpiresIn: 169h", "data.upload.maxExpiresIn"),
+        ("maxExpiresIn: 30m", "multipartExpires: 59m", "data.upload.multipartExpires"),
+        ("maxExpiresIn: 30m", "multipartExpires: 169h", "data.upload.multipartExpires"),
         ("storagePrefix: ''", "storagePrefix: a/../b", "data.upload.storagePrefix"),
         ("s3://data/team", "s3://data/../team", "data.upload.baseDirs[0]"),
         ("store: main}", "store: mian}", "data.placement[1].store"),

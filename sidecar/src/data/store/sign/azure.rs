@@ -17,6 +17,8 @@ pub(crate) enum Right {
     Create,
     /// Make it or replace it.
     Write,
+    /// Put blocks of it. No right is only that: whoever has it may write the blob.
+    Block,
     /// Read it.
     Read,
 }
@@ -46,6 +48,7 @@ impl Right {
     fn letters(self) -> &'static str {
         match self {
             Self::Create => "c",
+            Self::Block => "w",
             Self::Write => "cw",
             Self::Read => "r",
         }

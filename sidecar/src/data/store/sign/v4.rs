@@ -26,7 +26,7 @@ pub(crate) enum Dialect {
 #[derive(Clone, Debug)]
 pub(crate) struct Request<'a> {
     /// Its method.
-    pub(crate) method: &'static str,
+    pub(crate) method: &'a str,
     /// Where it goes.
     pub(crate) endpoint: &'a Endpoint,
     /// What follows the path of the endpoint, from its slash on; not encoded.
