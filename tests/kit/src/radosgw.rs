@@ -83,9 +83,9 @@ impl Radosgw {
         programs.run("osdmaptool", &["--createsimple", "1", &osd_map])?;
         let maps = ["--monmap", &monitor_map, "--osdmap", &osd_map, "--keyring", &keyring];
         programs.run("ceph-mon", &[&["--mkfs", "-i", "a"][..], &maps].concat())?;
-        programs.run("ceph-osd", &["--mkfs", "-i", "0"])?;
 
         let monitor = programs.start("ceph-mon", &["-i", "a", "-f"])?;
+        programs.run("ceph-osd", &["--mkfs", "-i", "0"])?;
         let osd = programs.start("ceph-osd", &["-i", "0", "-f"])?;
         let user = ["user", "create", "--uid=test", "--display-name=test"];
         let key =
