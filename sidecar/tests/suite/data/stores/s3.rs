@@ -10,6 +10,7 @@ use taskgate::data::store::{S3Key, S3Settings, S3Store, Store as _, StoreError, 
 use taskgate::digest::Digest;
 use taskgate_test_kit::{ReservedAddress, S3};
 
+use super::faults::{Subject, are_documented};
 use super::support::{
     BODY, LONGER, OTHER, OTHER_MD5, an_hour_ago, clients_put_and_get, download, forged, get, key, now, put,
     put_without, race, reads_and_writes, send, upload,
@@ -167,4 +168,21 @@ async fn large_objects_come_in_parts() {
     let error = multipart.complete(&key, &given_up, &etags).await.expect_err("it is gone");
     // S3 says that there is no such upload; `s3s-fs`, that it may not be used.
     assert!(matches!(error, StoreError::Denied(_) | StoreError::Failed(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn faults_are_documented() {
+    let (server, store) = started().await;
+    let late = S3Store::new(&settings(&server.url()), an_hour_ago()).expect("a store");
+    let subject = Subject {
+        column: "S3 (`s3s-fs`)",
+        store: &store,
+        late: &late,
+        signature: "X-Amz-Signature",
+        success: 200,
+        // It looks first and writes then.
+        rounds: None,
+        keeps_refused: true,
+    };
+    are_documented(&subject).await;
 }
