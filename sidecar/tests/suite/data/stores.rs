@@ -1,6 +1,9 @@
 //! Stores against real servers that verify signatures, and signed URLs beside those of other implementations.
 
 mod azure;
+mod faults;
 mod gcs;
+mod local;
+mod radosgw;
 mod s3;
 mod support;

@@ -3,6 +3,7 @@
 use taskgate::data::store::{AzureKey, AzureSettings, AzureStore, Store as _, StoreError, UploadTerms, WriteMode};
 use taskgate_test_kit::Azurite;
 
+use super::faults::{Subject, are_documented};
 use super::support::{
     BODY, LONGER, OTHER, OTHER_MD5, an_hour_ago, clients_put_and_get, download, forged, get, key, now, put,
     put_without, race, reads_and_writes, send, upload,
@@ -98,4 +99,20 @@ async fn a_wrong_key_is_refused_by_name_of_the_permission() {
     let store = AzureStore::new(&wrong, now()).expect("a store");
     let error = store.write(&key("p/x"), BODY.into(), WriteMode::Create).await.expect_err("refused");
     assert!(matches!(&error, StoreError::Denied(text) if text.contains("blobs/write")), "{error:?}");
+}
+
+#[tokio::test]
+async fn faults_are_documented() {
+    let (server, store) = started().await;
+    let late = AzureStore::new(&settings(&server.url()), an_hour_ago()).expect("a store");
+    let subject = Subject {
+        column: "Azure (Azurite)",
+        store: &store,
+        late: &late,
+        signature: "sig",
+        success: 201,
+        rounds: Some(5),
+        keeps_refused: false,
+    };
+    are_documented(&subject).await;
 }
