@@ -19,8 +19,15 @@ const MAX_TIME: Duration = Duration::from_secs(5);
 /// # Errors
 /// The [`Problem`] to answer. It never quotes the body.
 pub async fn json<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
-    let bytes = bytes(body).await?;
-    serde_json::from_slice(&bytes).map_err(|error| {
+    parse(&bytes(body).await?)
+}
+
+/// Reads JSON.
+///
+/// # Errors
+/// The [`Problem`] to answer. It never quotes the body.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| {
         Problem::malformed(format!(
             "the body is not what is expected here, at line {} column {}",
             error.line(),

@@ -1,4 +1,8 @@
-//! Links to what a run left behind.
+//! Links to what a run left behind, and to what was uploaded.
+
+mod object;
+
+use std::time::Duration;
 
 use taskgate_core::time::UnixTime;
 
@@ -6,11 +10,14 @@ use crate::data::audit::{self, ContentDigest, Grant};
 use crate::data::caller::Caller;
 use crate::data::catalog::{ActionName, CatalogError, Found, TaskName};
 use crate::data::error::DataError;
+use crate::data::path::Key;
 use crate::data::placement::NamedStore;
 use crate::data::service::{DataService, Right, single};
 use crate::data::settings::SignedDuration;
-use crate::data::store::{DownloadTerms, SignedRequest};
+use crate::data::store::{DownloadTerms, Object, SignedRequest};
 use crate::data::upload::{expiry, unsigned};
+
+pub use object::ObjectAsk;
 
 /// What a client wants to get.
 #[derive(Clone, Debug)]
@@ -48,6 +55,8 @@ pub enum DownloadSource {
 /// Links.
 #[derive(Clone, Debug)]
 pub struct Download {
+    /// What is known of the object.
+    pub object: Object,
     /// The requests that get it, piece by piece.
     pub requests: Vec<SignedRequest>,
     /// When the first of them ends.
@@ -70,26 +79,8 @@ impl DataService {
         self.admit_to(caller, &action).await?;
         let uri = self.artifact(&action, number, ask.artifact).await?;
         let missing = || DataError::NotFound(format!("artifact not found at [{uri}]"));
-        let (NamedStore { name, store }, key) = self.placement.find(&uri).ok_or_else(missing)?;
-        let object = store
-            .head(&key)
-            .await
-            .map_err(|error| DataError::Internal(format!("failed to check artifact existence: {error}")))?
-            .ok_or_else(missing)?;
-        let terms = DownloadTerms { expires_in, ..DownloadTerms::default() };
-        let request = store.sign_download(&key, &terms).await.map_err(|error| unsigned(&error))?;
-        audit::grant(
-            caller,
-            &Grant {
-                event: "download",
-                store: &name,
-                key: &key,
-                digest: object.content_md5.map(ContentDigest::Md5),
-                size: Some(object.size),
-                expires_at_ms: Some(request.expires_at.as_millis()),
-            },
-        );
-        Ok(Download { expires_at: request.expires_at, requests: vec![request] })
+        let (store, key) = self.placement.find(&uri).ok_or_else(missing)?;
+        get(caller, &store, &key, expires_in).await?.ok_or_else(missing)
     }
 
     /// The address of what an attempt left behind.
@@ -123,6 +114,34 @@ impl DataService {
         single("action name", &action.name)?;
         self.admit(caller, &action.organization, &action.project, &action.domain, Right::Read).await
     }
+}
+
+/// Signs a request that gets an object; none where there is no object.
+async fn get(
+    caller: &Caller,
+    NamedStore { name, store }: &NamedStore,
+    key: &Key,
+    expires_in: Duration,
+) -> Result<Option<Download>, DataError> {
+    let found = store
+        .head(key)
+        .await
+        .map_err(|error| DataError::Internal(format!("failed to check artifact existence: {error}")))?;
+    let Some(object) = found else { return Ok(None) };
+    let terms = DownloadTerms { expires_in, ..DownloadTerms::default() };
+    let request = store.sign_download(key, &terms).await.map_err(|error| unsigned(&error))?;
+    audit::grant(
+        caller,
+        &Grant {
+            event: "download",
+            store: name,
+            key,
+            digest: object.content_md5.map(ContentDigest::Md5),
+            size: Some(object.size),
+            expires_at_ms: Some(request.expires_at.as_millis()),
+        },
+    );
+    Ok(Some(Download { object, expires_at: request.expires_at, requests: vec![request] }))
 }
 
 /// What an action is called in messages.

@@ -141,6 +141,15 @@ impl Key {
         Self::parse(&parts.join("/"))
     }
 
+    /// The project, the domain and the rest of a key that [`Self::within`] makes with this prefix.
+    #[must_use]
+    pub fn place(&self, prefix: Option<&Segments>) -> Option<(ProjectName, DomainName, Segments)> {
+        let place = prefix.map_or(Some(self.as_str()), |prefix| self.under(prefix))?;
+        let (project, rest) = place.split_once('/')?;
+        let (domain, rest) = rest.split_once('/')?;
+        Some((ProjectName::parse(project).ok()?, DomainName::parse(domain).ok()?, Segments::parse(rest).ok()?))
+    }
+
     /// The key's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -277,6 +286,7 @@ mod tests {
                 }
             }
             prop_assert!(depth.len() >= 3 && depth[0] == project.as_str() && depth[1] == domain.as_str());
+            prop_assert_eq!(key.place(None), Some((project, domain, rest)));
         }
     }
 }

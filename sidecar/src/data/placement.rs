@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::data::path::{DomainName, Key, ProjectName};
+use crate::data::path::{DomainName, Key, ProjectName, Segments};
 use crate::data::store::Store;
 
 /// A store of which nothing is configured.
@@ -38,6 +38,21 @@ pub struct NamedStore {
     pub name: String,
     /// The store.
     pub store: Arc<dyn Store>,
+}
+
+/// An upload, and whose it is.
+#[derive(Clone, Debug)]
+pub struct PlacedUpload {
+    /// The store.
+    pub store: NamedStore,
+    /// The whole key.
+    pub key: Key,
+    /// The project.
+    pub project: ProjectName,
+    /// The domain.
+    pub domain: DomainName,
+    /// The key below the domain.
+    pub rest: Segments,
 }
 
 impl Placement {
@@ -75,6 +90,19 @@ impl Placement {
         self.stores.iter().find_map(|(name, store)| {
             let key = store.key(uri)?;
             Some((NamedStore { name: name.clone(), store: Arc::clone(store) }, key))
+        })
+    }
+
+    /// The upload that an address names: one that is in the store its project's data go into. None for any other
+    /// address.
+    #[must_use]
+    pub fn upload(&self, uri: &str, prefix: Option<&Segments>) -> Option<PlacedUpload> {
+        // Several stores may have an address, where one's prefix is in the other.
+        self.stores.iter().find_map(|(name, store)| {
+            let key = store.key(uri)?;
+            let (project, domain, rest) = key.place(prefix)?;
+            let own = self.of(&project, &domain).filter(|own| own.name == *name)?;
+            Some(PlacedUpload { store: own, key, project, domain, rest })
         })
     }
 

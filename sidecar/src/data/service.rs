@@ -19,7 +19,7 @@ use crate::data::settings::DataSettings;
 
 pub use crate::data::action::ActionBytes;
 pub use crate::data::caller::Caller;
-pub use crate::data::download::{Artifact, Download, DownloadAsk, DownloadSource};
+pub use crate::data::download::{Artifact, Download, DownloadAsk, DownloadSource, ObjectAsk};
 pub use crate::data::inputs::{Inputs, InputsAsk, TaskOf};
 pub use crate::data::logs::{LogLine, LogStream};
 pub use crate::data::settings::SignedDuration;

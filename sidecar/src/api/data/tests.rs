@@ -119,6 +119,24 @@ async fn a_report_is_linked_and_data_are_read() {
     assert_eq!(status, 200, "{answer}");
     assert_eq!(answer["requests"][0]["method"], "GET");
     assert!(answer["requests"][0]["url"].as_str().expect("text").contains("report.html"));
+    assert_eq!((answer["size"].as_u64(), answer.get("content_md5")), (Some(6), None));
+
+    stage.store.put("uploads/p/d/a b.txt", b"bytes", Some([0; 16]));
+    let (status, answer) = stage.post("/downloads", "bob", json!({"uri": "s3://main/uploads/p/d/a b.txt"})).await;
+    assert_eq!(status, 200, "{answer}");
+    assert!(answer["requests"][0]["url"].as_str().expect("text").contains("a b.txt"));
+    assert_eq!((&answer["size"], &answer["content_md5"]), (&json!(5), &json!("AAAAAAAAAAAAAAAAAAAAAA==")));
+    for (ask, expected) in [
+        (json!({"uri": "s3://main/uploads/p/d/no"}), 404),
+        (json!({"uri": "s3://main/report.html"}), 404),
+        (json!({"uri": "s3://main/uploads/p/d/a b.txt", "project": "p"}), 400),
+        (json!({"uri": 1}), 400),
+        (json!({"uri": null}), 400),
+        (json!([]), 400),
+    ] {
+        let (status, answer) = stage.post("/downloads", "bob", ask).await;
+        assert_eq!(status.as_u16(), expected, "{answer}");
+    }
 
     stage.store.put("in.pb", b"\x0a\x00", None);
     let inputs = stage.get("/actions/p/d/r/a/inputs", "bob").send().await.expect("answers");
