@@ -3,11 +3,13 @@
 mod client;
 mod columns;
 mod config;
+mod data;
 mod discover;
 mod id;
 mod key;
 mod output;
 mod serve;
+mod server;
 mod services;
 mod session;
 mod tasks;
@@ -35,6 +37,8 @@ enum Command {
     Config(config::Config),
     /// look for services as the sidecar would, and print them and everything that is refused
     Discover(discover::Discover),
+    /// get a file that was uploaded, or what a run left behind
+    Download(data::download::Download),
     /// print the id of a service
     Id(id::Id),
     /// make keys for `keys`
@@ -55,6 +59,8 @@ enum Command {
     /// make tokens for `verdicts.sources[].tokens`
     #[command(subcommand)]
     Token(token::Token),
+    /// put files where a project's data are, and print the address of each. The exit status is 1 where one failed
+    Upload(data::upload::Upload),
     /// work on tasks
     Worker(worker::Worker),
 }
@@ -66,6 +72,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Config(config) => config.run(),
         Command::Discover(discover) => discover.run(),
+        Command::Download(download) => return exit(download.run()),
         Command::Id(id) => id.run(),
         Command::Key(key) => key.run(),
         Command::Metrics => output::text(&Metrics::new().markdown()),
@@ -75,6 +82,7 @@ pub fn main() -> ExitCode {
         // They say more than whether they went well.
         Command::Tasks(tasks) => return exit(tasks.run()),
         Command::Token(token) => token.run(),
+        Command::Upload(upload) => return exit(upload.run()),
         Command::Worker(worker) => worker.run(),
     };
     exit(outcome.map(|()| ExitCode::SUCCESS))

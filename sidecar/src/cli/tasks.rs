@@ -16,7 +16,8 @@ use serde_json::Value;
 
 use crate::api::tasks::form::TaskForm;
 use crate::cli::output;
-use crate::cli::tasks::server::{Server, Tried};
+use crate::cli::server::Server;
+use crate::cli::tasks::server::Tried;
 use crate::tasks::row::TaskId;
 
 /// The exit status where a task has failed.

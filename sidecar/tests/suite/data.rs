@@ -1,4 +1,5 @@
 //! Data: signed URLs, and the stores that they lead to.
 
+mod cli;
 mod local;
 mod stores;

@@ -7,8 +7,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::api::tasks::form::{TaskForm, TaskList};
+use crate::cli::server::Server;
 use crate::cli::tasks::bar;
-use crate::cli::tasks::server::Server;
 use crate::cli::{columns, output};
 use crate::tasks::operations::words;
 

@@ -10,7 +10,7 @@ use reqwest::header::HeaderValue;
 use serde_json::{Map, Value, json};
 
 use crate::cli::output;
-use crate::cli::tasks::server::Server;
+use crate::cli::server::Server;
 use crate::cli::tasks::{form, watch};
 use crate::file;
 

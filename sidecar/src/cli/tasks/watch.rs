@@ -11,7 +11,8 @@ use tokio::time::sleep;
 
 use crate::api::tasks::form::TaskForm;
 use crate::cli::output;
-use crate::cli::tasks::server::{Client, Tried};
+use crate::cli::server::Client;
+use crate::cli::tasks::server::Tried;
 use crate::cli::tasks::{DELETED, FAILED, PAUSED, bar, form, show};
 use crate::retry;
 use crate::tasks::row::TaskId;

@@ -1,0 +1,190 @@
+//! `taskgate upload`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{anyhow, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+use futures_util::{StreamExt as _, stream};
+use indicatif::ProgressBar;
+use reqwest::Method;
+use reqwest::header::CONTENT_LENGTH;
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::cli::data::api::{Common, LinkAsk, Place, PlaceAsk};
+use crate::cli::data::bars::Bars;
+use crate::cli::data::patience::Patience;
+use crate::cli::data::signed::{self, Failure};
+use crate::cli::data::source::Source;
+use crate::cli::server::{Client, Server};
+use crate::tasks::operations::words;
+
+/// How many files are uploaded at one time.
+const FILES_AT_ONCE: usize = 4;
+/// The most characters of a path or an error.
+const MAX_WORDS: usize = 4_000;
+
+/// Uploads files, and prints the address of each.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Upload {
+    #[command(flatten)]
+    server: Server,
+    /// the project that the files are for
+    #[arg(long, value_name = "NAME")]
+    project: String,
+    /// the project's domain
+    #[arg(long, value_name = "NAME")]
+    domain: String,
+    /// what the files are kept under in place of their digests: under one such name a file of other content is refused
+    #[arg(long, value_name = "PATH", default_value = "", hide_default_value = true)]
+    root: String,
+    #[command(flatten)]
+    common: Common,
+    /// the files
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+}
+
+/// What uploads files.
+struct Uploader<'a> {
+    upload: &'a Upload,
+    client: Client,
+    sender: reqwest::Client,
+    bars: Bars,
+}
+
+/// A file that is there.
+struct Uploaded {
+    native_url: String,
+    source: Source,
+}
+
+impl Upload {
+    /// Runs the command.
+    pub(in crate::cli) fn run(self) -> anyhow::Result<ExitCode> {
+        super::run(self.upload())
+    }
+
+    async fn upload(self) -> anyhow::Result<ExitCode> {
+        let bars = Bars::new(self.common.quiet);
+        let uploader = Uploader { client: self.server.client()?, sender: signed::sender()?, upload: &self, bars };
+        let mut outcomes =
+            stream::iter(&self.files).map(async |path| (path, uploader.file(path).await)).buffered(FILES_AT_ONCE);
+        let mut code = ExitCode::SUCCESS;
+        while let Some((path, outcome)) = outcomes.next().await {
+            if outcome.is_err() {
+                code = ExitCode::FAILURE;
+            }
+            uploader.tell(path, outcome)?;
+        }
+        Ok(code)
+    }
+}
+
+impl Uploader<'_> {
+    /// Says what came of a file.
+    fn tell(&self, path: &Path, outcome: anyhow::Result<Uploaded>) -> anyhow::Result<()> {
+        let file = path.to_string_lossy();
+        let uploaded = match outcome {
+            Ok(uploaded) => uploaded,
+            Err(error) => {
+                let error = words::line(&format!("{error:#}"), MAX_WORDS);
+                if self.upload.common.json {
+                    self.bars.line(&json!({"file": file, "error": error}).to_string())?;
+                }
+                self.bars.error(&format!("taskgate: {}: {error}", words::line(&file, MAX_WORDS)));
+                return Ok(());
+            }
+        };
+        let Uploaded { native_url, source } = uploaded;
+        if !self.upload.common.json {
+            return self.bars.line(&native_url);
+        }
+        let line = json!({
+            "file": file, "native_url": native_url, "size": source.size,
+            "content_md5": STANDARD.encode(source.md5), "content_sha256": STANDARD.encode(source.sha256),
+        });
+        self.bars.line(&line.to_string())
+    }
+
+    async fn file(&self, path: &Path) -> anyhow::Result<Uploaded> {
+        let source = Source::open(path).await?;
+        let bar = self.bars.file(&source.name, source.size);
+        let outcome = self.put(&source, &bar).await;
+        bar.finish_and_clear();
+        match outcome {
+            Ok(native_url) => Ok(Uploaded { native_url, source }),
+            Err(error) => Err(source.fault().map_or(error, |fault| anyhow!(fault))),
+        }
+    }
+
+    /// Puts a file until it is there; its address.
+    async fn put(&self, source: &Source, bar: &ProgressBar) -> anyhow::Result<String> {
+        let ask = self.ask(source);
+        let (mut place, mut patience) = (self.place(&ask).await?, Patience::default());
+        loop {
+            let Err(failure) = self.send(&place, source, bar).await else { return Ok(place.native_url) };
+            // What was said about an earlier attempt may have been lost on the way.
+            let may_be_there = matches!(failure, Failure::Taken(_)) || !patience.is_fresh();
+            if source.fault().is_some() || may_be_there && self.is_there(&place.native_url, source).await {
+                return source.fault().map_or(Ok(place.native_url), |fault| Err(anyhow!(fault)));
+            }
+            let asked = match &failure {
+                Failure::Final(words) => bail!("{words}"),
+                Failure::Passing(_, asked) => *asked,
+                Failure::Over(_) | Failure::Taken(_) => None,
+            };
+            let is_spent = matches!(failure, Failure::Over(_) | Failure::Taken(_));
+            let Some(wait) = patience.miss(asked) else { bail!("{}", failure.into_words()) };
+            sleep(wait).await;
+            if is_spent {
+                // Where something else is there, that says so.
+                place = self.place(&ask).await?;
+            }
+        }
+    }
+
+    async fn send(&self, place: &Place, source: &Source, bar: &ProgressBar) -> Result<(), Failure> {
+        bar.set_position(0);
+        let request = place.request.request(&self.sender, Method::PUT)?;
+        let body = source.body(0, source.size, bar);
+        place.request.send(request.header(CONTENT_LENGTH, source.size).body(body), bar).await?;
+        Ok(())
+    }
+
+    async fn place(&self, ask: &PlaceAsk) -> anyhow::Result<Place> {
+        let place = self.client.place(ask).await?;
+        // A terminal does what it reads.
+        if place.native_url.chars().any(char::is_control) {
+            bail!("the server gave an address that can't be printed");
+        }
+        Ok(place)
+    }
+
+    /// Whether the same bytes are there.
+    async fn is_there(&self, uri: &str, source: &Source) -> bool {
+        let organization = self.upload.common.organization.clone();
+        let ask = LinkAsk::Object { organization, uri: uri.to_owned(), expires_in: None };
+        let link = self.client.link(&ask).await;
+        link.is_ok_and(|link| link.size == source.size && link.md5() == Some(source.md5))
+    }
+
+    fn ask(&self, source: &Source) -> PlaceAsk {
+        let Upload { project, domain, root, common, .. } = self.upload;
+        PlaceAsk {
+            organization: common.organization.clone(),
+            project: project.clone(),
+            domain: domain.clone(),
+            filename: source.name.clone(),
+            filename_root: root.clone(),
+            content_md5: STANDARD.encode(source.md5),
+            content_sha256: Some(STANDARD.encode(source.sha256)),
+            content_length: source.size,
+            expires_in: common.expires.clone(),
+            add_content_md5_metadata: true,
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! `taskgate upload` and `taskgate download` as people run them: against the API of data and a store, and with what
+//! goes wrong on the way there.
+
+mod download;
+mod faults;
+mod stage;
+mod upload;
