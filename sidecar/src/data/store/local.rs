@@ -3,7 +3,8 @@
 //! Objects are files under their raw keys. Clients put and get them with URLs that are signed with the key ring
 //! ([`taskgate_core::signed_url`]) and served by the sidecar itself ([`crate::api::objects`]). An object appears
 //! whole and with its digests, or not at all: it is written beside the others, checked, brought to the disk and
-//! then given its key in one step. Nothing here follows a symbolic link.
+//! then given its key in one step. Nothing here follows a symbolic link. What clients upload bit by bit lies in a
+//! folder of its own until its last byte is there ([`resume`]).
 //!
 //! The file system must have extended attributes, which digests are kept in.
 
@@ -11,6 +12,7 @@ mod address;
 mod error;
 mod folder;
 mod note;
+mod resume;
 mod write;
 
 use std::fs::File;
@@ -33,6 +35,7 @@ use crate::clock::SharedClock;
 use crate::data::path::Key;
 use crate::data::store::local::address::Addresses;
 use crate::data::store::local::folder::Folder;
+use crate::data::store::local::resume::{Registry, ResumeId};
 use crate::data::store::local::write::Bounds;
 use crate::data::store::{DownloadTerms, Object, SignedRequest, Store, StoreError, UploadTerms, WriteMode};
 use crate::http::parse_url;
@@ -41,6 +44,9 @@ pub use crate::data::store::local::address::{InvalidStoreName, StoreName};
 pub use crate::data::store::local::error::LocalError;
 pub use crate::data::store::local::folder::Placed;
 pub use crate::data::store::local::note::{Facts, Note};
+pub use crate::data::store::local::resume::{
+    Chunk, ChunkDigest, InvalidChunkDigest, Progress, ResumeError, Resuming, Ticket, Turn,
+};
 pub use crate::data::store::local::write::{Expected, Writing, Written};
 
 /// The header that makes the MD5 digest metadata, as Flyte's SDK merges it with its own.
@@ -75,6 +81,7 @@ pub struct LocalStore {
     addresses: Addresses,
     uri_base: String,
     bounds: Bounds,
+    uploads: Registry,
 }
 
 /// An object that is being read. What it has been is read, even when it is replaced or deleted meanwhile.
@@ -106,7 +113,7 @@ impl LocalStore {
         let bounds = Bounds { most: settings.max_object_bytes, keep_free: settings.keep_free_bytes };
         let origin = url.origin().ascii_serialization();
         let addresses = Addresses { name: settings.name.clone(), origin, audience: settings.audience, keys, clock };
-        let store = Self { folder: Arc::new(folder), addresses, uri_base, bounds };
+        let store = Self { folder: Arc::new(folder), addresses, uri_base, bounds, uploads: Registry::default() };
         store.collect().map_err(unusable)?;
         store.probe().map_err(|error| {
             wrong(&format!("`{}` can't keep digests, in extended attributes: {error}", settings.folder.display()))
@@ -130,6 +137,22 @@ impl LocalStore {
         Ok((key, claims))
     }
 
+    /// What a request may do with an upload that can be resumed, by its method and its path and query exactly as
+    /// they came.
+    ///
+    /// # Errors
+    /// [`SignedUrlError`].
+    pub fn verify_upload(&self, method: &str, path_and_query: &str) -> Result<Ticket, SignedUrlError> {
+        let (key, claims) = self.verify(method, path_and_query)?;
+        Ticket::of(&key, &claims).ok_or(SignedUrlError::WrongMethod)
+    }
+
+    /// The most bytes that an object may have that must be so.
+    #[must_use]
+    pub fn most_bytes(&self, expected: &Expected) -> u64 {
+        expected.size.unwrap_or_else(|| self.bounds.within(expected).most)
+    }
+
     /// Begins to write an object. It blocks.
     ///
     /// # Errors
@@ -147,12 +170,13 @@ impl LocalStore {
         Ok(Some(Opened { facts: Facts::of(&file)?, file }))
     }
 
-    /// Clears away what processes that ended did not finish; how many files there were. It blocks.
+    /// Clears away what processes that ended did not finish, and what was begun with URLs that have expired; how
+    /// many files there were. It blocks.
     ///
     /// # Errors
     /// [`LocalError`].
     pub fn collect(&self) -> Result<usize, LocalError> {
-        let collected = self.folder.collect()?;
+        let collected = self.folder.collect()? + self.folder.collect_uploads(self.addresses.clock.now())?;
         if collected > 0 {
             tracing::info!(store = self.name().as_str(), files = collected, "unfinished uploads were cleared away");
         }
@@ -172,6 +196,20 @@ impl LocalStore {
         // Signatures have whole seconds, and what the client is told is what holds.
         let millis = self.addresses.clock.now().after(expires_in).as_millis();
         UnixTime::from_millis(millis - millis % 1000)
+    }
+
+    fn upload_claims(&self, method: SignedMethod, terms: &UploadTerms) -> Claims<'static> {
+        Claims {
+            method,
+            expires: self.expires_at(terms.expires_in),
+            size: terms.content_length,
+            max_size: terms.max_length.filter(|_| terms.content_length.is_none()),
+            md5: terms.content_md5,
+            sha256: terms.content_sha256,
+            create_only: terms.create_only,
+            md5_metadata: terms.md5_metadata && terms.content_md5.is_some(),
+            ..Claims::default()
+        }
     }
 
     fn signed(
@@ -198,7 +236,8 @@ impl Store for LocalStore {
 
     async fn head(&self, key: &Key) -> Result<Option<Object>, StoreError> {
         let (folder, key) = (Arc::clone(&self.folder), key.clone());
-        let facts = blocking(move || folder.read(&key)?.map(|file| Facts::of(&file)).transpose()).await?;
+        let look = move || folder.read(&key)?.map(|file| Facts::of(&file)).transpose();
+        let facts = blocking::<_, LocalError>(look).await?;
         Ok(facts.map(|facts| Object {
             size: facts.size,
             content_md5: facts.note.and_then(|note| note.md5),
@@ -208,7 +247,7 @@ impl Store for LocalStore {
 
     async fn read(&self, key: &Key, most: u64) -> Result<Option<Bytes>, StoreError> {
         let (folder, key) = (Arc::clone(&self.folder), key.clone());
-        let read = blocking(move || {
+        let read = blocking::<_, LocalError>(move || {
             let Some(file) = folder.read(&key)? else { return Ok(None) };
             let size = file.metadata()?.len();
             let mut bytes = Vec::new();
@@ -226,7 +265,7 @@ impl Store for LocalStore {
 
     async fn write(&self, key: &Key, bytes: Bytes, mode: WriteMode) -> Result<(), StoreError> {
         let (folder, bounds, key) = (Arc::clone(&self.folder), self.bounds, key.clone());
-        blocking(move || {
+        blocking::<_, LocalError>(move || {
             let expected = Expected {
                 size: Some(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
                 md5: Some(Md5::digest(&bytes).into()),
@@ -242,7 +281,7 @@ impl Store for LocalStore {
 
     async fn delete(&self, key: &Key) -> Result<(), StoreError> {
         let (folder, key) = (Arc::clone(&self.folder), key.clone());
-        Ok(blocking(move || folder.delete(&key)).await?)
+        Ok(blocking::<_, LocalError>(move || folder.delete(&key)).await?)
     }
 
     async fn sign_upload(&self, key: &Key, terms: &UploadTerms) -> Result<SignedRequest, StoreError> {
@@ -257,18 +296,13 @@ impl Store for LocalStore {
         if let Some(sha256) = terms.content_sha256 {
             headers.push(("Repr-Digest".to_owned(), format!("sha-256=:{}:", STANDARD.encode(sha256))));
         }
-        let claims = Claims {
-            method: SignedMethod::Put,
-            expires: self.expires_at(terms.expires_in),
-            size: terms.content_length,
-            max_size: terms.max_length.filter(|_| terms.content_length.is_none()),
-            md5: terms.content_md5,
-            sha256: terms.content_sha256,
-            create_only: terms.create_only,
-            md5_metadata: terms.md5_metadata && terms.content_md5.is_some(),
-            ..Claims::default()
-        };
-        self.signed(key, claims, headers)
+        self.signed(key, self.upload_claims(SignedMethod::Put, terms), headers)
+    }
+
+    async fn sign_resumable(&self, key: &Key, terms: &UploadTerms) -> Result<SignedRequest, StoreError> {
+        let id = ResumeId::new().map_err(|error| StoreError::Failed(error.to_string()))?;
+        let headers = vec![("Tus-Resumable".to_owned(), "1.0.0".to_owned())];
+        self.signed(key, self.upload_claims(id.method(), terms), headers)
     }
 
     async fn sign_download(&self, key: &Key, terms: &DownloadTerms) -> Result<SignedRequest, StoreError> {
@@ -284,10 +318,11 @@ impl Store for LocalStore {
 }
 
 /// Does something with files on a thread that may block.
-pub(crate) async fn blocking<T: Send + 'static>(
-    act: impl FnOnce() -> Result<T, LocalError> + Send + 'static,
-) -> Result<T, LocalError> {
-    tokio::task::spawn_blocking(act).await.unwrap_or_else(|error| Err(LocalError::Io(std::io::Error::other(error))))
+pub(crate) async fn blocking<T: Send + 'static, E: From<LocalError> + Send + 'static>(
+    act: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
+    let done = tokio::task::spawn_blocking(act).await;
+    done.unwrap_or_else(|error| Err(LocalError::Io(std::io::Error::other(error)).into()))
 }
 
 #[cfg(test)]

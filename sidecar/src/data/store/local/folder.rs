@@ -1,7 +1,10 @@
-//! The folder of a local store: `objects` has each object as a file under its raw key, `staging` what is not done.
+//! The folder of a local store: `objects` has each object as a file under its raw key, `staging` what is not done,
+//! `uploads` what is not done and outlasts the process.
 //!
 //! Every way through it goes one name at a time from an open directory and follows no symbolic link: whatever
 //! somebody put there, nothing outside is read or written.
+
+mod uploads;
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,6 +23,8 @@ use crate::data::store::WriteMode;
 use crate::data::store::local::error::LocalError;
 use crate::random;
 
+pub(super) use crate::data::store::local::folder::uploads::UploadFile;
+
 const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 // A file that is no file, such as a pipe, must not make opening wait.
 const READ: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
@@ -33,18 +38,29 @@ const ATTEMPTS: usize = 16;
 pub(super) struct Folder {
     objects: OwnedFd,
     staging: OwnedFd,
+    uploads: OwnedFd,
     durable: bool,
     /// Folders of keys are made and entered under a shared lock, and cleared away when they are empty under an
     /// exclusive one. Another process may still take one away; then it is tried anew.
     folders: RwLock<()>,
 }
 
-/// A file that has no key yet. It goes when this goes, and when the process ends it is free for
-/// [`Folder::collect`]: whoever makes one holds its lock.
+/// A file that has no key yet. When the process ends it is free for [`Folder::collect`]: whoever has one holds its
+/// lock.
 #[derive(Debug)]
 pub(super) struct Staged {
+    shelf: Shelf,
     name: String,
     pub(super) file: File,
+}
+
+/// Where a file is that has no key yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shelf {
+    /// It goes with the process that writes it.
+    Staging,
+    /// It stays for as long as its upload may be resumed.
+    Uploads,
 }
 
 /// What was there before.
@@ -65,7 +81,8 @@ impl Folder {
         std::fs::create_dir_all(path)?;
         let root = openat(CWD, path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let below = |name| open_directory(&root, name, true, durable);
-        Ok(Self { objects: below("objects")?, staging: below("staging")?, durable, folders: RwLock::new(()) })
+        let (objects, staging, uploads) = (below("objects")?, below("staging")?, below("uploads")?);
+        Ok(Self { objects, staging, uploads, durable, folders: RwLock::new(()) })
     }
 
     /// Opens an object; none where there is none.
@@ -98,10 +115,9 @@ impl Folder {
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | DIRECTORY.difference(OFlags::DIRECTORY);
             let descriptor =
                 openat(&self.staging, &name, flags, FILE_MODE).map_err(|error| LocalError::of_write(error.into()))?;
-            let staged = Staged { name, file: File::from(descriptor) };
+            let staged = Staged { shelf: Shelf::Staging, name, file: File::from(descriptor) };
             // Between the two calls somebody who collects may have taken it for an orphan.
-            let locked = flock(&staged.file, FlockOperation::NonBlockingLockExclusive).is_ok();
-            if locked && staged.file.metadata()?.nlink() == 1 {
+            if is_locked(&staged.file)? && staged.file.metadata()?.nlink() == 1 {
                 return Ok(staged);
             }
         }
@@ -121,7 +137,8 @@ impl Folder {
             let placed = self.parent(key, true).and_then(|(parent, name)| {
                 let placed = match self.create(staged, &parent, name) {
                     Err(Errno::EXIST) if mode == WriteMode::Replace => {
-                        renameat(&self.staging, &staged.name, &parent, name).map(|()| Placed::Replaced)
+                        let shelf = self.shelf(staged.shelf);
+                        renameat(shelf, &staged.name, &parent, name).map(|()| Placed::Replaced)
                     }
                     Err(Errno::EXIST) if is_folder(&parent, name) => Err(Errno::ISDIR),
                     created => created.map(|()| Placed::Created),
@@ -181,8 +198,8 @@ impl Folder {
             let Ok(file) = openat(&self.staging, entry.file_name(), READ | OFlags::RDONLY, Mode::empty()) else {
                 continue;
             };
-            let is_orphan = File::from(file.try_clone()?).metadata()?.is_file()
-                && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+            let file = File::from(file);
+            let is_orphan = file.metadata()?.is_file() && is_locked(&file)?;
             if is_orphan && unlinkat(&self.staging, entry.file_name(), AtFlags::empty()).is_ok() {
                 collected += 1;
             }
@@ -190,10 +207,25 @@ impl Folder {
         Ok(collected)
     }
 
+    /// Brings a file that stays without a key to the disk, where that is asked for.
+    ///
+    /// # Errors
+    /// [`LocalError`].
+    pub(super) fn keep(&self, staged: &Staged) -> Result<(), LocalError> {
+        if self.durable { staged.file.sync_data().map_err(LocalError::of_write) } else { Ok(()) }
+    }
+
     /// Takes a file back that has no key.
     pub(super) fn discard(&self, staged: &Staged) {
         // Where this fails it is collected later.
-        let _ = unlinkat(&self.staging, &staged.name, AtFlags::empty());
+        let _ = unlinkat(self.shelf(staged.shelf), &staged.name, AtFlags::empty());
+    }
+
+    const fn shelf(&self, shelf: Shelf) -> &OwnedFd {
+        match shelf {
+            Shelf::Staging => &self.staging,
+            Shelf::Uploads => &self.uploads,
+        }
     }
 
     /// How many bytes can still be written.
@@ -207,10 +239,11 @@ impl Folder {
 
     /// Gives a file a name that nothing has.
     fn create(&self, staged: &Staged, parent: &OwnedFd, name: &str) -> Result<(), Errno> {
-        match renameat_with(&self.staging, &staged.name, parent, name, RenameFlags::NOREPLACE) {
+        let shelf = self.shelf(staged.shelf);
+        match renameat_with(shelf, &staged.name, parent, name, RenameFlags::NOREPLACE) {
             // Not every file system has that; links are as good, but leave the old name.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                linkat(&self.staging, &staged.name, parent, name, AtFlags::empty())?;
+                linkat(shelf, &staged.name, parent, name, AtFlags::empty())?;
                 self.discard(staged);
                 Ok(())
             }
@@ -245,6 +278,15 @@ fn open_directory(parent: &OwnedFd, name: &str, make: bool, durable: bool) -> Re
             open()
         }
         opened => opened,
+    }
+}
+
+/// Takes a file's lock; whether nobody else has it.
+fn is_locked(file: impl AsFd) -> Result<bool, Errno> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
