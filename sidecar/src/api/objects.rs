@@ -6,14 +6,16 @@
 mod conditions;
 mod digests;
 mod get;
+mod intake;
 mod put;
 mod range;
 mod refusal;
+mod tus;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{MethodFilter, get};
 use taskgate_core::signed_url::OBJECTS;
 
 use crate::api::problem;
@@ -22,6 +24,7 @@ use crate::data::store::local::LocalStore;
 /// The routes of one store. They are merged into a router, never nested in one: paths are verified as they came.
 pub fn routes(store: Arc<LocalStore>) -> Router {
     let path = format!("{OBJECTS}{}/{{*key}}", store.name().as_str());
-    let methods = get(get::object).put(put::object).fallback(problem::wrong_method);
+    let tus = MethodFilter::POST.or(MethodFilter::PATCH).or(MethodFilter::DELETE).or(MethodFilter::OPTIONS);
+    let methods = get(get::object).put(put::object).on(tus, tus::upload).fallback(problem::wrong_method);
     Router::new().route(&path, methods).with_state(store)
 }

@@ -6,8 +6,9 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,10 +20,10 @@ use tokio::task::JoinHandle;
 
 use crate::api::objects::conditions::{self, Outcome};
 use crate::api::objects::range::{self, Wanted};
-use crate::api::objects::{digests, refusal};
+use crate::api::objects::{digests, refusal, tus};
 use crate::api::problem::Problem;
 use crate::data::path::Key;
-use crate::data::store::local::{Facts, LocalStore, META_HEADER, blocking};
+use crate::data::store::local::{Facts, LocalStore, META_HEADER, Ticket, blocking};
 
 /// How much of an object is read at a time. Two such pieces of it are in memory at most: one that goes out and one
 /// that is read meanwhile.
@@ -31,12 +32,15 @@ const PIECE: u64 = 256 << 10;
 /// `GET` and `HEAD`.
 pub(super) async fn object(
     State(store): State<Arc<LocalStore>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Problem> {
+    let (Parts { method, uri, headers, .. }, _) = request.into_parts();
     let path_and_query = uri.path_and_query().map_or("", |text| text.as_str());
     let (key, claims) = store.verify(method.as_str(), path_and_query).map_err(refusal::url)?;
+    // Who may `HEAD` an upload does not learn of an object by that.
+    if let Some(ticket) = Ticket::of(&key, &claims) {
+        return Ok(tus::answer(&store, ticket, &method, path_and_query, &headers, Body::empty()).await);
+    }
     let (from, of) = (Arc::clone(&store), key.clone());
     let opened = blocking(move || from.object(&of)).await.map_err(|error| refusal::local(&error, &key))?;
     let Some(opened) = opened else { return Err(refusal::no_object()) };

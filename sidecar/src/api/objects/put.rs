@@ -1,31 +1,20 @@
 //! Putting an object.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
-use http_body_util::BodyExt as _;
 use taskgate_core::signed_url::Claims;
-use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::api::objects::digests::{self, one};
+use crate::api::objects::intake::{End, drain, receive};
 use crate::api::objects::refusal;
 use crate::api::problem::Problem;
-use crate::data::path::Key;
 use crate::data::store::WriteMode;
-use crate::data::store::local::{Expected, LocalError, LocalStore, META_HEADER, Placed, Writing, blocking};
-
-/// How many bytes are gathered before they are written; as many are on their way to the disk meanwhile.
-const BATCH: usize = 256 << 10;
-/// How long a client may send nothing.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How much of a body is taken in though nobody wants it any more: a client that still sends sees no answer.
-const DRAINED_BYTES: usize = 1 << 20;
-/// How long that may take.
-const DRAINED_TIME: Duration = Duration::from_secs(2);
+use crate::data::store::local::{Expected, Facts, LocalError, LocalStore, META_HEADER, Placed, blocking};
 
 /// `PUT`.
 pub(super) async fn object(
@@ -60,7 +49,10 @@ async fn write(
         into.begin(expected)
     };
     let writing = blocking(begin).await.map_err(refuse)?;
-    let writing = receive(body, writing, &key).await?;
+    let writing = match receive(body, writing, &CancellationToken::new()).await.map_err(refuse)? {
+        (writing, End::Whole) => writing,
+        (_, End::Cut(problem)) => return Err(problem),
+    };
     let to = key.clone();
     let written = blocking(move || writing.finish(&to, mode)).await.map_err(refuse)?;
 
@@ -68,28 +60,19 @@ async fn write(
         Placed::Created => StatusCode::CREATED,
         Placed::Replaced => StatusCode::OK,
     };
-    let digest = written.facts.note.map(|note| (digests::REPR_DIGEST, digests::repr_digest(&note.sha256)));
-    let answer: Vec<(HeaderName, String)> =
-        [(header::ETAG, written.facts.etag), (header::CACHE_CONTROL, "no-store".to_owned())]
-            .into_iter()
-            .chain(digest)
-            .collect();
-    let mut response = status.into_response();
-    for (name, value) in answer {
-        if let Ok(value) = value.parse() {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    Ok(response)
+    Ok((status, known(&written.facts), [(header::CACHE_CONTROL, "no-store")]).into_response())
+}
+
+/// What a client is told of an object that it has put.
+pub(super) fn known(facts: &Facts) -> HeaderMap {
+    let digest = facts.note.map(|note| (digests::REPR_DIGEST, digests::repr_digest(&note.sha256)));
+    let lines = [(header::ETAG, facts.etag.clone())].into_iter().chain(digest);
+    lines.filter_map(|(name, value)| Some((name, value.parse().ok()?))).collect()
 }
 
 /// What the object must be: what was signed, and what the request's headers promise besides.
 fn expected(claims: &Claims<'_>, headers: &HeaderMap) -> Result<(Expected, WriteMode), Problem> {
-    let coding = one(headers, &header::CONTENT_ENCODING)?;
-    if coding.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
-        let detail = "objects are kept as they come: send it without a content coding";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-coding-unsupported", detail));
-    }
+    plain(headers)?;
     for name in [header::CONTENT_RANGE, header::IF_MATCH, header::IF_UNMODIFIED_SINCE] {
         if headers.contains_key(&name) {
             return Err(Problem::malformed(format!("an object is put whole, and without `{name}`")));
@@ -123,6 +106,16 @@ fn expected(claims: &Claims<'_>, headers: &HeaderMap) -> Result<(Expected, Write
     Ok((Expected { size, max_size, md5, sha256, md5_metadata: claims.md5_metadata }, mode))
 }
 
+/// Refuses a body that is not as it will be kept.
+pub(super) fn plain(headers: &HeaderMap) -> Result<(), Problem> {
+    let coding = one(headers, &header::CONTENT_ENCODING)?;
+    if coding.is_none_or(|coding| coding.eq_ignore_ascii_case("identity")) {
+        return Ok(());
+    }
+    let detail = "objects are kept as they come: send it without a content coding";
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-coding-unsupported", detail))
+}
+
 /// What was signed and what a header says, which must be the same where there are both.
 fn agreed<T: PartialEq>(name: &str, signed: Option<T>, said: Option<T>) -> Result<Option<T>, Problem> {
     match (signed, said) {
@@ -132,63 +125,4 @@ fn agreed<T: PartialEq>(name: &str, signed: Option<T>, said: Option<T>) -> Resul
         }
         (signed, said) => Ok(signed.or(said)),
     }
-}
-
-/// What is being written to the disk, or is about to be.
-enum Flight {
-    Idle(Box<Writing>),
-    Busy(JoinHandle<Result<Box<Writing>, LocalError>>),
-}
-
-/// Takes a body in: while one batch is written the next one is gathered.
-async fn receive(body: &mut Body, writing: Writing, key: &Key) -> Result<Writing, Problem> {
-    let mut flight = Flight::Idle(Box::new(writing));
-    loop {
-        let batch = gather(body).await?;
-        let landed = match flight {
-            Flight::Idle(writing) => Ok(writing),
-            Flight::Busy(task) => task.await.unwrap_or_else(|error| Err(LocalError::Io(std::io::Error::other(error)))),
-        };
-        let mut writing = landed.map_err(|error| refusal::local(&error, key))?;
-        if batch.is_empty() {
-            return Ok(*writing);
-        }
-        flight = Flight::Busy(tokio::task::spawn_blocking(move || {
-            batch.iter().try_for_each(|bytes| writing.push(bytes))?;
-            Ok(writing)
-        }));
-    }
-}
-
-/// The next bytes of a body, about [`BATCH`] of them; empty at its end.
-async fn gather(body: &mut Body) -> Result<Vec<Bytes>, Problem> {
-    let (mut batch, mut gathered) = (Vec::new(), 0_usize);
-    while gathered < BATCH {
-        let frame = tokio::time::timeout(PATIENCE, body.frame())
-            .await
-            .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", "nothing came for too long"))?;
-        let Some(frame) = frame else { break };
-        let frame = frame.map_err(|_| Problem::malformed("the body did not arrive whole"))?;
-        if let Ok(bytes) = frame.into_data()
-            && !bytes.is_empty()
-        {
-            gathered = gathered.saturating_add(bytes.len());
-            batch.push(bytes);
-        }
-    }
-    Ok(batch)
-}
-
-/// Takes in what a client still sends, within bounds.
-async fn drain(body: &mut Body) {
-    let all = async {
-        let mut drained = 0;
-        while drained < DRAINED_BYTES
-            && let Some(Ok(frame)) = body.frame().await
-        {
-            drained += frame.data_ref().map_or(0, Bytes::len);
-        }
-    };
-    // What is left then is cut off with the connection.
-    let _ = tokio::time::timeout(DRAINED_TIME, all).await;
 }

@@ -5,7 +5,7 @@ use taskgate_core::signed_url::SignedUrlError;
 
 use crate::api::problem::Problem;
 use crate::data::path::Key;
-use crate::data::store::local::LocalError;
+use crate::data::store::local::{LocalError, ResumeError};
 
 /// A URL that permits nothing.
 pub(super) fn url(error: SignedUrlError) -> Problem {
@@ -39,6 +39,25 @@ pub(super) fn local(error: &LocalError, key: &Key) -> Problem {
         LocalError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
     };
     Problem::new(status, code, error.to_string())
+}
+
+/// Something that was not done with an upload that can be resumed.
+pub(super) fn resume(error: &ResumeError, key: &Key) -> Problem {
+    let (status, code) = match error {
+        ResumeError::Busy => (StatusCode::LOCKED, "upload-busy"),
+        ResumeError::Checksum => return checksum(error.to_string()),
+        ResumeError::Done => (StatusCode::GONE, "upload-done"),
+        ResumeError::Length { .. } => (StatusCode::CONFLICT, "upload-of-other-length"),
+        ResumeError::Missing => (StatusCode::NOT_FOUND, "no-such-upload"),
+        ResumeError::Offset { .. } => (StatusCode::CONFLICT, "wrong-offset"),
+        ResumeError::Store(error) => return local(error, key),
+    };
+    Problem::new(status, code, error.to_string())
+}
+
+/// A checksum that is not that of the bytes: tus has a status of its own for that.
+fn checksum(detail: String) -> Problem {
+    Problem::new(StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST), "checksum-mismatch", detail)
 }
 
 /// There is no such object.
