@@ -39,6 +39,8 @@ pub struct UploadAsk {
     pub expires_in: Option<SignedDuration>,
     /// Whether the MD5 digest becomes metadata of the object.
     pub add_content_md5_metadata: bool,
+    /// Whether the upload can be resumed.
+    pub resumable: bool,
 }
 
 /// A place for an upload.
@@ -88,7 +90,8 @@ impl DataService {
             create_only: may_tie && matches!(occupied, Occupied::Nothing),
             md5_metadata: ask.add_content_md5_metadata && content_md5.is_some(),
         };
-        let request = store.sign_upload(&key, &terms).await.map_err(|error| unsigned(&error))?;
+        let signed = if ask.resumable { store.sign_resumable(&key, &terms) } else { store.sign_upload(&key, &terms) };
+        let request = signed.await.map_err(|error| unsigned(&error))?;
         let digest = terms.content_sha256.map(ContentDigest::Sha256).or(content_md5.map(ContentDigest::Md5));
         audit::grant(
             caller,

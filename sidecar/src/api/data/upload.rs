@@ -27,11 +27,15 @@ struct UploadForm {
     content_length: i64,
     expires_in: Option<String>,
     add_content_md5_metadata: bool,
+    resumable: bool,
 }
 
 #[derive(Serialize)]
 struct Answer {
     native_url: String,
+    /// How the bytes are sent, where one request is not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol: Option<&'static str>,
     #[serde(flatten)]
     request: RequestForm,
 }
@@ -57,8 +61,11 @@ pub(super) async fn sign(
         content_length: form.content_length,
         expires_in: place::expires_in(form.expires_in.as_deref())?,
         add_content_md5_metadata: form.add_content_md5_metadata,
+        resumable: form.resumable,
     };
     let upload = service.create_upload(&caller, ask).await?;
-    let answer = Answer { native_url: upload.native_url, request: RequestForm::new("PUT", upload.request) };
+    let (method, protocol) = if form.resumable { ("PATCH", Some("tus")) } else { ("PUT", None) };
+    let request = RequestForm::new(method, upload.request);
+    let answer = Answer { native_url: upload.native_url, protocol, request };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }

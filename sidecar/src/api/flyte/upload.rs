@@ -19,6 +19,7 @@ pub(super) fn ask(request: CreateUploadLocationRequest) -> UploadAsk {
         content_length: request.content_length,
         expires_in: request.expires_in.as_option().map(length),
         add_content_md5_metadata: request.add_content_md5_metadata,
+        resumable: false,
     }
 }
 
