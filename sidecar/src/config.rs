@@ -40,7 +40,7 @@ pub struct Config {
     pub internal: internal::InternalConfig,
     /// The listener for health checks and metrics.
     pub operations: operations::OperationsConfig,
-    /// The listener that clients of tasks talk to.
+    /// The listener that clients of tasks and of data talk to.
     pub public: Option<public::PublicConfig>,
     /// Where services come from, first preferred: where two publish the same service, the first
     /// one's counts.
@@ -53,6 +53,8 @@ pub struct Config {
     /// the start and sessions end with the process; with `tasks` there must be one. Keep a key for as long
     /// as tasks last that were asked for under it.
     pub keys: Vec<keys::KeyConfig>,
+    /// Uploads and downloads with signed URLs, for Flyte's SDK and for curl; none by default.
+    pub data: Option<data::DataConfig>,
     /// Durable long work that clients ask for; none by default.
     pub tasks: Option<tasks::TasksConfig>,
     /// Browser sessions.

@@ -9,6 +9,7 @@ pub mod action;
 pub mod audit;
 pub mod caller;
 pub mod catalog;
+pub mod desk;
 pub mod download;
 pub mod error;
 pub mod inputs;

@@ -16,12 +16,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use taskgate_core::label::Label;
 use taskgate_core::service::Protocol;
 use taskgate_core::time::UnixTime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
+use crate::discovery::inventory::ServiceKey;
 use crate::discovery::publisher::{Mailbox, Report};
 use crate::feed::Feed;
 use crate::registry::names::NamedId;
@@ -80,6 +82,11 @@ impl Registry {
     /// Says which providers there are, first preferred. Services of others go.
     pub fn expect_providers(&self, names: &[&str]) {
         self.state().expect_providers(names);
+    }
+
+    /// Keeps a label for the sidecar's own service.
+    pub fn reserve(&self, label: Label, key: ServiceKey) {
+        self.state().reserve(label, key);
     }
 
     /// Refuses endpoints that are the sidecar's own listeners: a tenant must not reach them through

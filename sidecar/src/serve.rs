@@ -18,6 +18,10 @@ use crate::auth::judge::docket::Docket;
 use crate::auth::judge::{Judge, Shared, decisions};
 use crate::clock::SharedClock;
 use crate::config::resolve::Settings;
+use crate::data::caller::gate::GateCallers;
+use crate::data::caller::judge::{JudgeCallers, NotAskable};
+use crate::data::desk::{DataDesk, DataDeskError, SharedKeys, shared_keys};
+use crate::discovery::own::data_key;
 use crate::discovery::publisher::Mailbox;
 use crate::feed::{ControlState, Feed};
 use crate::http::HttpError;
@@ -43,7 +47,7 @@ pub struct Addresses {
     pub internal: String,
     /// The operations listener.
     pub operations: String,
-    /// The listener of clients of tasks, where there is one.
+    /// The listener of clients of tasks and of data, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public: Option<String>,
 }
@@ -54,6 +58,12 @@ pub enum StartError {
     /// It can't listen.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// Opening stores broke; a bug.
+    #[error("opening stores of data broke; please report this")]
+    Broken,
+    /// There is no API of data.
+    #[error(transparent)]
+    Data(#[from] DataDeskError),
     /// There are no tasks.
     #[error(transparent)]
     Desk(#[from] DeskError),
@@ -63,6 +73,9 @@ pub enum StartError {
     /// A key that was made up has no valid name; a bug.
     #[error("no key could be made up: {0}")]
     Key(#[from] taskgate_core::key::InvalidKeyId),
+    /// Nobody can be asked about the service of data; a bug.
+    #[error(transparent)]
+    NotAskable(#[from] NotAskable),
     /// There are no random bytes.
     #[error(transparent)]
     Random(#[from] NoRandomness),
@@ -118,16 +131,27 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
         .refuse_endpoints([&internal, &operations].into_iter().chain(&public).filter_map(own_address).collect());
 
     let mailbox = Arc::new(Mailbox::default());
-    let mut fleet = Fleet::new(Arc::clone(&mailbox), tasks.clone());
+    let url_keys = shared_keys(app.control.keys());
+    let data = data_desk(&settings, &app, &url_keys).await?;
+    if let Some(data) = &data {
+        data.keep_house(&app.clock, &tasks);
+    }
+    let own = settings.data.as_ref().and_then(|data| data.service.as_ref()).zip(public.as_ref());
+    let own = own.and_then(|(service, public)| service.own(public.listen()));
+    if let Some(own) = &own {
+        app.registry.reserve(own.label.clone(), data_key());
+    }
+    let mut fleet = Fleet::new(own, Arc::clone(&mailbox), tasks.clone());
     fleet.apply(&settings.providers, &app)?;
     follow(&settings, &app, mailbox, &tasks);
     if let Some(desk) = &app.desk {
         desk.keep_house(&tasks);
         desk.work(&tasks)?;
-        if let Some(public) = public {
-            let reception = Arc::new(desk.reception(tasks.stop().clone())?);
-            tasks.spawn("public", public.serve(api::public::router(&app, &reception), tasks.clone()));
-        }
+    }
+    if let Some(public) = public {
+        let reception = app.desk.as_ref().map(|desk| desk.reception(tasks.stop().clone())).transpose()?;
+        let router = api::public::router(&app, reception.map(Arc::new).as_ref(), data.as_ref());
+        tasks.spawn("public", public.serve(router, tasks.clone()));
     }
     tasks.spawn("startup", give_up_waiting(Arc::clone(&app), settings.startup));
     tasks.spawn("internal", internal.serve(api::internal::router(&app), tasks.clone()));
@@ -142,6 +166,7 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
         app: Arc::clone(&app),
         tasks: tasks.clone(),
         fleet,
+        url_keys,
         logs: setting.logs,
     };
     tasks.spawn("reload", reloader.run(requests));
@@ -201,6 +226,16 @@ async fn desk(
 ) -> Result<Option<Arc<Desk>>, DeskError> {
     let Some(of_tasks) = &settings.tasks else { return Ok(None) };
     Desk::open(of_tasks, &settings.keys, Arc::clone(clock), Arc::clone(metrics), store).await.map(Some)
+}
+
+/// The API of data, where there is one.
+async fn data_desk(settings: &Settings, app: &Arc<App>, keys: &SharedKeys) -> Result<Option<DataDesk>, StartError> {
+    let Some(plan) = settings.data.clone() else { return Ok(None) };
+    let judged = Arc::new(JudgeCallers::new(Arc::clone(app))?);
+    let callers = Arc::new(GateCallers::new(Arc::clone(keys), Arc::clone(&app.clock), judged));
+    let (keys, clock) = (Arc::clone(keys), Arc::clone(&app.clock));
+    let opened = tokio::task::spawn_blocking(move || DataDesk::open(&plan, callers, &keys, &clock)).await;
+    Ok(Some(opened.map_err(|_| StartError::Broken)??))
 }
 
 fn assemble(

@@ -1,16 +1,24 @@
-//! The public API: what clients of tasks ask.
+//! The public API: what clients of tasks and of data ask.
 
 use std::sync::Arc;
 
 use axum::Router;
 
-use crate::api::{guard, problem, tasks};
+use crate::api::{data, flyte, guard, objects, problem, tasks};
 use crate::app::App;
+use crate::data::desk::DataDesk;
 use crate::tasks::reception::Reception;
 
-/// The public API's routes.
-pub fn router(app: &Arc<App>, reception: &Arc<Reception>) -> Router {
-    let routes =
-        tasks::routes(reception).fallback(problem::not_found).method_not_allowed_fallback(problem::wrong_method);
-    guard::net(routes, app)
+/// The public API's routes: those of tasks and of data, as far as there are any.
+pub fn router(app: &Arc<App>, reception: Option<&Arc<Reception>>, desk: Option<&DataDesk>) -> Router {
+    let mut routes = Router::new();
+    if let Some(reception) = reception {
+        routes = routes.merge(tasks::routes(reception));
+    }
+    if let Some(desk) = desk {
+        // Merged, never nested: paths of objects are verified as they came.
+        routes = routes.merge(data::routes(Arc::clone(&desk.service))).merge(flyte::routes(Arc::clone(&desk.service)));
+        routes = desk.local.iter().fold(routes, |routes, store| routes.merge(objects::routes(Arc::clone(store))));
+    }
+    guard::net(routes.fallback(problem::not_found).method_not_allowed_fallback(problem::wrong_method), app)
 }

@@ -1,6 +1,7 @@
 //! `data`: uploads and downloads with signed URLs.
 
 pub mod catalog;
+pub mod service;
 pub mod stores;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::data::catalog::CatalogConfig;
+use crate::config::data::service::DataServiceConfig;
 use crate::config::data::stores::StoreConfig;
 use crate::config::defaults;
 
@@ -27,6 +29,9 @@ pub struct DataConfig {
     pub placement: Vec<PlacementConfig>,
     /// What knows projects and runs, first preferred. At least one.
     pub catalog: Vec<CatalogConfig>,
+    /// Where the API of data is behind the gate.
+    #[serde(default)]
+    pub service: DataServiceConfig,
     /// Uploads, and inputs of runs.
     #[serde(default)]
     pub upload: UploadConfig,

@@ -122,10 +122,10 @@ pub const DATA_LOGS_MAX_LINE: &str = "64Ki";
 pub const DATA_LOGS_MAX_STREAMS: usize = 500;
 /// `data.logs.max_object`.
 pub const DATA_LOGS_MAX_OBJECT: &str = "64Mi";
+/// `data.service.label`.
+pub const DATA_SERVICE_LABEL: &str = "data";
 /// `data.stores.*.s3.region`.
 pub const S3_REGION: &str = "us-east-1";
-/// `data.stores.*.local.audience`.
-pub const LOCAL_STORE_AUDIENCE: &str = "taskgate";
 /// `data.stores.*.local.keep_free`.
 pub const LOCAL_STORE_KEEP_FREE: &str = "1Gi";
 /// `data.catalog[].callout.timeout_ms`.

@@ -16,6 +16,7 @@ use crate::auth::settings::{VerdictSettings, resolve_sources};
 use crate::config::Config;
 use crate::config::keys::KeyConfig;
 use crate::config::logs::LogsConfig;
+use crate::data::settings::resolve::DataPlan;
 use crate::digest::Digest;
 use crate::discovery::settings::{ProviderSettings, resolve_providers};
 use crate::file;
@@ -66,6 +67,8 @@ pub struct Settings {
     pub verdicts: VerdictSettings,
     /// The configured key ring, current key first; empty: made up at the start.
     pub keys: Vec<(KeyId, Secret)>,
+    /// The API of data, where there is one.
+    pub data: Option<DataPlan>,
     /// Tasks, where there are any.
     pub tasks: Option<TaskSettings>,
     /// The longest a session may last.
@@ -114,8 +117,18 @@ impl Settings {
         let verdicts = verdict_settings(config.verdicts, &providers, &gate, &mut files)?;
         let keys = keys(config.keys, &mut files)?;
         let tasks = config.tasks.map(|tasks| TaskSettings::resolve(tasks, &mut files)).transpose()?;
-        if public.is_some() && tasks.is_none() {
-            return Err(InvalidSetting::new("public.listen", "there is nothing to serve here without `tasks`"));
+        let data = config.data.map(|data| DataPlan::resolve(data, &gate, public.as_ref(), &mut files)).transpose()?;
+        if public.is_some() && tasks.is_none() && data.is_none() {
+            return Err(InvalidSetting::new(
+                "public.listen",
+                "there is nothing to serve here without `tasks` or `data`",
+            ));
+        }
+        if providers.is_empty() && data.as_ref().is_none_or(|data| data.service.is_none()) {
+            return Err(InvalidSetting::new(
+                "providers",
+                "no provider: without one there is no service; add `- file: …`",
+            ));
         }
         if tasks.is_some() && keys.is_empty() {
             return Err(InvalidSetting::new(
@@ -134,6 +147,7 @@ impl Settings {
             startup: within("discovery.startup_secs", config.discovery.startup_secs, 0, 3_600)?,
             verdicts,
             keys,
+            data,
             tasks,
             session_max: within("sessions.max_lifetime_secs", config.sessions.max_lifetime_secs, 1, 31_536_000)?,
             wasm_file: config.filter.wasm_file.map(|path| directory.join(path)),
@@ -155,12 +169,17 @@ impl Settings {
             ("verdicts.cache_entries", self.verdicts.cache_entries != other.verdicts.cache_entries),
             ("shutdown.grace_secs", self.grace != other.grace),
             ("discovery.startup_secs", self.startup != other.startup),
+            ("data", self.data_fingerprint() != other.data_fingerprint()),
             ("tasks", self.task_fingerprint() != other.task_fingerprint()),
             ("state.directory", self.state_directory != other.state_directory),
         ]
         .into_iter()
         .filter_map(|(key, differs)| differs.then_some(key))
         .collect()
+    }
+
+    fn data_fingerprint(&self) -> Option<&Digest> {
+        self.data.as_ref().map(|data| &data.fingerprint)
     }
 
     fn task_fingerprint(&self) -> Option<&Digest> {

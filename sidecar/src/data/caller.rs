@@ -4,7 +4,8 @@
 //! (`x-forwarded-user` and the like) are never believed: anybody can write them.
 
 mod credential;
-pub mod sources;
+pub mod gate;
+pub mod judge;
 
 use std::fmt;
 

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use taskgate_core::config::GateConfig;
+use taskgate_core::visitor::OWN_PROVIDER;
 
 use crate::config::file_provider::FileProviderConfig;
 use crate::config::providers::ProviderConfig;
 use crate::config::resolve::{Files, InvalidSetting, within};
+use crate::discovery::own::OwnService;
 use crate::ytsaurus::settings::YtsaurusSettings;
 
 /// The settings of one provider.
@@ -15,6 +17,8 @@ use crate::ytsaurus::settings::YtsaurusSettings;
 pub enum ProviderSettings {
     /// Services from a file.
     File(FileProviderConfig),
+    /// The sidecar's own services. They are not configured as a provider.
+    Own(OwnService),
     /// Services of a YTsaurus cluster.
     Ytsaurus(Arc<YtsaurusSettings>),
 }
@@ -25,6 +29,7 @@ impl ProviderSettings {
     pub fn name(&self) -> &str {
         match self {
             Self::File(config) => &config.name,
+            Self::Own(_) => OWN_PROVIDER,
             Self::Ytsaurus(settings) => &settings.name,
         }
     }
@@ -34,8 +39,9 @@ impl ProviderSettings {
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::File(left), Self::File(right)) => left == right,
+            (Self::Own(left), Self::Own(right)) => left == right,
             (Self::Ytsaurus(left), Self::Ytsaurus(right)) => left.fingerprint == right.fingerprint,
-            (Self::File(_), Self::Ytsaurus(_)) | (Self::Ytsaurus(_), Self::File(_)) => false,
+            (Self::File(_) | Self::Own(_) | Self::Ytsaurus(_), _) => false,
         }
     }
 }
@@ -49,10 +55,7 @@ pub fn resolve_providers(
     gate: &GateConfig,
     files: &mut Files<'_>,
 ) -> Result<Vec<ProviderSettings>, InvalidSetting> {
-    if configs.is_empty() {
-        return Err(InvalidSetting::new("providers", "no provider: without one there is no service; add `- file: …`"));
-    }
-    let mut names = BTreeSet::new();
+    let mut names = BTreeSet::from([OWN_PROVIDER.to_owned()]);
     let mut tables = BTreeSet::new();
     let mut resolved = Vec::with_capacity(configs.len());
     for (index, config) in configs.into_iter().enumerate() {

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Providers};
 use crate::discovery::file::FileProvider;
+use crate::discovery::own::{OwnProvider, OwnService};
 use crate::discovery::provider::Provider;
 use crate::discovery::publisher::{Mailbox, Publisher};
 use crate::discovery::settings::ProviderSettings;
@@ -19,6 +20,8 @@ use crate::ytsaurus::provider::YtsaurusProvider;
 #[derive(Debug)]
 pub struct Fleet {
     running: BTreeMap<String, Running>,
+    /// What counts before every provider that is configured.
+    own: Option<ProviderSettings>,
     mailbox: Arc<Mailbox>,
     tasks: Tasks,
 }
@@ -31,10 +34,10 @@ struct Running {
 }
 
 impl Fleet {
-    /// No providers yet.
+    /// No providers yet; with the first configuration, and with each one, the sidecar's own service is there too.
     #[must_use]
-    pub fn new(mailbox: Arc<Mailbox>, tasks: Tasks) -> Self {
-        Self { running: BTreeMap::new(), mailbox, tasks }
+    pub fn new(own: Option<OwnService>, mailbox: Arc<Mailbox>, tasks: Tasks) -> Self {
+        Self { running: BTreeMap::new(), own: own.map(ProviderSettings::Own), mailbox, tasks }
     }
 
     /// Makes the running providers those of the configuration. One whose configuration did not
@@ -43,8 +46,10 @@ impl Fleet {
     /// # Errors
     /// [`HttpError::Client`]; then nothing changed.
     pub fn apply(&mut self, settings: &[ProviderSettings], app: &Arc<App>) -> Result<(), HttpError> {
+        let own = self.own.clone();
+        let settings: Vec<&ProviderSettings> = own.iter().chain(settings).collect();
         let mut starting = BTreeMap::new();
-        for settings in settings {
+        for &settings in &settings {
             let name = settings.name();
             if self.running.get(name).is_none_or(|running| !running.settings.is_same(settings)) {
                 let provider = build(settings, &app.metrics)?;
@@ -52,7 +57,7 @@ impl Fleet {
                 starting.insert(name.to_owned(), Running { settings: settings.clone(), provider, stop });
             }
         }
-        let names: Vec<&str> = settings.iter().map(ProviderSettings::name).collect();
+        let names: Vec<&str> = settings.iter().map(|settings| settings.name()).collect();
         app.registry.expect_providers(&names);
         let mut before = std::mem::take(&mut self.running);
         for name in &names {
@@ -112,6 +117,7 @@ impl Fleet {
 pub fn build(settings: &ProviderSettings, metrics: &Arc<Metrics>) -> Result<Arc<dyn Provider>, HttpError> {
     Ok(match settings {
         ProviderSettings::File(config) => Arc::new(FileProvider::new(config)),
+        ProviderSettings::Own(service) => Arc::new(OwnProvider::new(service)),
         ProviderSettings::Ytsaurus(settings) => {
             Arc::new(YtsaurusProvider::new(Arc::clone(settings), Arc::clone(metrics))?)
         }

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use crate::app::{App, Live};
 use crate::config::load::load;
 use crate::config::resolve::Settings;
+use crate::data::desk::SharedKeys;
 use crate::digest::Digest;
 use crate::file;
 use crate::http::HttpError;
@@ -41,6 +42,8 @@ pub struct Reloader {
     pub tasks: Tasks,
     /// The providers that run.
     pub fleet: Fleet,
+    /// The keys that sign URLs of local stores.
+    pub url_keys: SharedKeys,
     /// The running logs.
     pub logs: Option<Arc<Logs>>,
 }
@@ -108,6 +111,7 @@ impl Reloader {
         let keys = if settings.keys.is_empty() { self.app.control.keys() } else { settings.keys.clone() };
         if self.app.control.update(settings.gate.clone(), keys, settings.verdicts.fingerprint) {
             self.app.feed.set_control(self.app.control.control());
+            self.url_keys.store(Arc::new(self.app.control.ring()));
         }
         self.files = settings.files;
         tracing::info!("configuration taken");

@@ -29,6 +29,8 @@ pub use crate::registry::names::ids::NamedId;
 pub struct Names {
     ids: Ids,
     aliases: HashMap<Label, Arc<ServiceKey>>,
+    /// The label of the sidecar's own service, and that service.
+    own: Option<(Label, Arc<ServiceKey>)>,
 }
 
 /// The names of one service.
@@ -45,6 +47,12 @@ impl Names {
     /// left out because the id or the service is there already.
     pub fn restore(&mut self, remembered: Vec<NamedId>) -> usize {
         self.ids.restore(remembered)
+    }
+
+    /// Keeps a label for one service, which must not be like an id.
+    pub fn reserve(&mut self, label: Label, key: ServiceKey) {
+        self.aliases.remove(&label);
+        self.own = Some((label, Arc::new(key)));
     }
 
     /// The ids to remember: those of services that went, first who went first, then the others in no
@@ -124,8 +132,10 @@ impl Names {
             .filter(|label| label != id)
             .collect();
         let aliased = !aliases.is_empty();
+        labels.extend(self.own.as_ref().filter(|(_, own)| *own == entry.key).map(|(label, _)| label.clone()));
         for label in aliases {
-            let owner = self.ids.owner(&label).or_else(|| self.aliases.get(&label));
+            let reserved = self.own.as_ref().filter(|(own, _)| *own == label).map(|(_, key)| key);
+            let owner = self.ids.owner(&label).or(reserved).or_else(|| self.aliases.get(&label));
             match owner {
                 Some(owner) if *owner != entry.key => {
                     let reason =

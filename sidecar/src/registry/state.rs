@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use taskgate_core::label::Label;
 use taskgate_core::time::UnixTime;
+use taskgate_core::visitor::OWN_PROVIDER;
 
 use crate::discovery::inventory::{Claim, Entry, Problem, ServiceKey};
 use crate::discovery::publisher::Report;
@@ -106,7 +108,13 @@ impl State {
         }
     }
 
-    /// Refuses endpoints that are these listeners.
+    /// Keeps a label for the sidecar's own service; see [`Names::reserve`].
+    pub fn reserve(&mut self, label: Label, key: ServiceKey) {
+        self.pending = Pending::Everything;
+        self.names.reserve(label, key);
+    }
+
+    /// Refuses endpoints that are these listeners, but for the sidecar's own services.
     pub fn refuse_endpoints(&mut self, own: Vec<SocketAddr>) {
         self.pending = Pending::Everything;
         self.own = own;
@@ -190,7 +198,7 @@ impl State {
         for (provider, entry) in entries {
             // A service that is not published may be now, or may bring another to light.
             let before = self.services.get(&entry.key).filter(|before| before.provider == *provider)?;
-            if entry.endpoints.iter().any(|endpoint| is_own(&self.own, endpoint.address)) {
+            if self.own_endpoint(provider, entry).is_some() {
                 return None;
             }
             let (id, labels) = (before.id.clone(), before.labels.clone());
@@ -261,6 +269,12 @@ impl State {
         untrue
     }
 
+    /// An endpoint that is the sidecar itself, of a service that is not its own.
+    fn own_endpoint(&self, provider: &str, entry: &Entry) -> Option<SocketAddr> {
+        let mut addresses = entry.endpoints.iter().map(|endpoint| endpoint.address);
+        addresses.find(|address| provider != OWN_PROVIDER && is_own(&self.own, *address))
+    }
+
     /// Every service once: the first provider that has it counts. For each provider, why some of its
     /// services do not.
     fn choose(&self) -> (Vec<Chosen>, Vec<Reasons>) {
@@ -270,9 +284,8 @@ impl State {
         for provider in &self.providers {
             let mut reasons = Reasons::default();
             for entry in &provider.entries {
-                let own = entry.endpoints.iter().find(|endpoint| is_own(&self.own, endpoint.address));
-                let reason = if let Some(endpoint) = own {
-                    format!("endpoint {} is the sidecar itself", endpoint.address)
+                let reason = if let Some(address) = self.own_endpoint(&provider.name, entry) {
+                    format!("endpoint {address} is the sidecar itself")
                 } else if seen.insert(Arc::clone(&entry.key)) {
                     chosen.push((Arc::clone(&provider.name), Arc::clone(entry)));
                     continue;

@@ -1,4 +1,5 @@
 mod ids;
+mod own;
 
 use std::collections::HashMap;
 

@@ -123,9 +123,6 @@ pub struct LocalStoreConfig {
     pub folder: PathBuf,
     /// Where clients reach the sidecar: scheme, host and port, and no path.
     pub public_url: String,
-    /// What names this installation in signatures: no other that shares its keys may have the same.
-    #[serde(default = "audience")]
-    pub audience: String,
     /// What the raw address of an object starts with, ending in `/`; none: `taskgate://<name of the store>/`.
     #[serde(default)]
     pub uri_base: Option<String>,
@@ -142,10 +139,6 @@ pub struct LocalStoreConfig {
 
 fn region() -> String {
     defaults::S3_REGION.into()
-}
-
-fn audience() -> String {
-    defaults::LOCAL_STORE_AUDIENCE.into()
 }
 
 fn keep_free() -> String {

@@ -1,10 +1,13 @@
 //! From the section `data` as written to settings that hold.
 
 pub mod catalog;
+pub mod service;
 pub mod stores;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
+
+use taskgate_core::config::GateConfig;
 
 use crate::config::data::{DataConfig, DataLogsConfig, DownloadConfig, PlacementConfig, UploadConfig};
 use crate::config::resolve::{Files, InvalidSetting};
@@ -14,8 +17,11 @@ use crate::data::path::{DomainName, ProjectName, Segments};
 use crate::data::placement::PlacementRule;
 use crate::data::settings::base_dir::BaseDir;
 use crate::data::settings::resolve::catalog::CatalogSettings;
-use crate::data::settings::resolve::stores::StoreSettings;
+use crate::data::settings::resolve::service::ServiceSettings;
+use crate::data::settings::resolve::stores::{Common, StoreSettings};
 use crate::data::settings::{DataSettings, DownloadSettings, LONGEST_EXPIRY, UploadSettings, duration, quantity};
+use crate::digest::Digest;
+use crate::lifecycle::address::Listen;
 
 /// The most bytes of a line of a log.
 const LONGEST_LINE: u64 = 1 << 20;
@@ -29,10 +35,14 @@ pub struct DataPlan {
     pub placement: Vec<PlacementRule>,
     /// What knows projects and runs, first preferred.
     pub catalog: Vec<CatalogSettings>,
+    /// Where the API is behind the gate; none: nowhere.
+    pub service: Option<ServiceSettings>,
     /// How the service behaves.
     pub settings: DataSettings,
     /// From where logs are read.
     pub logs: LogSettings,
+    /// Differs when any of these does, but for secrets in files.
+    pub fingerprint: Digest,
 }
 
 impl DataPlan {
@@ -40,15 +50,26 @@ impl DataPlan {
     ///
     /// # Errors
     /// The first [`InvalidSetting`].
-    pub fn resolve(config: DataConfig, files: &mut Files<'_>) -> Result<Self, InvalidSetting> {
+    pub fn resolve(
+        config: DataConfig,
+        gate: &GateConfig,
+        public: Option<&Listen>,
+        files: &mut Files<'_>,
+    ) -> Result<Self, InvalidSetting> {
+        let public = public.ok_or_else(|| {
+            InvalidSetting::new("public.listen", "`data` is served there; add `public: {listen: \"127.0.0.1:7012\"}`")
+        })?;
+        let fingerprint = Digest::of(format!("{config:?} {}", gate.url_audience).as_bytes());
+        let service = ServiceSettings::resolve(&config.service, gate, public)?;
         let upload = upload(&config.upload)?;
         if config.stores.is_empty() {
             return Err(InvalidSetting::new("data.stores", "there is none; add `main: {local: …}`, say"));
         }
+        let common = Common { max_size: upload.max_size, url_audience: &gate.url_audience };
         let mut stores = Vec::with_capacity(config.stores.len());
         for (name, store) in config.stores {
             let key = format!("data.stores.{name}");
-            let settings = StoreSettings::resolve(&key, &name, store, upload.max_size, files)?;
+            let settings = StoreSettings::resolve(&key, &name, store, &common, files)?;
             stores.push((name, settings));
         }
         let names: BTreeSet<&str> = stores.iter().map(|(name, _)| name.as_str()).collect();
@@ -61,7 +82,7 @@ impl DataPlan {
             catalog.push(CatalogSettings::resolve(&format!("data.catalog[{index}]"), config, files)?);
         }
         let settings = DataSettings { upload, download: download(&config.download)? };
-        Ok(Self { stores, placement, catalog, settings, logs: logs(&config.logs)? })
+        Ok(Self { stores, placement, catalog, service, settings, logs: logs(&config.logs)?, fingerprint })
     }
 }
 

@@ -34,6 +34,15 @@ pub enum StoreSettings {
     S3(S3Settings),
 }
 
+/// What is said once for all stores.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Common<'a> {
+    /// The most bytes of an upload.
+    pub(super) max_size: u64,
+    /// For which installation URLs are signed.
+    pub(super) url_audience: &'a str,
+}
+
 /// Stores that are open.
 #[derive(Clone, Debug, Default)]
 pub struct OpenStores {
@@ -89,7 +98,7 @@ impl StoreSettings {
         key: &str,
         name: &str,
         config: StoreConfig,
-        max_size: u64,
+        common: &Common<'_>,
         files: &mut Files<'_>,
     ) -> Result<Self, InvalidSetting> {
         // A store's name stands in addresses and logs.
@@ -97,7 +106,7 @@ impl StoreSettings {
         Ok(match config {
             StoreConfig::Azure(config) => Self::Azure(azure(&format!("{key}.azure"), config, files)?),
             StoreConfig::Gcs(config) => Self::Gcs(gcs(&format!("{key}.gcs"), config, files)?),
-            StoreConfig::Local(config) => Self::Local(local(&format!("{key}.local"), name, config, max_size, files)?),
+            StoreConfig::Local(config) => Self::Local(local(&format!("{key}.local"), name, config, common, files)?),
             StoreConfig::S3(config) => Self::S3(s3(&format!("{key}.s3"), config, files)?),
         })
     }
@@ -162,7 +171,7 @@ fn local(
     key: &str,
     name: StoreName,
     config: LocalStoreConfig,
-    max_size: u64,
+    common: &Common<'_>,
     files: &Files<'_>,
 ) -> Result<LocalSettings, InvalidSetting> {
     let url_key = format!("{key}.public_url");
@@ -172,9 +181,9 @@ fn local(
         name,
         folder: parsed(&format!("{key}.folder"), std::path::absolute(files.path(&config.folder)))?,
         public_url: config.public_url,
-        audience: config.audience,
+        audience: common.url_audience.to_owned(),
         uri_base: config.uri_base,
-        max_object_bytes: max_object.unwrap_or(max_size),
+        max_object_bytes: max_object.unwrap_or(common.max_size),
         keep_free_bytes: parsed(
             &format!("{key}.keep_free"),
             crate::data::settings::quantity::parse(&config.keep_free),

@@ -35,7 +35,8 @@ catalog: [{file: {path: catalog.yaml}}]
 
 fn resolve(text: &str) -> Result<DataPlan, InvalidSetting> {
     let config: DataConfig = yaml::parse(text).expect("reads");
-    DataPlan::resolve(config, &mut Files::new(Path::new("/etc/taskgate")))
+    let (gate, public) = (GateConfig::for_domain("tasks.example.test"), Listen::Tcp(([127, 0, 0, 1], 7012).into()));
+    DataPlan::resolve(config, &gate, Some(&public), &mut Files::new(Path::new("/etc/taskgate")))
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::*;
 use crate::auth::judge::docket::Docket;
 use crate::auth::judge::{Shared, decisions};
 use crate::auth::settings::VerdictSettings;
+use crate::auth::source::{Identification, Question, Source};
 use crate::auth::tokens::{Tokens, resolve_tokens};
 use crate::clock::SystemClock;
 use crate::config::resolve::Files;
@@ -56,27 +57,6 @@ fn headers(authorization: &'static str) -> HeaderMap {
     headers
 }
 
-#[tokio::test]
-async fn a_listed_token_says_who_asks() {
-    let callers = SourceCallers::new(vec![tokens()]).expect("callers");
-    let ann = Caller { user: "ann".into(), groups: vec!["ml".into()], request_id: "r7".into() };
-    assert_eq!(callers.caller(&headers("Bearer tgt_ann")).await.expect("is known"), ann);
-    for other in ["Bearer tgt_other", "Bearer tgt_old", "Bearer unknown", "Basic YW5uOng="] {
-        let refused = callers.caller(&headers(other)).await;
-        assert!(matches!(refused, Err(DataError::Unauthenticated)), "{other}");
-    }
-    let refused = callers.caller(&HeaderMap::new()).await;
-    assert!(matches!(refused, Err(DataError::Unauthenticated)));
-}
-
-#[tokio::test]
-async fn who_cannot_be_asked_is_no_no() {
-    let callers = SourceCallers::new(vec![tokens(), Arc::new(Down)]).expect("callers");
-    callers.caller(&headers("Bearer tgt_ann")).await.expect("the first source knows");
-    let refused = callers.caller(&headers("Bearer unknown")).await;
-    assert!(matches!(refused, Err(DataError::Unavailable(_))));
-}
-
 #[derive(Debug)]
 struct Court(Arc<Judge>);
 
@@ -108,9 +88,13 @@ async fn the_judge_says_who_asks() {
     let callers = JudgeCallers::new(Court(Arc::new(judge))).expect("callers");
     for _ in 0..2 {
         let ann = callers.caller(&headers("Bearer tgt_ann")).await.expect("is known");
-        assert_eq!((ann.user.as_str(), ann.groups.as_slice()), ("ann", ["ml".to_owned()].as_slice()));
+        assert_eq!(ann, Caller { user: "ann".into(), groups: vec!["ml".into()], request_id: "r7".into() });
     }
-    let refused = callers.caller(&headers("Bearer tgt_other")).await;
+    for other in ["Bearer tgt_other", "Bearer tgt_old", "Basic YW5uOng="] {
+        let refused = callers.caller(&headers(other)).await;
+        assert!(matches!(refused, Err(DataError::Unauthenticated)), "{other}");
+    }
+    let refused = callers.caller(&HeaderMap::new()).await;
     assert!(matches!(refused, Err(DataError::Unauthenticated)));
     let refused = callers.caller(&headers("Bearer unknown")).await;
     assert!(matches!(refused, Err(DataError::Unavailable(_))));

@@ -1,0 +1,114 @@
+//! Where the API of data is behind the gate, from as written to what is published.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use taskgate_core::config::GateConfig;
+use taskgate_core::label::Label;
+
+use crate::config::data::service::DataServiceConfig;
+use crate::config::resolve::InvalidSetting;
+use crate::data::settings::resolve::parsed;
+use crate::discovery::own::{OwnService, is_like_an_id};
+use crate::lifecycle::address::Listen;
+
+const LABEL: &str = "data.service.label";
+
+/// The name of the API of data behind the gate, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceSettings {
+    label: Label,
+    address: Option<SocketAddr>,
+}
+
+impl ServiceSettings {
+    /// Checks what is written; none where the API is not behind the gate.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`].
+    pub(super) fn resolve(
+        config: &DataServiceConfig,
+        gate: &GateConfig,
+        public: &Listen,
+    ) -> Result<Option<Self>, InvalidSetting> {
+        if config.label.is_empty() {
+            return Ok(None);
+        }
+        let label = parsed(LABEL, Label::parse(config.label.as_bytes()))?;
+        if is_like_an_id(&label) {
+            return Err(InvalidSetting::new(LABEL, "could be the id of a service; choose another name"));
+        }
+        if gate.gateway_labels.iter().any(|other| other.eq_ignore_ascii_case(label.as_str())) {
+            return Err(InvalidSetting::new(LABEL, "is one of `gate.gateway_labels`"));
+        }
+        if let (None, Listen::Unix { .. }) = (config.address, public) {
+            return Err(InvalidSetting::new(
+                "data.service.address",
+                "proxies reach no `unix:` listener through the gate; have `public.listen` be an address, or say here \
+                 where they reach it, or leave `data.service.label` empty",
+            ));
+        }
+        Ok(Some(Self { label, address: config.address }))
+    }
+
+    /// What is published, with where the public listener listens.
+    #[must_use]
+    pub fn own(&self, public: &Listen) -> Option<OwnService> {
+        let address = match (self.address, public) {
+            (Some(address), _) => address,
+            (None, Listen::Tcp(address)) => reachable(*address),
+            (None, Listen::Unix { .. }) => return None,
+        };
+        Some(OwnService { label: self.label.clone(), address })
+    }
+}
+
+/// An address at which this machine reaches a listener.
+fn reachable(listener: SocketAddr) -> SocketAddr {
+    let ip = match listener.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listener.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(label: &str, address: Option<&str>, public: &str) -> Result<Option<OwnService>, String> {
+        let config = DataServiceConfig { label: label.into(), address: address.map(|text| text.parse().expect("one")) };
+        let public = Listen::parse(public, "0600").expect("a listener");
+        let resolved = ServiceSettings::resolve(&config, &GateConfig::for_domain("tasks.example.test"), &public);
+        resolved.map(|found| found.and_then(|found| found.own(&public))).map_err(|error| error.to_string())
+    }
+
+    fn found(label: &str, address: Option<&str>, public: &str) -> Option<(String, String)> {
+        let own = resolve(label, address, public).expect("valid")?;
+        Some((own.label.to_string(), own.address.to_string()))
+    }
+
+    #[test]
+    fn it_is_where_proxies_reach_the_public_listener() {
+        let at = |address: &str| Some(("data".to_owned(), address.to_owned()));
+        assert_eq!(found("data", None, "127.0.0.1:7012"), at("127.0.0.1:7012"));
+        assert_eq!(found("data", None, "0.0.0.0:7012"), at("127.0.0.1:7012"));
+        assert_eq!(found("data", None, "[::]:7012"), at("[::1]:7012"));
+        assert_eq!(found("data", Some("10.0.0.5:7012"), "0.0.0.0:7012"), at("10.0.0.5:7012"));
+        assert_eq!(found("data", Some("10.0.0.5:7012"), "unix:/run/t"), at("10.0.0.5:7012"));
+        assert_eq!(found("", None, "unix:/run/t"), None);
+    }
+
+    #[test]
+    fn refuses_names_that_lead_elsewhere() {
+        for (label, public, because) in [
+            ("a.b", "127.0.0.1:1", "data.service.label"),
+            ("deadbeef", "127.0.0.1:1", "id of a service"),
+            ("taskgate", "127.0.0.1:1", "gateway_labels"),
+            ("data", "unix:/run/t", "data.service.address"),
+        ] {
+            let error = resolve(label, None, public).expect_err(label);
+            assert!(error.contains(because), "{error}");
+        }
+    }
+}
