@@ -1,11 +1,13 @@
 //! What a shared access signature grants. Azurite verifies them, in the suite.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use url::Url;
 
 use super::*;
 use crate::clock::ManualClock;
+use crate::data::store::multipart::{PartTerms, UploadId};
 
 fn store(endpoint: Option<&str>, ends: Option<UnixTime>) -> AzureStore {
     let settings = AzureSettings {
@@ -95,4 +97,26 @@ fn addresses_have_the_container_and_may_have_the_account() {
     }
     assert_eq!(store.key("abfs://data@other.dfs.core.windows.net/p"), None);
     assert!(!format!("{store:?}").contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_block_is_named_by_upload_and_number() {
+    let store = store(None, None);
+    let upload = store.begin(&key("x"), None).await.expect("begun");
+    assert_ne!(store.begin(&key("x"), None).await, Ok(upload.clone()));
+    let part = PartTerms {
+        number: 7,
+        expires_in: Duration::from_secs(60),
+        content_md5: Some([7; 16]),
+        content_length: Some(5),
+    };
+    let signed = store.sign_part(&key("x"), &upload, &part).await.expect("signed");
+    let parameters: BTreeMap<String, String> =
+        Url::parse(signed.url.expose()).expect("a URL").query_pairs().into_owned().collect();
+    assert_eq!((parameters["sp"].as_str(), parameters["comp"].as_str()), ("w", "block"));
+    assert_eq!(parameters["blockid"], STANDARD.encode(format!("{}-00007", upload.as_str())));
+    assert_eq!(signed.headers, [("Content-MD5".to_owned(), "BwcHBwcHBwcHBwcHBwcHBw==".to_owned())]);
+    let other = UploadId::new("u&blockid=x".to_owned());
+    assert_eq!(store.sign_part(&key("x"), &other, &part).await.err(), Some(StoreError::NoUpload));
+    assert_eq!(store.abort(&key("x"), &other).await, Err(StoreError::NoUpload));
 }

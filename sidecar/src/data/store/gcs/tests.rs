@@ -6,6 +6,8 @@ use taskgate_core::time::UnixTime;
 use super::*;
 use crate::clock::ManualClock;
 use crate::data::store::gcs::signer::tests::{RsaKey, key_file};
+use crate::data::store::multipart::{Completion, UploadId};
+use crate::data::store::testing::Scripted;
 use crate::digest::Digest;
 
 fn store(rsa: &RsaKey) -> GcsStore {
@@ -75,4 +77,57 @@ fn nothing_secret_shows() {
     let store = store(&rsa);
     let shown = format!("{store:?}");
     assert!(!shown.contains("PRIVATE KEY") && !shown.contains("BEGIN"), "{shown}");
+}
+
+/// A bucket of a service that needs no credential for what `object_store` asks.
+fn store_at(url: &str, rsa: &RsaKey) -> GcsStore {
+    let mut key: serde_json::Value = serde_json::from_str(key_file(rsa).expose()).expect("JSON");
+    key["disable_oauth"] = true.into();
+    let settings = GcsSettings {
+        bucket: "data".to_owned(),
+        endpoint: Some(url.to_owned()),
+        service_account_key: Some(key.to_string().into()),
+        ..GcsSettings::default()
+    };
+    GcsStore::new(&settings, Arc::new(ManualClock::new(UnixTime::from_millis(1_369_353_600_900)))).expect("a store")
+}
+
+/// Google's service takes no conditions with uploads in parts.
+#[tokio::test]
+async fn before_parts_become_an_object_it_looks_whether_there_is_one() {
+    let completed = "<CompleteMultipartUploadResult/>";
+    let (rsa, etags) = (RsaKey::new(), ["\"a\"".to_owned()]);
+    let upload = UploadId::new("u".to_owned());
+    for (mode, there, done, methods) in [
+        (WriteMode::Create, 404, Ok(()), &["HEAD /data/x", "POST /data/x"][..]),
+        (WriteMode::Create, 200, Err(StoreError::Exists), &["HEAD /data/x"]),
+        (WriteMode::Replace, 200, Ok(()), &["POST /data/x"]),
+    ] {
+        let answers =
+            if mode == WriteMode::Create { vec![(there, ""), (200, completed)] } else { vec![(200, completed)] };
+        let service = Scripted::start(&answers).await;
+        let store = store_at(&service.url, &rsa);
+        let completion = Completion { etags: &etags, mode, content_md5: None };
+        assert_eq!(store.complete(&key("x"), &upload, &completion).await, done);
+        let asked = service.asked();
+        let asked_for: Vec<&str> = asked.iter().map(|asked| asked.what.as_str()).collect();
+        assert_eq!(asked_for, methods, "{mode:?}");
+        if let Some(post) = asked.iter().find(|asked| asked.what.starts_with("POST")) {
+            assert_eq!(post.query["X-Goog-SignedHeaders"], "host");
+            assert_eq!(post.query["uploadId"], "u");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upload_in_parts_has_googles_names() {
+    let begun = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
+    let service = Scripted::start(&[(200, begun)]).await;
+    let store = store_at(&service.url, &RsaKey::new());
+    assert_eq!(store.begin(&key("x"), Some([7; 16])).await, Ok(UploadId::new("u".to_owned())));
+    assert_eq!(service.asked()[0].headers["x-goog-meta-flytecontentmd5"], "BwcHBwcHBwcHBwcHBwcHBw==");
+    let refusing = Scripted::start(&[(403, "<Error><Code>AccessDenied</Code></Error>")]).await;
+    let store = store_at(&refusing.url, &RsaKey::new());
+    let error = store.unfinished(&Segments::parse("uploads").expect("segments"), UnixTime::from_millis(0)).await;
+    assert_eq!(error, Err(StoreError::Denied("storage.multipartUploads.list is needed (AccessDenied)".into())));
 }
