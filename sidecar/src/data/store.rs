@@ -12,8 +12,11 @@ pub mod local;
 pub mod multipart;
 mod object;
 mod place;
+pub(crate) mod refusal;
 mod s3;
 mod sign;
+#[cfg(test)]
+mod testing;
 mod upload;
 mod xml;
 
@@ -31,6 +34,7 @@ use crate::secret::SecretText;
 
 pub use azure::{AzureKey, AzureSettings, AzureStore};
 pub use gcs::{GcsSettings, GcsStore};
+pub use object::Permissions;
 pub use s3::{S3Key, S3Settings, S3Store};
 
 /// One bucket, container or folder.
@@ -45,6 +49,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// What an upload of this store can be tied to.
     fn ties(&self) -> Ties {
         Ties { content_md5: true, content_sha256: true, content_length: true, create_only: true }
+    }
+
+    /// What the sidecar must be permitted, in the service's words. What it signs for clients is done in its name.
+    fn permissions(&self) -> Permissions {
+        Permissions::default()
     }
 
     /// What is known of an object; none where there is none.

@@ -162,6 +162,10 @@ impl Store for AzureStore {
         Ties { content_md5: false, content_sha256: false, content_length: false, create_only: true }
     }
 
+    fn permissions(&self) -> Permissions {
+        PERMISSIONS
+    }
+
     async fn head(&self, key: &Key) -> Result<Option<Object>, StoreError> {
         self.objects.head(key).await
     }

@@ -18,6 +18,7 @@ use taskgate_core::time::UnixTime;
 
 use crate::data::path::Key;
 use crate::data::store::place::Place;
+use crate::data::store::refusal::{code, denied};
 use crate::data::store::{Object, StoreError, WriteMode};
 
 /// The metadata in which Flyte keeps an object's MD5 digest.
@@ -33,14 +34,14 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
 const RETRIES: usize = 3;
 
 /// The permissions that the sidecar needs, as the service calls them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Permissions {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Permissions {
     /// To look and to read.
-    pub(crate) read: &'static str,
+    pub read: &'static str,
     /// To write.
-    pub(crate) write: &'static str,
+    pub write: &'static str,
     /// To delete.
-    pub(crate) delete: &'static str,
+    pub delete: &'static str,
 }
 
 /// The objects of a place.
@@ -140,10 +141,7 @@ pub(crate) fn failure(error: &object_store::Error, permission: &str) -> StoreErr
     match error {
         object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. } => StoreError::Exists,
         object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
-            StoreError::Denied(format!(
-                "{permission} is needed{}",
-                code.map_or_else(String::new, |code| format!(" ({code})"))
-            ))
+            denied(permission, code)
         }
         object_store::Error::NotFound { .. } => StoreError::Failed("there is no such bucket or container".to_owned()),
         _ if is_unreachable(error) => StoreError::Unavailable("it can't be reached".to_owned()),
@@ -152,13 +150,6 @@ pub(crate) fn failure(error: &object_store::Error, permission: &str) -> StoreErr
         }
         _ => StoreError::Failed(code.unwrap_or("it did not say why").to_owned()),
     }
-}
-
-/// The code in an XML answer: a word.
-pub(crate) fn code(text: &str) -> Option<&str> {
-    let code = text.split_once("<Code>")?.1.split_once("</Code>")?.0;
-    let is_word = (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    is_word.then_some(code)
 }
 
 fn is_unreachable(error: &object_store::Error) -> bool {

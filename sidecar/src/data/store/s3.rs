@@ -166,6 +166,10 @@ impl Store for S3Store {
         Ties { content_md5: true, content_sha256: true, content_length: true, create_only: true }
     }
 
+    fn permissions(&self) -> Permissions {
+        PERMISSIONS
+    }
+
     async fn head(&self, key: &Key) -> Result<Option<Object>, StoreError> {
         self.objects.head(key).await
     }

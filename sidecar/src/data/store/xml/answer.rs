@@ -3,7 +3,7 @@
 use reqwest::{RequestBuilder, StatusCode};
 
 use crate::data::store::StoreError;
-use crate::data::store::object::code;
+use crate::data::store::refusal::{code, denied};
 use crate::http;
 
 /// Sends a request. The body of an answer that says that it is done, which has at most so many bytes.
@@ -32,10 +32,7 @@ pub(crate) fn refusal(status: StatusCode, body: &[u8], permission: &'static str)
             StoreError::Unavailable(named(""))
         }
         (StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT, _) => StoreError::Exists,
-        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => StoreError::Denied(format!(
-            "{permission} is needed{}",
-            code.map_or_else(String::new, |code| format!(" ({code})"))
-        )),
+        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => denied(permission, code),
         (StatusCode::NOT_FOUND, Some("NoSuchBucket" | "ContainerNotFound")) => {
             StoreError::Failed("there is no such bucket or container".to_owned())
         }
