@@ -5,6 +5,7 @@
 
 pub mod file;
 pub mod inventory;
+pub mod own;
 pub mod policy;
 pub mod provider;
 pub mod publisher;

@@ -55,6 +55,12 @@ impl Names {
         self.own = Some((label, Arc::new(key)));
     }
 
+    /// Whether a label is kept for these names.
+    #[must_use]
+    pub fn is_reserved(&self, key: &ServiceKey) -> bool {
+        self.own.as_ref().is_some_and(|(_, own)| **own == *key)
+    }
+
     /// The ids to remember: those of services that went, first who went first, then the others in no
     /// order. How many are of services that went.
     #[must_use]

@@ -198,7 +198,7 @@ impl State {
         for (provider, entry) in entries {
             // A service that is not published may be now, or may bring another to light.
             let before = self.services.get(&entry.key).filter(|before| before.provider == *provider)?;
-            if self.own_endpoint(provider, entry).is_some() {
+            if self.not_theirs(provider, entry).is_some() {
                 return None;
             }
             let (id, labels) = (before.id.clone(), before.labels.clone());
@@ -269,10 +269,17 @@ impl State {
         untrue
     }
 
-    /// An endpoint that is the sidecar itself, of a service that is not its own.
-    fn own_endpoint(&self, provider: &str, entry: &Entry) -> Option<SocketAddr> {
+    /// Why a service can't be somebody else's than the sidecar's own.
+    fn not_theirs(&self, provider: &str, entry: &Entry) -> Option<String> {
+        if provider == OWN_PROVIDER {
+            return None;
+        }
+        if self.names.is_reserved(&entry.key) {
+            return Some("these are the names of the sidecar's own service".to_owned());
+        }
         let mut addresses = entry.endpoints.iter().map(|endpoint| endpoint.address);
-        addresses.find(|address| provider != OWN_PROVIDER && is_own(&self.own, *address))
+        let own = addresses.find(|address| is_own(&self.own, *address))?;
+        Some(format!("endpoint {own} is the sidecar itself"))
     }
 
     /// Every service once: the first provider that has it counts. For each provider, why some of its
@@ -284,8 +291,8 @@ impl State {
         for provider in &self.providers {
             let mut reasons = Reasons::default();
             for entry in &provider.entries {
-                let reason = if let Some(address) = self.own_endpoint(&provider.name, entry) {
-                    format!("endpoint {address} is the sidecar itself")
+                let reason = if let Some(reason) = self.not_theirs(&provider.name, entry) {
+                    reason
                 } else if seen.insert(Arc::clone(&entry.key)) {
                     chosen.push((Arc::clone(&provider.name), Arc::clone(entry)));
                     continue;

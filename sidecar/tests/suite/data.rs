@@ -2,4 +2,5 @@
 
 mod cli;
 mod local;
+mod serve;
 mod stores;

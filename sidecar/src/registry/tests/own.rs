@@ -38,5 +38,5 @@ fn nobody_else_gets_its_label_or_its_names() {
     assert_eq!(operation_at(&registry, "alice-web-ui"), Some("taskgate".into()));
     let own = registry.service("alice-web-ui").expect("is there");
     assert_eq!(&*own.provider, OWN_PROVIDER);
-    assert!(problems(&registry).contains("is published twice"), "{}", problems(&registry));
+    assert!(problems(&registry).contains("names of the sidecar's own service"), "{}", problems(&registry));
 }
