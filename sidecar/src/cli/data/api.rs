@@ -1,10 +1,12 @@
 //! What the API of data is asked.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use reqwest::Method;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
@@ -30,6 +32,79 @@ pub(super) struct PlaceAsk {
     pub(super) expires_in: Option<String>,
     /// Without it the same file can't come again under a name that was chosen.
     pub(super) add_content_md5_metadata: bool,
+    /// Whether the upload can be gone on with.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) resumable: bool,
+}
+
+/// Which file is put in parts.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct PartsAsk {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) organization: String,
+    pub(super) project: String,
+    pub(super) domain: String,
+    pub(super) filename: String,
+    pub(super) filename_root: String,
+    pub(super) content_length: u64,
+    pub(super) content_md5: String,
+}
+
+/// A request about an upload in parts.
+#[derive(Serialize)]
+struct PartsOf<'a> {
+    #[serde(flatten)]
+    file: &'a PartsAsk,
+    upload_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<Vec<PartAsk>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    etags: Option<Vec<PartTag<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct PartAsk {
+    number: u16,
+    content_md5: String,
+}
+
+#[derive(Serialize)]
+struct PartTag<'a> {
+    number: u16,
+    etag: &'a str,
+}
+
+/// An upload in parts that has begun.
+#[derive(Debug, Deserialize)]
+pub(super) struct Begun {
+    pub(super) upload_id: String,
+    pub(super) native_url: String,
+    pub(super) part_size: u64,
+    pub(super) parts: u16,
+}
+
+/// A part that can be put.
+#[derive(Debug, Deserialize)]
+pub(super) struct PartToPut {
+    pub(super) number: u16,
+    #[serde(flatten)]
+    pub(super) request: Signed,
+}
+
+/// A part that is there.
+#[derive(Debug, Deserialize)]
+pub(super) struct PartThere {
+    pub(super) number: u16,
+    pub(super) size: u64,
+    /// What the store calls it, where it says that.
+    pub(super) etag: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct PartList<T> {
+    parts: Vec<T>,
 }
 
 /// A place for a file.
@@ -102,6 +177,12 @@ pub(super) struct Common {
     pub(super) quiet: bool,
 }
 
+impl<'a> PartsOf<'a> {
+    fn new(file: &'a PartsAsk, upload_id: &'a str) -> Self {
+        Self { file, upload_id, parts: None, etags: None, expires_in: None }
+    }
+}
+
 impl Link {
     /// The MD5 digest that the server knows the object by.
     pub(super) fn md5(&self) -> Option<[u8; 16]> {
@@ -119,6 +200,53 @@ impl Client {
         // Some stores look at MD5 alone.
         let ask = PlaceAsk { content_sha256: None, ..ask.clone() };
         self.post("/v1/data/uploads", &ask).await.map_err(|_| refused)
+    }
+
+    /// Begins an upload in parts.
+    pub(super) async fn begin_parts(&self, ask: &PartsAsk) -> Result<Begun, NoAnswer> {
+        self.post("/v1/data/multipart", ask).await
+    }
+
+    /// Asks for parts to be signed, each with its MD5 digest.
+    pub(super) async fn sign_parts(
+        &self,
+        file: &PartsAsk,
+        upload_id: &str,
+        parts: &[(u16, [u8; 16])],
+        expires_in: Option<&str>,
+    ) -> Result<Vec<PartToPut>, NoAnswer> {
+        let ask = |(number, md5): &(u16, [u8; 16])| PartAsk { number: *number, content_md5: STANDARD.encode(md5) };
+        let parts = Some(parts.iter().map(ask).collect());
+        let signed: PartList<PartToPut> = self
+            .post("/v1/data/multipart/parts", &PartsOf { parts, expires_in, ..PartsOf::new(file, upload_id) })
+            .await?;
+        Ok(signed.parts)
+    }
+
+    /// Asks which parts are there.
+    pub(super) async fn list_parts(&self, file: &PartsAsk, upload_id: &str) -> Result<Vec<PartThere>, NoAnswer> {
+        let listed: PartList<PartThere> = self.post("/v1/data/multipart/list", &PartsOf::new(file, upload_id)).await?;
+        Ok(listed.parts)
+    }
+
+    /// Makes a file of the parts, each by what the store calls it.
+    pub(super) async fn complete_parts(
+        &self,
+        file: &PartsAsk,
+        upload_id: &str,
+        etags: &BTreeMap<u16, String>,
+    ) -> Result<(), NoAnswer> {
+        let etags = etags.iter().map(|(number, etag)| PartTag { number: *number, etag }).collect();
+        let ask = PartsOf { etags: Some(etags), ..PartsOf::new(file, upload_id) };
+        let _: IgnoredAny = self.post("/v1/data/multipart/complete", &ask).await?;
+        Ok(())
+    }
+
+    /// Gives an upload in parts up.
+    pub(super) async fn abort_parts(&self, file: &PartsAsk, upload_id: &str) -> Result<(), NoAnswer> {
+        let ask = PartsOf::new(file, upload_id);
+        let answer = server::answer(self.request(Method::POST, "/v1/data/multipart/abort").json(&ask)).await?;
+        if answer.status.is_success() { Ok(()) } else { Err(NoAnswer::refused(&answer)) }
     }
 
     /// Asks for a link to an object.

@@ -164,7 +164,7 @@ impl Downloader {
                 patience.gained();
                 may_begin_anew = true;
             }
-            let asked = match failure {
+            let asked = match &failure {
                 // What was kept of it may be of something else.
                 Failure::Final(_) if std::mem::take(&mut may_begin_anew) => {
                     part.reset()?;
@@ -172,8 +172,8 @@ impl Downloader {
                     continue;
                 }
                 Failure::Final(words) | Failure::Taken(words) => bail!("{words}"),
-                Failure::Passing(_, asked) => asked,
-                Failure::Over(_) => None,
+                Failure::Passing(_, asked) => *asked,
+                Failure::Done | Failure::Over(_) => None,
             };
             let Some(wait) = patience.miss(asked) else { bail!("{}", failure.into_words()) };
             sleep(wait).await;

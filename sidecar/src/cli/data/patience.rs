@@ -27,11 +27,6 @@ impl Patience {
     pub(super) fn gained(&mut self) {
         self.misses = 0;
     }
-
-    /// Whether it has failed since.
-    pub(super) fn is_fresh(self) -> bool {
-        self.misses == 0
-    }
 }
 
 #[cfg(test)]
@@ -46,7 +41,6 @@ mod tests {
         }
         assert_eq!(patience.miss(None), None);
         patience.gained();
-        assert!(patience.is_fresh());
         assert!(patience.miss(Some(Duration::from_secs(7))).is_some_and(|wait| wait >= Duration::from_secs(7)));
         assert_eq!(patience.miss(Some(Duration::from_secs(1 << 40))), Some(LONGEST));
     }

@@ -49,6 +49,8 @@ pub(super) struct Signed {
 /// Why a signed request did not do what it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
+    /// It was done before.
+    Done,
     /// Another attempt will not go better.
     Final(String),
     /// It may go better in a moment, or when the store wants to be asked again.
@@ -63,6 +65,7 @@ impl Failure {
     /// What happened, for people.
     pub(super) fn into_words(self) -> String {
         match self {
+            Self::Done => "it was done before".to_owned(),
             Self::Final(words) | Self::Passing(words, _) | Self::Over(words) | Self::Taken(words) => words,
         }
     }
@@ -151,9 +154,11 @@ fn judge(status: StatusCode, headers: &HeaderMap, body: &str, is_late: bool, url
         400 if lower.contains("<code>requesttimeout</code>") => Failure::Passing(words, None),
         400 | 401 | 403 if is_late || OVER.iter().any(|text| lower.contains(text)) => Failure::Over(words),
         409 if lower.contains("\"name-taken\"") => Failure::Final(words),
+        410 if lower.contains("\"upload-done\"") => Failure::Done,
+        409 if lower.contains("\"wrong-offset\"") => Failure::Passing(words, None),
         409 | 412 => Failure::Taken(words),
         501 | 505 | 507 => Failure::Final(words),
-        408 | 429 | 500..600 => Failure::Passing(words, server::retry_after(headers)),
+        408 | 423 | 429 | 500..600 => Failure::Passing(words, server::retry_after(headers)),
         _ => Failure::Final(words),
     }
 }
@@ -208,6 +213,8 @@ mod tests {
         assert!(matches!(of(403, "<Code>AccessDenied</Code>", true), Failure::Over(_)));
         assert!(matches!(of(412, "", true), Failure::Taken(_)));
         assert!(matches!(of(409, r#"{"code":"name-taken"}"#, false), Failure::Final(_)));
+        assert!(passing(409, r#"{"code":"wrong-offset"}"#) && passing(423, ""));
+        assert_eq!(of(410, r#"{"code":"upload-done"}"#, false), Failure::Done);
         for status in [301, 400, 404, 413, 501, 507] {
             assert!(matches!(of(status, "", false), Failure::Final(_)), "{status}");
         }

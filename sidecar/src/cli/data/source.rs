@@ -84,6 +84,20 @@ impl Source {
         reqwest::Body::wrap_stream(pieces)
     }
 
+    /// The MD5 digest of the bytes from `start` to before `end`.
+    pub(super) async fn md5_of(&self, start: u64, end: u64) -> io::Result<[u8; 16]> {
+        let file = Arc::clone(&self.file);
+        let digest = tokio::task::spawn_blocking(move || {
+            let (mut md5, mut at) = (Md5::new(), start);
+            while at < end {
+                md5.update(piece(&file, at, end)?);
+                at += PIECE;
+            }
+            Ok(md5.finalize().into())
+        });
+        digest.await.map_err(io::Error::other)?
+    }
+
     /// Why what failed can't go well: the file is not what it was, or can't be read.
     pub(super) fn fault(&self) -> Option<String> {
         let now = self.file.metadata().ok();
@@ -120,6 +134,9 @@ mod tests {
             assert_eq!((source.size, source.name.as_str()), (size, "a b"));
             assert_eq!(source.md5, <[u8; 16]>::from(Md5::digest(&bytes)), "{size}");
             assert_eq!(source.sha256, <[u8; 32]>::from(Sha256::digest(&bytes)), "{size}");
+            assert_eq!(source.md5_of(size / 3, size).await.expect("is read"), {
+                <[u8; 16]>::from(Md5::digest(&bytes[usize::try_from(size / 3).expect("small")..]))
+            });
         }
     }
 

@@ -1,5 +1,8 @@
 //! `taskgate upload`.
 
+mod parts;
+mod tus;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,16 +17,19 @@ use reqwest::header::CONTENT_LENGTH;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::cli::data::api::{Common, LinkAsk, Place, PlaceAsk};
+use crate::cli::data::api::{Common, LinkAsk, PartsAsk, Place, PlaceAsk};
 use crate::cli::data::bars::Bars;
 use crate::cli::data::patience::Patience;
 use crate::cli::data::signed::{self, Failure};
 use crate::cli::data::source::Source;
-use crate::cli::server::{Client, Server};
+use crate::cli::data::upload::parts::{Parts, Sending};
+use crate::cli::server::{Client, NoAnswer, Server};
 use crate::tasks::operations::words;
 
 /// How many files are uploaded at one time.
 const FILES_AT_ONCE: usize = 4;
+/// From how many bytes on a file is not sent by one request, where there is another way: what breaks is gone on with.
+const LARGE: u64 = 64 << 20;
 /// The most characters of a path or an error.
 const MAX_WORDS: usize = 4_000;
 
@@ -60,6 +66,16 @@ struct Uploader<'a> {
 struct Uploaded {
     native_url: String,
     source: Source,
+}
+
+/// How a file is sent.
+enum Way {
+    /// By one request.
+    Once(Place),
+    /// In parts.
+    Parts(Parts),
+    /// By one request after the other, each of which goes on where the last one ended.
+    Tus(Place),
 }
 
 impl Upload {
@@ -123,31 +139,58 @@ impl Uploader<'_> {
 
     /// Puts a file until it is there; its address.
     async fn put(&self, source: &Source, bar: &ProgressBar) -> anyhow::Result<String> {
-        let ask = self.ask(source);
-        let (mut place, mut patience) = (self.place(&ask).await?, Patience::default());
+        let mut way = self.way(source).await?;
+        let put = self.put_by(&mut way, source, bar).await;
+        if let (Err(_), Way::Parts(parts)) = (&put, &way) {
+            parts.give_up(&self.client).await;
+        }
+        put
+    }
+
+    async fn put_by(&self, way: &mut Way, source: &Source, bar: &ProgressBar) -> anyhow::Result<String> {
+        let (mut patience, mut is_first, mut kept) = (Patience::default(), true, 0);
         loop {
-            let Err(failure) = self.send(&place, source, bar).await else { return Ok(place.native_url) };
-            // What was said about an earlier attempt may have been lost on the way.
-            let may_be_there = matches!(failure, Failure::Taken(_)) || !patience.is_fresh();
-            if source.fault().is_some() || may_be_there && self.is_there(&place.native_url, source).await {
-                return source.fault().map_or(Ok(place.native_url), |fault| Err(anyhow!(fault)));
+            let before = kept;
+            let Err(failure) = self.send(way, source, bar, &mut kept).await else {
+                return Ok(way.native_url().to_owned());
+            };
+            if kept > before {
+                patience.gained();
             }
+            if let Some(fault) = source.fault() {
+                bail!("{fault}");
+            }
+            let is_spent = matches!(failure, Failure::Over(_) | Failure::Taken(_));
+            // What was said about an earlier attempt may have been lost on the way.
+            let may_be_there = matches!(failure, Failure::Taken(_)) || !is_first;
+            if may_be_there && self.is_there(way.native_url(), source).await {
+                return Ok(way.native_url().to_owned());
+            }
+            is_first = false;
             let asked = match &failure {
                 Failure::Final(words) => bail!("{words}"),
                 Failure::Passing(_, asked) => *asked,
-                Failure::Over(_) | Failure::Taken(_) => None,
+                Failure::Done | Failure::Over(_) | Failure::Taken(_) => None,
             };
-            let is_spent = matches!(failure, Failure::Over(_) | Failure::Taken(_));
             let Some(wait) = patience.miss(asked) else { bail!("{}", failure.into_words()) };
             sleep(wait).await;
             if is_spent {
                 // Where something else is there, that says so.
-                place = self.place(&ask).await?;
+                (*way, kept) = (self.way(source).await?, 0);
             }
         }
     }
 
-    async fn send(&self, place: &Place, source: &Source, bar: &ProgressBar) -> Result<(), Failure> {
+    async fn send(&self, way: &mut Way, source: &Source, bar: &ProgressBar, kept: &mut u64) -> Result<(), Failure> {
+        let place = match way {
+            Way::Once(place) => place,
+            Way::Tus(place) => return tus::send(place, source, &self.sender, bar, kept).await,
+            Way::Parts(parts) => {
+                let (client, sender) = (&self.client, &self.sender);
+                let expires = self.upload.common.expires.as_deref();
+                return parts.send(&Sending { client, sender, source, bar, expires }, kept).await;
+            }
+        };
         bar.set_position(0);
         let request = place.request.request(&self.sender, Method::PUT)?;
         let body = source.body(0, source.size, bar);
@@ -155,13 +198,41 @@ impl Uploader<'_> {
         Ok(())
     }
 
-    async fn place(&self, ask: &PlaceAsk) -> anyhow::Result<Place> {
-        let place = self.client.place(ask).await?;
+    /// How a file can be sent: the first of the ways that the server offers.
+    async fn way(&self, source: &Source) -> anyhow::Result<Way> {
+        let ask = self.ask(source);
+        let way = match self.large(&ask, source).await {
+            Some(way) => way?,
+            None => Way::Once(self.client.place(&ask).await?),
+        };
         // A terminal does what it reads.
-        if place.native_url.chars().any(char::is_control) {
+        if way.native_url().chars().any(char::is_control) {
             bail!("the server gave an address that can't be printed");
         }
-        Ok(place)
+        Ok(way)
+    }
+
+    /// How a large file can be sent; none where it is none, or there is no such way.
+    async fn large(&self, ask: &PlaceAsk, source: &Source) -> Option<Result<Way, NoAnswer>> {
+        if source.size < LARGE {
+            return None;
+        }
+        let is_not_offered = |error: &NoAnswer| error.status() == Some(400);
+        match self.client.place(&PlaceAsk { resumable: true, ..ask.clone() }).await {
+            Err(error) if is_not_offered(&error) => {}
+            place => return Some(place.map(Way::Tus)),
+        }
+        // No store looks whether what comes in parts has the digest that it would be named by.
+        if ask.filename_root.is_empty() {
+            return None;
+        }
+        let PlaceAsk { organization, project, domain, filename, filename_root, .. } = ask.clone();
+        let (content_length, content_md5) = (source.size, ask.content_md5.clone());
+        let ask = PartsAsk { organization, project, domain, filename, filename_root, content_length, content_md5 };
+        match Parts::begin(&self.client, ask).await {
+            Err(error) if is_not_offered(&error) => None,
+            parts => Some(parts.map(Way::Parts)),
+        }
     }
 
     /// Whether the same bytes are there.
@@ -185,6 +256,16 @@ impl Uploader<'_> {
             content_length: source.size,
             expires_in: common.expires.clone(),
             add_content_md5_metadata: true,
+            resumable: false,
+        }
+    }
+}
+
+impl Way {
+    fn native_url(&self) -> &str {
+        match self {
+            Self::Once(place) | Self::Tus(place) => &place.native_url,
+            Self::Parts(parts) => parts.native_url(),
         }
     }
 }

@@ -3,5 +3,6 @@
 
 mod download;
 mod faults;
+mod large;
 mod stage;
 mod upload;

@@ -22,6 +22,8 @@ use tokio::sync::Notify;
 pub(super) enum Fault {
     /// It is answered with that, once its body is there.
     Answer(StatusCode, &'static str),
+    /// It does what it should, and the answer is lost on the way.
+    Lost,
     /// Time passes before it is looked at.
     Late(Duration),
     /// Its body comes with another byte in the middle.
@@ -99,6 +101,10 @@ impl Faults {
                         meanwhile.done.notified().await;
                         StatusCode::SERVICE_UNAVAILABLE.into_response()
                     }
+                    Some(Fault::Lost) => {
+                        next.run(request).await;
+                        StatusCode::BAD_GATEWAY.into_response()
+                    }
                     Some(Fault::Bend) => bent(next.run(request).await).await,
                 }
             }
@@ -129,19 +135,21 @@ pub(super) struct Proxy {
     address: SocketAddr,
     cuts: Arc<Mutex<VecDeque<Cut>>>,
     pub(super) connections: Arc<AtomicUsize>,
+    /// How many bytes came from clients.
+    pub(super) sent: Arc<AtomicUsize>,
 }
 
 impl Proxy {
     pub(super) async fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let address = listener.local_addr().expect("an address");
-        let proxy = Self { address, cuts: Arc::default(), connections: Arc::default() };
+        let proxy = Self { address, cuts: Arc::default(), connections: Arc::default(), sent: Arc::default() };
         let own = proxy.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 own.connections.fetch_add(1, Ordering::SeqCst);
                 let cut = own.cuts.lock().expect("locks").pop_front();
-                tokio::spawn(pass(client, server, cut));
+                tokio::spawn(pass(client, server, cut, Arc::clone(&own.sent)));
             }
         });
         proxy
@@ -162,7 +170,7 @@ impl Proxy {
     }
 }
 
-async fn pass(client: TcpStream, server: SocketAddr, cut: Option<Cut>) {
+async fn pass(client: TcpStream, server: SocketAddr, cut: Option<Cut>, sent: Arc<AtomicUsize>) {
     let Ok(server) = TcpStream::connect(server).await else { return };
     let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
         (client.into_split(), server.into_split());
@@ -171,15 +179,21 @@ async fn pass(client: TcpStream, server: SocketAddr, cut: Option<Cut>) {
         Some(Cut::Down(down)) => (usize::MAX, down),
         None => (usize::MAX, usize::MAX),
     };
+    let received = AtomicUsize::default();
     // Whichever ends first ends both: dropped, they are cut.
     tokio::select! {
-        () = copy(&mut from_client, &mut to_server, up) => {}
-        () = copy(&mut from_server, &mut to_client, down) => {}
+        () = copy(&mut from_client, &mut to_server, up, &sent) => {}
+        () = copy(&mut from_server, &mut to_client, down, &received) => {}
     }
 }
 
-async fn copy(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin), most: usize) {
-    let (mut left, mut buffer) = (most, vec![0; 16 << 10]);
+async fn copy(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    most: usize,
+    passed: &AtomicUsize,
+) {
+    let (mut left, mut buffer) = (most, vec![0; 64 << 10]);
     while left > 0 || most == 0 {
         let Ok(read) = from.read(&mut buffer).await else { return };
         let sent = read.min(left);
@@ -187,5 +201,6 @@ async fn copy(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + U
             return;
         }
         left -= sent;
+        passed.fetch_add(sent, Ordering::SeqCst);
     }
 }
