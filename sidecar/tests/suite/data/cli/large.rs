@@ -7,8 +7,8 @@ use std::time::Duration;
 use axum::http::{Method, StatusCode};
 use taskgate::clock::{Clock as _, ManualClock, SystemClock};
 use taskgate::data::store::credential::S3Credential;
-use taskgate::data::store::{S3Key, S3Settings, S3Store};
-use taskgate_test_kit::S3;
+use taskgate::data::store::{AzureKey, AzureSettings, AzureStore, S3Key, S3Settings, S3Store, Store};
+use taskgate_test_kit::{Azurite, S3};
 
 use super::faults::{Cut, Fault, Faults, Proxy};
 use super::stage::{Stage, bytes};
@@ -18,11 +18,23 @@ const MIB: usize = 1 << 20;
 /// The size of a large file.
 const SIZE: u32 = (66 << 20) + 5;
 
-/// With a bucket that clients reach through the proxy.
+/// What clients reach a server through.
+async fn before(url: &str) -> Proxy {
+    let address = url.strip_prefix("http://").and_then(|rest| rest.split('/').next()).expect("an address");
+    Proxy::start(address.parse().expect("an address")).await
+}
+
+/// With that store, which clients reach through the proxy.
+async fn with(store: Arc<dyn Store>, proxy: Proxy) -> Stage {
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let folder = tempfile::tempdir().expect("a directory");
+    Stage::with_store(store, Faults::default(), proxy, clock, folder).await
+}
+
+/// With a bucket.
 async fn bucket() -> (S3, Stage) {
     let server = S3::start().await.expect("a server");
-    let address = server.url().strip_prefix("http://").expect("an address").parse().expect("an address");
-    let proxy = Proxy::start(address).await;
+    let proxy = before(&server.url()).await;
     let settings = S3Settings {
         bucket: S3::BUCKET.to_owned(),
         region: "us-east-1".to_owned(),
@@ -38,10 +50,24 @@ async fn bucket() -> (S3, Stage) {
         }),
         ..S3Settings::default()
     };
-    let store = Arc::new(S3Store::new(&settings, Arc::new(SystemClock)).expect("a store"));
-    let clock = Arc::new(ManualClock::new(SystemClock.now()));
-    let folder = tempfile::tempdir().expect("a directory");
-    (server, Stage::with_store(store, Faults::default(), proxy, clock, folder).await)
+    let store = S3Store::new(&settings, Arc::new(SystemClock)).expect("a store");
+    (server, with(Arc::new(store), proxy).await)
+}
+
+/// With a container.
+async fn container() -> (Azurite, Stage) {
+    let server = Azurite::start().await.expect("a server");
+    let proxy = before(&server.url()).await;
+    let settings = AzureSettings {
+        account: Azurite::ACCOUNT.to_owned(),
+        container: Azurite::CONTAINER.to_owned(),
+        endpoint: Some(server.url()),
+        public_endpoint: Some(format!("{}/{}", proxy.url(), Azurite::ACCOUNT)),
+        prefix: None,
+        key: AzureKey { key: Azurite::KEY.to_owned().into(), ends: None },
+    };
+    let store = AzureStore::new(&settings, Arc::new(SystemClock)).expect("a store");
+    (server, with(Arc::new(store), proxy).await)
 }
 
 #[tokio::test]
@@ -110,6 +136,27 @@ async fn a_bucket_takes_parts_and_keeps_those_it_has() {
     stage.write("a b.bin", bytes(SIZE - 1));
     let refused = stage.upload(&["--root", "v1", "a b.bin"]).await.badly();
     assert!(refused.contains("different content"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_container_takes_parts_and_files() {
+    let (_server, stage) = container().await;
+    let content = bytes(SIZE);
+    stage.write("a b.bin", &content);
+    stage.write("empty", "");
+    stage.proxy.cut(&[Cut::Up(11 * MIB), Cut::Up(11 * MIB)]);
+    let large = stage.upload(&["--root", "v1", "a b.bin"]).await.well();
+    assert_eq!(stage.object(&large).await.as_ref(), Some(&content));
+    assert_eq!(stage.faults.count(&Method::POST, "/v1/data/multipart/list"), 1);
+    let uris = stage.upload(&["--root", "v1", "a b.bin", "empty"]).await.well();
+    let uris: Vec<&str> = uris.lines().collect();
+    assert_eq!(uris[0], large);
+    stage.proxy.cut(&[Cut::Down(25 * MIB); 20]);
+    for (uri, name) in uris.iter().zip(["a b.bin", "empty"]) {
+        let line = stage.download(&[uri, "--json", "-o", "b", "--force"]).await.well();
+        assert!(line.contains(r#""checked":["md5"]"#), "{line}");
+        assert_eq!(stage.read("b"), stage.read(name));
+    }
 }
 
 #[tokio::test]
