@@ -3,7 +3,7 @@
 //! Nothing is kept here between the requests about an upload. Each says again what it is about, so that the key is
 //! made and the right is looked at each time, and the name of an upload leads to no other key than its own.
 
-pub mod orphans;
+mod orphans;
 pub mod plan;
 
 use std::collections::BTreeMap;

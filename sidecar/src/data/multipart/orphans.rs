@@ -1,28 +1,11 @@
 //! Uploads in parts that nobody ended: their parts take room until somebody does.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use taskgate_core::time::UnixTime;
 
-use crate::clock::SharedClock;
 use crate::data::path::Segments;
 use crate::data::service::DataService;
 use crate::data::store::StoreError;
 use crate::data::store::multipart::Multipart;
-
-/// How often they are looked for.
-const EVERY: Duration = Duration::from_secs(3_600);
-
-/// Looks for them once an hour, for ever.
-pub async fn collect(service: Arc<DataService>, clock: SharedClock) {
-    let mut ticks = tokio::time::interval(EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        service.collect_orphans(clock.now()).await;
-    }
-}
 
 impl DataService {
     /// Gives up the uploads under the prefix of uploads that began longer than `upload.multipart_expires` before now,

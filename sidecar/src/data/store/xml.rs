@@ -132,8 +132,8 @@ impl<B: XmlBucket> Multipart for B {
     }
 
     async fn complete(&self, key: &Key, upload: &UploadId, completion: &Completion<'_>) -> Result<(), StoreError> {
-        if completion.etags.is_empty() || completion.etags.iter().any(String::is_empty) {
-            return Err(StoreError::Unsupported("complete an upload without the ETag of every part"));
+        if completion.etags.is_empty() {
+            return Err(StoreError::Unsupported("complete an upload that has no parts"));
         }
         let create = completion.mode == WriteMode::Create;
         if create && !self.manners().creates_only && self.head(key).await?.is_some() {

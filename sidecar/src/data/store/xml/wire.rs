@@ -95,11 +95,15 @@ pub(crate) fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Store
         .ok_or_else(|| StoreError::Failed("its answer makes no sense".to_owned()))
 }
 
-/// The body that says of which parts the object is made.
+/// The body that says of which parts the object is made. S3 and Google's service always tell a part's `ETag`; what
+/// is said to one that does not is for it to judge.
 pub(crate) fn completion(etags: &[String]) -> String {
     let parts = (1..).zip(etags).map(|(number, etag): (u32, &String)| {
-        let etag = quick_xml::escape::escape(etag.as_str());
-        format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
+        let etag = match etag.as_str() {
+            "" => String::new(),
+            etag => format!("<ETag>{}</ETag>", quick_xml::escape::escape(etag)),
+        };
+        format!("<Part><PartNumber>{number}</PartNumber>{etag}</Part>")
     });
     format!("<CompleteMultipartUpload>{}</CompleteMultipartUpload>", parts.collect::<String>())
 }
@@ -163,11 +167,12 @@ mod tests {
 
     #[test]
     fn what_a_client_says_stays_text() {
-        let etags = ["\"a\"".to_owned(), "</ETag>&".to_owned()];
+        let etags = ["\"a\"".to_owned(), "</ETag>&".to_owned(), String::new()];
         assert_eq!(
             completion(&etags),
             "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>&quot;a&quot;</ETag></Part>\
-             <Part><PartNumber>2</PartNumber><ETag>&lt;/ETag&gt;&amp;</ETag></Part></CompleteMultipartUpload>"
+             <Part><PartNumber>2</PartNumber><ETag>&lt;/ETag&gt;&amp;</ETag></Part>\
+             <Part><PartNumber>3</PartNumber></Part></CompleteMultipartUpload>"
         );
     }
 }
