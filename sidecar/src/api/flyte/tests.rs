@@ -1,5 +1,6 @@
 //! The wire, asked by hand and by the clients of others.
 
+mod acceptance;
 mod clients;
 mod connect;
 mod grpc;
@@ -46,7 +47,16 @@ impl World {
         Self::within(MAX_REQUEST)
     }
 
+    /// The same, whose catalog does not answer. It knows projects still.
+    fn broken() -> Self {
+        Self::with(MAX_REQUEST, true)
+    }
+
     fn within(most: usize) -> Self {
+        Self::with(most, false)
+    }
+
+    fn with(most: usize, is_broken: bool) -> Self {
         let uri = |name: &str| Some(format!("s3://main/{name}"));
         let report = Attempt { report_uri: uri("report.html"), code_bundle_uri: None };
         let task = TaskName {
@@ -62,7 +72,7 @@ impl World {
             attempts: [(1, report)].into(),
             data: Some(ActionData { inputs_uri: uri("inputs.pb"), outputs_uri: uri("outputs.pb") }),
             log: Some(LogSource::Object { uri: "s3://main/log.txt".to_owned() }).into(),
-            is_broken: false,
+            is_broken,
         });
         let (service, store, _) = Parts { catalog: Arc::clone(&catalog), ..Parts::default() }.service();
         store.put("report.html", b"<html>", None);

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::data::path::{DomainName, ProjectName};
 use crate::data::settings::{DataSettings, UploadSettings};
@@ -141,4 +143,40 @@ async fn ignored_inputs_are_the_tasks() {
     let long = ignored("bob", TaskOf::Task(task(&"t".repeat(256)))).await;
     assert_eq!(long, Err("task name: is longer than 255 bytes".to_owned()));
     assert_eq!(ignored("eve", TaskOf::Task(task("t"))).await, Err("project \"p\" not found".to_owned()));
+}
+
+proptest! {
+    #[test]
+    fn no_inputs_leave_their_project_and_domain(
+        organization in prop_oneof![Just(String::new()), Just("gs://evil-bucket".to_owned()), "([o/.%\\\\:]|\\PC|\\p{Cc}){0,8}"],
+        project in prop_oneof![Just("open".to_owned()), "(open|[/.%:]){0,4}"],
+        domain in prop_oneof![Just("d".to_owned()), "([d/.%\\\\ ]|\\PC|\\p{Cc}){0,8}"],
+        hash in prop_oneof![Just("ImqB6TmEjYE".to_owned()), "([h/.%\\\\ ]|\\PC|\\p{Cc}){0,12}"],
+        base_dir in prop_oneof![
+            Just(String::new()),
+            "(s3://team/a|s3://team|s3://main|gs://evil)?(/|a|\\.|\\.\\.|%2e|\\?|#| |@){0,6}",
+        ],
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let (service, main, team) = with_base_dirs(&["s3://team/a"]).service();
+        let (is_usual, place) = (base_dir.is_empty(), [organization.as_str(), "open", &domain].map(str::to_owned));
+        let ask = InputsAsk { organization, project, domain, hash: hash.clone(), base_dir, bytes: Bytes::from_static(b"x") };
+        let kept = runtime.block_on(service.upload_inputs(&caller("eve"), ask));
+        let keys = |store: &crate::data::testing::MemoryStore| {
+            crate::data::testing::lock(&store.objects).keys().cloned().collect::<Vec<String>>()
+        };
+        let (in_main, in_team) = (keys(&main), keys(&team));
+        prop_assert_eq!(in_main.len() + in_team.len(), usize::from(kept.is_ok()));
+        let other = if is_usual { &in_team } else { &in_main };
+        prop_assert!(other.is_empty());
+        for key in in_main.iter().chain(&in_team) {
+            let base = if is_usual { "uploads/" } else { "a/" };
+            prop_assert!(key.starts_with(base), "{}", key);
+            prop_assert!(key.split('/').all(|part| !matches!(part, "" | "." | "..")), "{}", key);
+            let place: Vec<&str> = place.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+            let tail = format!("/{}/offloaded-inputs/{hash}/inputs.pb", place.join("/"));
+            prop_assert!(key.ends_with(&tail), "{} does not end with {}", key, tail);
+            prop_assert!(!is_usual || key.len() + 1 == base.len() + tail.len(), "{}", key);
+        }
+    }
 }

@@ -208,20 +208,52 @@ fn base32_is_that_of_the_rfc() {
     }
 }
 
+/// What leads elsewhere in Flyte: the lines of a list of attacks on it, each of which was seen to work there.
+#[tokio::test]
+async fn what_leads_elsewhere_in_flyte_does_not_here() {
+    let (service, store, _) = Parts::default().service();
+    let signed = async |filename: &str| {
+        let ask = UploadAsk { filename: filename.into(), ..ask() };
+        service.create_upload(&caller("ann"), ask).await.map(|upload| upload.native_url)
+    };
+    for filename in ["../../../other/evil.txt", "a/../../../../x"] {
+        assert!(matches!(signed(filename).await, Err(DataError::Invalid(_))), "{filename}");
+    }
+    // There these are cut off, refused, or escaped in the address but not in the key.
+    for filename in ["q?x=1#frag.txt", "100%.txt", "%2e%2e/%2e%2e/x", "foo bar.txt"] {
+        let key = format!("uploads/p/d/test-root/{filename}");
+        assert_eq!(signed(filename).await.expect("is signed"), format!("s3://main/{key}"));
+        assert_eq!(store.last_upload().0, key, "what is signed is what is said");
+    }
+    // With nothing before it, a project's name is where a scheme would be.
+    let upload = UploadSettings { storage_prefix: None, ..UploadSettings::default() };
+    let settings = crate::data::settings::DataSettings { upload, ..Default::default() };
+    let (service, store, _) = Parts { settings, ..Parts::default() }.service();
+    for project in ["gs://evil", "s3:", "..", ""] {
+        let ask = UploadAsk { project: project.into(), ..ask() };
+        assert!(service.create_upload(&caller("ann"), ask).await.is_err(), "{project}");
+    }
+    assert!(crate::data::testing::lock(&store.uploads).is_empty());
+}
+
 proptest! {
     #[test]
     fn no_upload_leaves_its_project_and_domain(
         filename in "([a/.%\\\\ ]|\\PC|\\p{Cc}){0,30}",
         filename_root in "([a/.%\\\\ ]|\\PC|\\p{Cc}){0,30}",
         project in prop_oneof![Just("open".to_owned()), "(open|[/.%]){0,4}"],
+        domain in prop_oneof![Just("d".to_owned()), "([d/.%\\\\ ]|\\PC|\\p{Cc}){0,8}"],
+        organization in "([o/.%]|\\PC){0,8}",
         md5 in proptest::collection::vec(any::<u8>(), 0..20),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let (service, store, _) = Parts::default().service();
-        let ask = UploadAsk { filename, filename_root, project, content_md5: md5, ..ask() };
+        let within = format!("uploads/open/{domain}/");
+        let ask = UploadAsk { filename, filename_root, project, domain, organization, content_md5: md5, ..ask() };
         if runtime.block_on(service.create_upload(&caller("eve"), ask)).is_ok() {
             let (key, _) = store.last_upload();
-            prop_assert!(key.starts_with("uploads/open/d/"), "{}", key);
+            prop_assert!(key.starts_with(&within), "{}", key);
+            prop_assert!(within.split('/').count() == 4, "a domain is one part: {}", within);
             prop_assert!(key.split('/').all(|part| !matches!(part, "" | "." | "..")), "{}", key);
         }
     }
