@@ -12,6 +12,7 @@ mod serve;
 mod server;
 mod services;
 mod session;
+mod stores;
 mod tasks;
 mod token;
 mod worker;
@@ -35,6 +36,9 @@ enum Command {
     /// check a configuration, or print what is known about it
     #[command(subcommand)]
     Config(config::Config),
+    /// look after stores of data
+    #[command(subcommand)]
+    Data(stores::Data),
     /// look for services as the sidecar would, and print them and everything that is refused
     Discover(discover::Discover),
     /// get a file that was uploaded, or what a run left behind
@@ -71,6 +75,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Config(config) => config.run(),
+        Command::Data(data) => return exit(data.run()),
         Command::Discover(discover) => discover.run(),
         Command::Download(download) => return exit(download.run()),
         Command::Id(id) => id.run(),

@@ -21,6 +21,7 @@ use crate::config::resolve::Settings;
 use crate::data::caller::gate::GateCallers;
 use crate::data::caller::judge::{JudgeCallers, NotAskable};
 use crate::data::desk::{DataDesk, DataDeskError, SharedKeys, shared_keys};
+use crate::data::self_test::run::{Trial, Unfit};
 use crate::discovery::own::data_key;
 use crate::discovery::publisher::Mailbox;
 use crate::feed::{ControlState, Feed};
@@ -79,6 +80,9 @@ pub enum StartError {
     /// There are no random bytes.
     #[error(transparent)]
     Random(#[from] NoRandomness),
+    /// A store can't do what will be asked of it.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
 }
 
 /// What a sidecar is started with, beside its settings.
@@ -133,8 +137,16 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
     let mailbox = Arc::new(Mailbox::default());
     let url_keys = shared_keys(app.control.keys());
     let data = data_desk(&settings, &app, &url_keys).await?;
-    if let Some(data) = &data {
-        data.keep_house(&app.clock, &tasks);
+    if let Some((desk, plan)) = data.as_ref().zip(settings.data.clone()) {
+        desk.keep_house(&app.clock, &tasks);
+        let trial = Trial {
+            plan,
+            local: desk.local.clone(),
+            routes: api::objects::routes,
+            clock: Arc::clone(&app.clock),
+            metrics: Arc::clone(&app.metrics),
+        };
+        trial.at_start(&tasks).await?;
     }
     let own = settings.data.as_ref().and_then(|data| data.service.as_ref()).zip(public.as_ref());
     let own = own.and_then(|(service, public)| service.own(public.listen()));
@@ -271,7 +283,8 @@ fn assemble(
     Ok(Arc::new(app))
 }
 
-fn keys(settings: &Settings) -> Result<Vec<(KeyId, Secret)>, StartError> {
+/// The key ring, current key first; one that is made up where none is configured.
+pub(crate) fn keys(settings: &Settings) -> Result<Vec<(KeyId, Secret)>, StartError> {
     if !settings.keys.is_empty() {
         return Ok(settings.keys.clone());
     }

@@ -32,6 +32,10 @@ pub struct DataConfig {
     /// Where the API of data is behind the gate.
     #[serde(default)]
     pub service: DataServiceConfig,
+    /// What is done about stores that can't do what will be asked of them, as far as that is found out at the start:
+    /// `report` it, `require` that there is none, or, `off`, don't try.
+    #[serde(default)]
+    pub self_test: SelfTestConfig,
     /// Uploads, and inputs of runs.
     #[serde(default)]
     pub upload: UploadConfig,
@@ -41,6 +45,19 @@ pub struct DataConfig {
     /// From where logs are read.
     #[serde(default)]
     pub logs: DataLogsConfig,
+}
+
+/// What is done about stores that can't do what will be asked of them.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum SelfTestConfig {
+    /// Nothing is tried.
+    Off,
+    /// It is said in the log and in metrics.
+    #[default]
+    Report,
+    /// The sidecar does not start.
+    Require,
 }
 
 /// That some data go into a store.

@@ -65,6 +65,13 @@ pub struct CommandLabels {
     pub command: &'static str,
 }
 
+/// A store of data.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StoreLabels {
+    /// What the configuration calls it.
+    pub store: String,
+}
+
 /// Attempts to write a table of services, of one outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct TableWriteLabels {
@@ -131,6 +138,8 @@ pub struct Metrics {
     pub ytsaurus_table_rows: Family<ProviderLabels, Gauge>,
     /// Attempts to write it.
     pub ytsaurus_table_writes: Family<TableWriteLabels, Counter>,
+    /// Whether stores of data can do what is asked of them.
+    pub data_stores_work: Family<StoreLabels, Gauge>,
     /// Those of tasks.
     pub tasks: TaskMetrics,
 }
@@ -253,6 +262,13 @@ impl Metrics {
                 Counter::default(),
             ),
             panics: catalogue.add("panics", None, &[], "Requests that broke the sidecar; each is a bug worth reporting.", Counter::default()),
+            data_stores_work: catalogue.add(
+                "data_store_works",
+                None,
+                &["store"],
+                "Whether a store of data could do at the start what will be asked of it: 1, or 0.",
+                Family::default(),
+            ),
             tasks: TaskMetrics::new(&mut catalogue),
             catalogue,
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use taskgate_core::config::GateConfig;
 
-use crate::config::data::{DataConfig, DataLogsConfig, DownloadConfig, PlacementConfig, UploadConfig};
+use crate::config::data::{DataConfig, DataLogsConfig, DownloadConfig, PlacementConfig, SelfTestConfig, UploadConfig};
 use crate::config::resolve::{Files, InvalidSetting};
 use crate::data::logs::http::HttpPrefix;
 use crate::data::logs::settings::LogSettings;
@@ -37,6 +37,8 @@ pub struct DataPlan {
     pub catalog: Vec<CatalogSettings>,
     /// Where the API is behind the gate; none: nowhere.
     pub service: Option<ServiceSettings>,
+    /// What is done about stores that can't do what will be asked of them.
+    pub self_test: SelfTestConfig,
     /// How the service behaves.
     pub settings: DataSettings,
     /// From where logs are read.
@@ -82,7 +84,8 @@ impl DataPlan {
             catalog.push(CatalogSettings::resolve(&format!("data.catalog[{index}]"), config, files)?);
         }
         let settings = DataSettings { upload, download: download(&config.download)? };
-        Ok(Self { stores, placement, catalog, service, settings, logs: logs(&config.logs)?, fingerprint })
+        let self_test = config.self_test;
+        Ok(Self { stores, placement, catalog, self_test, service, settings, logs: logs(&config.logs)?, fingerprint })
     }
 }
 

@@ -6,4 +6,5 @@ mod gcs;
 mod local;
 mod radosgw;
 mod s3;
+mod self_test;
 mod support;
