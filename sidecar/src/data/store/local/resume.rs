@@ -185,3 +185,6 @@ impl LocalStore {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
