@@ -6,6 +6,7 @@ NEXTEST_VERSION := 0.9.143
 DENY_VERSION := 0.20.2
 S3S_FS_VERSION := 0.14.1
 AZURITE_VERSION := 3.37.0
+TUS_JS_CLIENT_VERSION := 4.3.1
 WASM_TARGET := wasm32-unknown-unknown
 
 TOOLS := target/tools
@@ -17,6 +18,7 @@ RADOSGW := $(TOOLS)/radosgw/root/usr/bin/radosgw
 AZURITE := $(TOOLS)/azurite/node_modules/azurite/dist/src/blob/main.js
 GCS_CLIENT := $(TOOLS)/gcs-client/bin/python3
 FLYTE := $(TOOLS)/flyte/bin/flyte
+TUS := $(TOOLS)/tus/node_modules/tus-js-client/package.json
 FILTER := target/wasm/taskgate_filter.wasm
 FAULT_FILTER := target/wasm/taskgate_filter_fault.wasm
 # What every engine that loads the filter supports.
@@ -41,7 +43,7 @@ demo: filter envoy ## show the main job end to end; CHECK=1 exits instead of sta
 	target/$(if $(CHECK),debug,release)/taskgate-demo $(if $(CHECK),--check)
 
 .PHONY: test
-test: lint deny filter fault-filter browser envoy yt-client postgres hsds s3s-fs azurite gcs-client flyte nextest ## everything that CI checks
+test: lint deny filter fault-filter browser envoy yt-client postgres hsds s3s-fs azurite gcs-client flyte tus nextest ## everything that CI checks
 	cargo build --workspace --all-targets
 	cargo nextest run --workspace --no-fail-fast
 
@@ -147,6 +149,16 @@ $(FLYTE): tests/flyte/requirements.txt
 	python3 -m venv $(TOOLS)/flyte
 	$(TOOLS)/flyte/bin/pip install --quiet --requirement tests/flyte/requirements.txt
 	test -x $@
+	touch $@
+
+.PHONY: tus
+tus: $(TUS) ## clients of tus for Python and Node.js: the judges of uploads that can be resumed
+
+$(TUS): tests/tus/requirements.txt | node
+	python3 -m venv $(TOOLS)/tus
+	$(TOOLS)/tus/bin/pip install --quiet --requirement tests/tus/requirements.txt
+	npm install --silent --no-audit --no-fund --prefix $(TOOLS)/tus tus-js-client@$(TUS_JS_CLIENT_VERSION)
+	test -e $@
 	touch $@
 
 .PHONY: s3s-fs

@@ -31,6 +31,9 @@ pub const TASKGATE_AZURITE: &str = "TASKGATE_AZURITE";
 /// `make gcs-client` installs.
 pub const TASKGATE_GCS_CLIENT: &str = "TASKGATE_GCS_CLIENT";
 
+/// The directory with tus's clients (`bin/python3` with tuspy, `node_modules/tus-js-client`) to use instead of the one
+/// that `make tus` fills.
+pub const TASKGATE_TUS: &str = "TASKGATE_TUS";
 /// The directory with Ceph's unpacked packages to use instead of the one that `make radosgw` fills.
 pub const TASKGATE_RADOSGW: &str = "TASKGATE_RADOSGW";
 
@@ -138,6 +141,22 @@ pub fn azurite() -> anyhow::Result<PathBuf> {
 /// It is not installed.
 pub fn gcs_client() -> anyhow::Result<PathBuf> {
     first(TASKGATE_GCS_CLIENT, &[target().join("tools/gcs-client/bin")], "run `make gcs-client`")
+}
+
+/// Where the clients of tus are: `bin/python3` with the package `tuspy`, and `node_modules` with `tus-js-client`.
+///
+/// # Errors
+/// They are not installed.
+pub fn tus() -> anyhow::Result<PathBuf> {
+    let hint = "run `make tus`";
+    let directory = first(TASKGATE_TUS, &[target().join("tools/tus")], hint)?;
+    for part in ["bin/python3", "node_modules/tus-js-client"] {
+        let path = directory.join(part);
+        if !path.exists() {
+            bail!("not found: {}; {hint}, or set {TASKGATE_TUS}", path.display());
+        }
+    }
+    Ok(directory)
 }
 
 /// Where Ceph's packages are unpacked.
