@@ -81,15 +81,16 @@ class Triggers(TriggerServiceSync):
 
 
 class Runs(RunServiceSync):
-    def __init__(self):
-        self.actions, self.data = {}, {}
+    def __init__(self, deployed):
+        self.deployed, self.actions, self.data = deployed, {}, {}
 
     def begin(self, request, inputs_uri):
         run = request.run_id if request.HasField("run_id") else identifier_pb2.RunIdentifier(
             org=request.project_id.organization, project=request.project_id.name, domain=request.project_id.domain,
             name=f"run-{len(self.actions)}")
         action = self.action(identifier_pb2.ActionIdentifier(run=run, name=ROOT))
-        action.task.CopyFrom(request.task_spec)
+        by_name = request.HasField("task_id")
+        action.task.CopyFrom(known(self.deployed.details, request.task_id).spec if by_name else request.task_spec)
         self.data[action.id.SerializeToString(deterministic=True)].inputs_uri = inputs_uri
         kept = definitions.Action(id=action.id, metadata=action.metadata, status=action.status)
         return runs.CreateRunResponse(run=definitions.Run(action=kept))
@@ -132,11 +133,12 @@ class TrackedRuns(TrackedRunServiceSync):
         return tracked_run_service_pb2.ReportTrackedActionsResponse(statuses=statuses)
 
 
-kept_runs = Runs()
+kept_tasks = Tasks()
+kept_runs = Runs(kept_tasks)
 SERVICES = {application.path: application for application in (
     ClusterServiceWSGIApplication(Clusters()),
     ProjectServiceWSGIApplication(Projects()),
-    TaskServiceWSGIApplication(Tasks()),
+    TaskServiceWSGIApplication(kept_tasks),
     TriggerServiceWSGIApplication(Triggers()),
     RunServiceWSGIApplication(kept_runs),
     TrackedRunServiceWSGIApplication(TrackedRuns(kept_runs)),
@@ -183,6 +185,10 @@ class Server(ThreadingMixIn, WSGIServer):
         if self.context is not None:
             request = self.context.wrap_socket(request, server_side=True)
         super().finish_request(request, client_address)
+
+    # One that goes before it has asked.
+    def handle_error(self, request, client_address):
+        pass
 
 
 class Quiet(WSGIRequestHandler):

@@ -59,7 +59,8 @@ def action(name):
     shown = {"inputs": dict(details_of(details.inputs))}
     with contextlib.suppress(RuntimeError):
         shown["outputs"] = list(details_of(details.outputs))
-    if shown.get("outputs"):
+    # Of a run that is not over there is none.
+    if shown.get("outputs", [None]) != [None]:
         shown["report"] = found.get_report()
     return shown
 

@@ -6,6 +6,7 @@
 mod attach;
 mod failover;
 mod faults;
+mod flyte;
 mod oldest;
 mod pass_through;
 mod refusals;

@@ -37,6 +37,9 @@ pub const TASKGATE_TUS: &str = "TASKGATE_TUS";
 /// The directory with Ceph's unpacked packages to use instead of the one that `make radosgw` fills.
 pub const TASKGATE_RADOSGW: &str = "TASKGATE_RADOSGW";
 
+/// The `nginx` program to use instead of the one that `make nginx` unpacks.
+pub const TASKGATE_NGINX: &str = "TASKGATE_NGINX";
+
 /// The root of the repository.
 #[must_use]
 pub fn repository() -> PathBuf {
@@ -124,6 +127,14 @@ pub fn flyte() -> anyhow::Result<PathBuf> {
 /// It is not installed.
 pub fn s3s_fs() -> anyhow::Result<PathBuf> {
     first(TASKGATE_S3S_FS, &[target().join("tools/s3s-fs/bin/s3s-fs")], "run `make s3s-fs`")
+}
+
+/// Where `nginx` is.
+///
+/// # Errors
+/// It is not there.
+pub fn nginx() -> anyhow::Result<PathBuf> {
+    first(TASKGATE_NGINX, &[target().join("tools/nginx/root/usr/sbin/nginx")], "run `make nginx`")
 }
 
 /// Where Azurite's script for `node` is.

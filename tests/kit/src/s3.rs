@@ -63,6 +63,15 @@ impl S3 {
         format!("http://{}", self.address.address())
     }
 
+    /// What an object of the bucket has in it.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn object(&self, key: &str) -> anyhow::Result<Vec<u8>> {
+        let path = self.directory.path().join("root").join(Self::BUCKET).join(key);
+        fs::read(&path).with_context(|| format!("no object {key}"))
+    }
+
     /// How many files it has, besides its own: unfinished uploads too.
     ///
     /// # Errors
