@@ -35,6 +35,7 @@ def main() -> None:
             headers=request["headers"],
             response_disposition=request.get("disposition"),
             response_type=request.get("type"),
+            query_parameters=request.get("parameters"),
             _request_timestamp=order["time"],
         )
         for request in order["requests"]

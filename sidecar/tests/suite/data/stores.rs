@@ -4,6 +4,7 @@ mod azure;
 mod faults;
 mod gcs;
 mod local;
+mod multipart;
 mod radosgw;
 mod s3;
 mod self_test;

@@ -20,7 +20,7 @@ fn settings(endpoint: &str) -> AzureSettings {
     }
 }
 
-async fn started() -> (Azurite, AzureStore) {
+pub(super) async fn started() -> (Azurite, AzureStore) {
     let server = Azurite::start().await.expect("a server");
     let store = AzureStore::new(&settings(&server.url()), now()).expect("a store");
     (server, store)

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use taskgate::clock::ManualClock;
+use taskgate::data::store::multipart::{PartTerms, UploadId};
 use taskgate::data::store::{DownloadTerms, GcsSettings, GcsStore, Store as _, UploadTerms};
 use taskgate_core::time::UnixTime;
 use taskgate_test_kit::environment;
 
-use super::support::{ODD_NAMES, key, upload};
+use super::support::{MD5, ODD_NAMES, key, upload};
 
 /// What Google's library signs.
 fn google(requests: &Value) -> Value {
@@ -41,6 +42,10 @@ async fn urls_are_those_of_googles_library() {
         requests.push(json!({
             "method": "GET", "name": name, "secs": 60, "headers": {},
             "disposition": "attachment; filename=\"a b+ü.html\"", "type": "text/html; charset=utf-8",
+        }));
+        requests.push(json!({
+            "method": "PUT", "name": name, "md5": md5, "secs": 60, "headers": {},
+            "parameters": {"partNumber": "7", "uploadId": "A/b+c=_-~ü &"},
         }));
     }
     let time = "20260102T030405Z";
@@ -76,6 +81,16 @@ async fn urls_are_those_of_googles_library() {
             content_type: Some("text/html; charset=utf-8".to_owned()),
         };
         urls.push(store.sign_download(&key(name), &terms).await.expect("signed").url);
+        let part = PartTerms {
+            number: 7,
+            expires_in: Duration::from_secs(60),
+            content_md5: Some(MD5),
+            // It is not signed: Google says nothing of such a header for parts.
+            content_length: Some(12),
+        };
+        let upload = UploadId::new("A/b+c=_-~ü &".to_owned());
+        let multipart = store.multipart().expect("parts");
+        urls.push(multipart.sign_part(&key(name), &upload, &part).await.expect("signed").url);
     }
     let others = signed["urls"].as_array().expect("URLs");
     assert_eq!(urls.len(), others.len());

@@ -24,7 +24,7 @@ fn settings(endpoint: &str) -> S3Settings {
     }
 }
 
-async fn started() -> (Radosgw, S3Store) {
+pub(super) async fn started() -> (Radosgw, S3Store) {
     let server = Radosgw::start().await.expect("a server");
     let store = S3Store::new(&settings(&server.url()), now()).expect("a store");
     (server, store)

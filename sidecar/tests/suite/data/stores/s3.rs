@@ -30,7 +30,7 @@ fn settings(endpoint: &str) -> S3Settings {
     }
 }
 
-async fn started() -> (S3, S3Store) {
+pub(super) async fn started() -> (S3, S3Store) {
     let server = S3::start().await.expect("a server");
     let store = S3Store::new(&settings(&server.url()), now()).expect("a store");
     (server, store)
