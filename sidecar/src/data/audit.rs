@@ -14,7 +14,8 @@ pub use crate::tasks::audit::TARGET;
 /// That somebody was let at an object.
 #[derive(Clone, Copy, Debug)]
 pub struct Grant<'a> {
-    /// What was granted: `upload`, `download`, `inputs`, `action-data`, `logs`.
+    /// What was granted: `upload`, `multipart-begin`, `multipart-parts`, `multipart-complete`, `multipart-abort`,
+    /// `download`, `inputs`, `action-data`, `logs`.
     pub event: &'static str,
     /// The store's name.
     pub store: &'a str,
