@@ -104,6 +104,7 @@ impl Trial<'_> {
         self.look().await;
         if is_written {
             self.read().await;
+            self.keep().await;
         }
         let is_put = self.put().await;
         let there =
@@ -144,11 +145,26 @@ impl Trial<'_> {
         self.note(Step::Read, outcome);
     }
 
+    /// What is there must not be written over, or runs would lose their inputs to each other.
+    async fn keep(&mut self) {
+        let again = self.subject.store.write(&self.canaries.own, Bytes::from_static(OTHER), WriteMode::Create).await;
+        let outcome = match again {
+            Err(StoreError::Exists) => Ok(()),
+            Ok(()) => Err(Step::Keep.if_taken().to_owned()),
+            Err(error) => Err(diagnosis::words(&error)),
+        };
+        self.note(Step::Keep, outcome);
+    }
+
     async fn put(&mut self) -> bool {
         let outcome = match self.sign(&self.canaries.put, &self.terms()).await {
-            Ok(signed) => {
-                self.send(Method::PUT, &signed, BYTES, self.subject.store.permissions().write).await.map(|_| ())
-            }
+            Ok(signed) => self.send(Method::PUT, &signed, BYTES).await.and_then(|answer| {
+                if answer.status.is_success() {
+                    Ok(())
+                } else {
+                    Err(diagnosis::refusal(&answer, self.subject.store.permissions().write))
+                }
+            }),
             Err(reason) => Err(reason),
         };
         self.note(Step::Put, outcome)
@@ -156,24 +172,24 @@ impl Trial<'_> {
 
     async fn get(&mut self, step: Step, store: &dyn Store, key: &Key) {
         let terms = DownloadTerms { expires_in: EXPIRES_IN, ..DownloadTerms::default() };
-        let signed = match store.sign_download(key, &terms).await {
-            Ok(signed) => signed,
-            Err(error) => return self.report.add(step, Outcome::Failed(diagnosis::words(&error))),
+        let outcome = match store.sign_download(key, &terms).await {
+            Err(error) => Outcome::Failed(diagnosis::words(&error)),
+            Ok(signed) => match self.send(Method::GET, &signed, b"").await {
+                Ok(answer) if !answer.status.is_success() => {
+                    Outcome::Failed(diagnosis::refusal(&answer, store.permissions().read))
+                }
+                Ok(answer) if answer.body != BYTES => {
+                    Outcome::Failed("other bytes come back than were written".to_owned())
+                }
+                Ok(_) => Outcome::Passed,
+                // In a cluster that is how it should be, as a rule.
+                Err(reason) if step == Step::Public => Outcome::Warned(format!(
+                    "the public endpoint can't be reached from here, so it was not tried: {reason}"
+                )),
+                Err(reason) => Outcome::Failed(reason),
+            },
         };
-        if step == Step::Public
-            && let Err(reason) = self.subject.carrier.carry(Method::GET, &signed, Bytes::new()).await
-        {
-            // In a cluster that is how it should be, as a rule.
-            let text = format!("the public endpoint can't be reached from here, so it was not tried: {reason}");
-            return self.report.add(step, Outcome::Warned(text));
-        }
-        let got = self.send(Method::GET, &signed, b"", self.subject.store.permissions().read).await;
-        let outcome = match got {
-            Ok(answer) if answer.body == BYTES => Ok(()),
-            Ok(_) => Err("other bytes come back than were written".to_owned()),
-            Err(reason) => Err(reason),
-        };
-        self.note(step, outcome);
+        self.report.add(step, outcome);
     }
 
     /// What Flyte's rule for names that were chosen goes by.
@@ -195,18 +211,17 @@ impl Trial<'_> {
     /// What clients must not be able to do.
     async fn refusals(&mut self) {
         let (ties, terms) = (self.subject.store.ties(), self.terms());
+        let (put, refused) = (self.canaries.put.clone(), self.canaries.refused.clone());
+        // Each is tied to one thing alone, so that nothing else is why it is refused.
         if ties.content_md5 {
-            let terms = UploadTerms { content_length: None, ..terms.clone() };
-            let refused = self.canaries.refused.clone();
-            self.refuse(Step::Digest, &refused, &terms, OTHER).await;
+            let digest = UploadTerms { content_length: None, create_only: false, ..terms.clone() };
+            self.refuse(Step::Digest, &refused, &digest, OTHER).await;
         }
         if ties.content_length {
-            let terms = UploadTerms { content_md5: None, md5_metadata: false, ..terms.clone() };
-            let (refused, longer) = (self.canaries.refused.clone(), [BYTES, b"more"].concat());
-            self.refuse(Step::Length, &refused, &terms, &longer).await;
+            let length = UploadTerms { content_md5: None, md5_metadata: false, create_only: false, ..terms.clone() };
+            self.refuse(Step::Length, &refused, &length, &[BYTES, b"more"].concat()).await;
         }
         if terms.create_only {
-            let put = self.canaries.put.clone();
             self.refuse(Step::Create, &put, &terms, BYTES).await;
         }
     }
@@ -231,7 +246,7 @@ impl Trial<'_> {
             let deleted = store.delete(key).await;
             if there == Some(key) {
                 let outcome = match deleted {
-                    Err(error) => Err(diagnosis::words(&error)),
+                    Err(error) => Err(format!("{}; `{key}` stays there", diagnosis::words(&error))),
                     Ok(()) => match store.head(key).await {
                         Ok(Some(_)) => Err("what was deleted is still there".to_owned()),
                         // Whether it may look was found out before.
@@ -261,21 +276,14 @@ impl Trial<'_> {
     }
 
     /// Sends a signed request; what the clock says is noted by the way.
-    async fn send(
-        &mut self,
-        method: Method,
-        signed: &SignedRequest,
-        body: &'static [u8],
-        permission: &str,
-    ) -> Result<Answer, String> {
+    async fn send(&mut self, method: Method, signed: &SignedRequest, body: &'static [u8]) -> Result<Answer, String> {
         let answer = self.subject.carrier.carry(method, signed, Bytes::from_static(body)).await?;
-        let skew = diagnosis::skew(&answer, self.subject.clock.now());
-        if let Some(outcome) = skew.map(diagnosis::Skew::outcome)
+        if let Some(skew) = diagnosis::skew(&answer, self.subject.clock.now())
             && !self.report.has(Step::Clock)
         {
-            self.report.add(Step::Clock, outcome);
+            self.report.add(Step::Clock, skew.outcome());
         }
-        if answer.status.is_success() { Ok(answer) } else { Err(diagnosis::refusal(&answer, permission)) }
+        Ok(answer)
     }
 
     /// Notes an outcome; whether it was a good one.

@@ -26,6 +26,8 @@ pub enum Step {
     Get,
     /// The sidecar looks at an object that a client put.
     Head,
+    /// The sidecar does not write over an object.
+    Keep,
     /// An upload of more bytes than were signed is refused.
     Length,
     /// The sidecar is told that there is no such object.
@@ -94,6 +96,7 @@ impl Step {
                 "it replaces what may only be created: files that were uploaded under a name are not safe from each \
                  other"
             }
+            Self::Keep => "it writes over what is there where it may not: runs are not safe from each other",
             _ => "it takes what it should refuse",
         }
     }
@@ -108,6 +111,7 @@ impl fmt::Display for Step {
             Self::Digest => "refuse other bytes than were signed",
             Self::Get => "get an object with a signed URL",
             Self::Head => "look at an object",
+            Self::Keep => "not write over an object",
             Self::Length => "refuse more bytes than were signed",
             Self::Look => "look for an object that is not there",
             Self::Public => "get an object at the public endpoint",

@@ -82,6 +82,7 @@ async fn a_store_that_works_is_said_to_and_nothing_is_left() {
         Step::Write,
         Step::Look,
         Step::Read,
+        Step::Keep,
         Step::Put,
         Step::Get,
         Step::Head,

@@ -34,7 +34,7 @@ impl Refusal {
         match code {
             "NoSuchBucket" | "InvalidBucketName" | "ContainerNotFound" | "ContainerBeingDeleted" => Self::Bucket,
             "RequestTimeTooSkewed" | "RequestExpired" => Self::Clock,
-            "InvalidAccessKeyId" => Self::Key,
+            "InvalidAccessKeyId" | "NotSignedUp" => Self::Key,
             "AccessDenied"
             | "AccountProblem"
             | "AllAccessDisabled"

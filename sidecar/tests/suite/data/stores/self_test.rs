@@ -19,6 +19,16 @@ fn s3(endpoint: &str, secret: &str, more: &str) -> String {
     )
 }
 
+/// A container of Azurite.
+fn azure(server: &Azurite, container: &str) -> String {
+    format!(
+        "azure: {{account: {}, container: {container}, endpoint: \"{}\", account_key: {}}}",
+        Azurite::ACCOUNT,
+        server.url(),
+        Azurite::KEY,
+    )
+}
+
 /// A configuration with these stores.
 fn with(stores: &[(&str, String)], more: &str) -> String {
     let stores: String = stores.iter().map(|(name, store)| format!("    {name}:\n      {store}\n")).collect();
@@ -55,15 +65,8 @@ async fn stores_that_work_are_said_to() {
     let directory = tempfile::tempdir().expect("a directory");
     let (s3_server, azurite) = (S3::start().await.expect("a server"), Azurite::start().await.expect("a server"));
     let public = format!(", public_endpoint: \"{}\"", s3_server.url().replace("127.0.0.1", "localhost"));
-    let blobs = format!(
-        "azure: {{account: {}, container: {}, endpoint: \"{}\", account_key: {}}}",
-        Azurite::ACCOUNT,
-        Azurite::CONTAINER,
-        azurite.url(),
-        Azurite::KEY,
-    );
     let stores = [
-        ("blobs", blobs),
+        ("blobs", azure(&azurite, Azurite::CONTAINER)),
         ("main", "local: {folder: objects, public_url: \"https://nobody.example.test\", keep_free: '0'}".to_owned()),
         ("small", s3(&s3_server.url(), S3::SECRET_ACCESS_KEY, &public)),
     ];
@@ -71,7 +74,7 @@ async fn stores_that_work_are_said_to() {
     let (lines, status) = check(directory.path(), &config, &[]);
     assert_eq!(status, Some(0), "{lines:#?}");
     assert!(lines.iter().skip(1).all(|line| line.ends_with("  ok")), "{lines:#?}");
-    for (store, steps) in [("blobs", 9), ("main", 10), ("small", 12)] {
+    for (store, steps) in [("blobs", 10), ("main", 11), ("small", 13)] {
         assert_eq!(lines.iter().filter(|line| line.starts_with(store)).count(), steps, "{store}: {lines:#?}");
     }
     line(&lines, "small", "get an object at the public endpoint");
@@ -93,19 +96,22 @@ async fn what_is_wrong_with_a_store_is_named() {
         (ReservedAddress::new().expect("an address"), ReservedAddress::new().expect("an address"));
     let gone = format!("http://{}", nobody.address());
     let public = format!(", public_endpoint: \"http://{}\"", elsewhere.address());
-    let no_bucket = s3(&server.url(), S3::SECRET_ACCESS_KEY, "").replace("bucket: data", "bucket: other");
+    let azurite = Azurite::start().await.expect("a server");
     let stores = [
-        ("bucket", no_bucket),
+        ("bucket", azure(&azurite, "other")),
         ("gone", s3(&gone, S3::SECRET_ACCESS_KEY, "")),
         ("main", s3(&server.url(), S3::SECRET_ACCESS_KEY, &public)),
         ("secret", s3(&server.url(), "hunter2", "")),
+        ("stranger", s3(&server.url(), S3::SECRET_ACCESS_KEY, "").replace(S3::ACCESS_KEY_ID, "AKOTHER")),
     ];
     let (lines, status) = check(directory.path(), &with(&stores, ""), &[]);
     assert_eq!(status, Some(1), "{lines:#?}");
     assert!(!lines.join("\n").contains("hunter2"));
     assert!(line(&lines, "secret", "write an object").contains("FAILED: the signature is not accepted"));
     assert!(line(&lines, "secret", "put an object").contains("(403 SignatureDoesNotMatch)"));
-    assert!(line(&lines, "bucket", "write an object").contains("there is no such bucket"));
+    assert!(line(&lines, "stranger", "write an object").contains("FAILED: the store does not know the key"));
+    assert!(line(&lines, "bucket", "write an object").contains("FAILED: there is no such bucket or container"));
+    assert!(line(&lines, "bucket", "put an object").contains("(404 ContainerNotFound)"));
     assert!(line(&lines, "gone", "write an object").contains("can't be reached"));
     assert_eq!(lines.iter().filter(|line| line.starts_with("gone")).count(), 1, "there is no more to try");
     // A public endpoint that is out of reach from here may be in reach of clients.
@@ -136,5 +142,29 @@ async fn a_sidecar_that_requires_fit_stores_starts_with_no_others() {
     for otherwise in ["", "  self_test: off\n"] {
         let running = begin("hunter2", otherwise, now()).await.expect("starts all the same");
         assert!(running.end().await);
+    }
+}
+
+/// What `s3s-fs` does not do: it makes buckets that there are not.
+mod radosgw {
+    use taskgate_test_kit::Radosgw;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_bucket_that_is_not_there_is_named() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let server = Radosgw::start().await.expect("a server");
+        let good = s3(&server.url(), Radosgw::SECRET_ACCESS_KEY, "");
+        let stores = [
+            ("bucket", good.replace("bucket: data", "bucket: other")),
+            ("main", good),
+            ("secret", s3(&server.url(), "hunter2", "")),
+        ];
+        let (lines, status) = check(directory.path(), &with(&stores, ""), &[]);
+        assert_eq!(status, Some(1));
+        assert!(lines.iter().filter(|line| line.starts_with("main")).all(|line| line.ends_with("  ok")), "{lines:#?}");
+        assert!(line(&lines, "bucket", "write an object").contains("FAILED: there is no such bucket or container"));
+        assert!(line(&lines, "secret", "write an object").contains("FAILED: the signature is not accepted"));
     }
 }
