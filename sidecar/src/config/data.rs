@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::data::catalog::CatalogConfig;
 use crate::config::data::service::DataServiceConfig;
@@ -48,7 +48,7 @@ pub struct DataConfig {
 }
 
 /// What is done about stores that can't do what will be asked of them.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SelfTestConfig {
     /// Nothing is tried.
