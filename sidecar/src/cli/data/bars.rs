@@ -1,5 +1,7 @@
 //! How far files are, on a terminal.
 
+use std::path::Path;
+
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::output;
@@ -18,14 +20,14 @@ impl Bars {
         Self(MultiProgress::with_draw_target(target))
     }
 
-    /// A bar for a file of so many bytes. It counts whether it is seen or not.
-    pub(super) fn file(&self, name: &str, size: u64) -> ProgressBar {
-        let bar = self.0.add(ProgressBar::new(size));
+    /// A bar for a file. It counts whether it is seen or not.
+    pub(super) fn file(&self, path: &Path) -> ProgressBar {
+        let bar = self.0.add(ProgressBar::new(0));
         let style =
             ProgressStyle::with_template("{prefix}  [{bar:24}]  {bytes} of {total_bytes}  {bytes_per_sec}  {msg}");
         // The template is one of ours, so it can be read.
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("##."));
-        bar.set_prefix(words::line(name, MAX_NAME));
+        bar.set_prefix(words::line(&path.file_name().unwrap_or_default().to_string_lossy(), MAX_NAME));
         bar
     }
 

@@ -42,10 +42,10 @@ pub(in crate::cli) struct Download {
     #[arg(long, value_name = "NAME", requires = "run")]
     action: Option<String>,
     /// which attempt at it
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "run")]
     attempt: u32,
     /// what of it
-    #[arg(long, value_enum, default_value_t = Artifact::Report)]
+    #[arg(long, value_enum, default_value_t = Artifact::Report, requires = "run")]
     artifact: Artifact,
     /// the run's project
     #[arg(long, value_name = "NAME", requires = "run")]
@@ -86,7 +86,8 @@ impl Download {
         let name = name.or_else(|| link.requests.first()?.name()).unwrap_or_default();
         let target = Target::find(self.output.as_deref(), &name, self.force)?;
         let bars = Bars::new(self.common.quiet);
-        let bar = bars.file(&target.path().to_string_lossy(), link.size);
+        let bar = bars.file(target.path());
+        bar.set_length(link.size);
         let downloader = Downloader { ask, client, sender, bar: bar.clone() };
         let mut part = Part::open(target.part())?;
         let got = downloader.get(link, &mut part).await;
@@ -99,7 +100,7 @@ impl Download {
             }
         };
         let (size, md5, sha256) = (part.length(), part.md5(), part.sha256());
-        target.finish(part)?;
+        target.finish(&part)?;
         let file = target.path().to_string_lossy();
         if self.common.json {
             bars.line(
@@ -211,7 +212,7 @@ impl Downloader {
                 return Err(Failure::Final("the store answered with another part than was asked for".to_owned()));
             }
         } else {
-            part.reset().map_err(unwritten)?;
+            part.reset().map_err(|error| unwritten(&error))?;
             self.bar.set_position(0);
         }
         *tag = answer.headers().get(ETAG).filter(|tag| tag.as_bytes().starts_with(b"\"")).cloned();
@@ -223,7 +224,7 @@ impl Downloader {
             if part.length().saturating_add(chunk_length) > link.size {
                 return Err(Failure::Final("the store sent more than the object has".to_owned()));
             }
-            tokio::task::block_in_place(|| part.push(&chunk)).map_err(unwritten)?;
+            tokio::task::block_in_place(|| part.push(&chunk)).map_err(|error| unwritten(&error))?;
             self.bar.inc(chunk_length);
         }
         if part.length() < link.size {
@@ -249,6 +250,6 @@ fn broken(error: &reqwest::Error) -> Failure {
     Failure::Passing(format!("the connection broke: {}", http::explain(error)), None)
 }
 
-fn unwritten(error: anyhow::Error) -> Failure {
+fn unwritten(error: &anyhow::Error) -> Failure {
     Failure::Final(format!("{error:#}"))
 }

@@ -29,13 +29,13 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Opens a file and takes its digests.
-    pub(super) async fn open(path: &Path) -> anyhow::Result<Self> {
-        let path = path.to_owned();
-        tokio::task::spawn_blocking(move || Self::read(&path)).await.context("the file could not be read")?
+    /// Opens a file and takes its digests, which moves a bar.
+    pub(super) async fn open(path: &Path, bar: &ProgressBar) -> anyhow::Result<Self> {
+        let (path, bar) = (path.to_owned(), bar.clone());
+        tokio::task::spawn_blocking(move || Self::read(&path, &bar)).await.context("the file could not be read")?
     }
 
-    fn read(path: &Path) -> anyhow::Result<Self> {
+    fn read(path: &Path, bar: &ProgressBar) -> anyhow::Result<Self> {
         // Before it is opened: opening a pipe waits for who writes to it.
         let kind = std::fs::metadata(path).context("can't be read")?;
         if kind.is_dir() {
@@ -48,11 +48,13 @@ impl Source {
         let name = name.context("its name is not UTF-8: give it another")?.to_owned();
         let file = File::open(path).context("can't be read")?;
         let before = file.metadata().context("can't be read")?;
+        bar.set_length(before.len());
         let (mut md5, mut sha256, mut at) = (Md5::new(), Sha256::new(), 0);
         while at < before.len() {
             let piece = piece(&file, at, before.len()).context("can't be read")?;
             md5.update(&piece);
             sha256.update(&piece);
+            bar.inc(u64::try_from(piece.len()).unwrap_or_default());
             at += PIECE;
         }
         Ok(Self {
@@ -130,7 +132,7 @@ mod tests {
         for size in [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE] {
             let bytes: Vec<u8> = (0..size).map(|number| number.to_le_bytes()[0] ^ number.to_le_bytes()[1]).collect();
             std::fs::write(&path, &bytes).expect("writes");
-            let source = Source::open(&path).await.expect("is read");
+            let source = Source::open(&path, &ProgressBar::hidden()).await.expect("is read");
             assert_eq!((source.size, source.name.as_str()), (size, "a b"));
             assert_eq!(source.md5, <[u8; 16]>::from(Md5::digest(&bytes)), "{size}");
             assert_eq!(source.sha256, <[u8; 32]>::from(Sha256::digest(&bytes)), "{size}");
@@ -145,12 +147,13 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a");
         std::fs::write(&path, "12345").expect("writes");
-        let source = Source::open(&path).await.expect("is read");
+        let source = Source::open(&path, &ProgressBar::hidden()).await.expect("is read");
         assert_eq!(source.fault(), None);
         std::fs::write(&path, "1234").expect("writes");
         assert!(source.fault().is_some_and(|words| words.contains("changed")));
-        assert!(Source::open(folder.path()).await.is_err_and(|error| error.to_string().contains("folder")));
-        assert!(Source::open(Path::new("/dev/null")).await.is_err());
-        assert!(Source::open(&folder.path().join("b")).await.is_err());
+        let bar = ProgressBar::hidden();
+        assert!(Source::open(folder.path(), &bar).await.is_err_and(|error| error.to_string().contains("folder")));
+        assert!(Source::open(Path::new("/dev/null"), &bar).await.is_err());
+        assert!(Source::open(&folder.path().join("b"), &bar).await.is_err());
     }
 }

@@ -6,7 +6,7 @@ mod tus;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
@@ -127,14 +127,16 @@ impl Uploader<'_> {
     }
 
     async fn file(&self, path: &Path) -> anyhow::Result<Uploaded> {
-        let source = Source::open(path).await?;
-        let bar = self.bars.file(&source.name, source.size);
-        let outcome = self.put(&source, &bar).await;
+        let bar = self.bars.file(path);
+        bar.set_message("taking its digests");
+        let source = Source::open(path, &bar).await;
+        bar.set_message("");
+        let uploaded = match source {
+            Ok(source) => self.put(&source, &bar).await.map(|native_url| Uploaded { native_url, source }),
+            Err(error) => Err(error),
+        };
         bar.finish_and_clear();
-        match outcome {
-            Ok(native_url) => Ok(Uploaded { native_url, source }),
-            Err(error) => Err(source.fault().map_or(error, |fault| anyhow!(fault))),
-        }
+        uploaded
     }
 
     /// Puts a file until it is there; its address.

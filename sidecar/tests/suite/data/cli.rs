@@ -4,5 +4,6 @@
 mod download;
 mod faults;
 mod large;
+mod sidecar;
 mod stage;
 mod upload;

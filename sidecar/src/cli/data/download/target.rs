@@ -49,7 +49,7 @@ impl Target {
     }
 
     /// Gives what is whole its name.
-    pub(super) fn finish(&self, part: Part) -> anyhow::Result<()> {
+    pub(super) fn finish(&self, part: &Part) -> anyhow::Result<()> {
         part.sync()?;
         let flags = if self.may_replace { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
         let renamed = match rustix::fs::renameat_with(CWD, &self.part, CWD, &self.path, flags) {
@@ -109,13 +109,14 @@ mod tests {
         part.push(b"new").expect("writes");
         // It came meanwhile.
         std::fs::write(&there, "old").expect("writes");
-        assert!(target.finish(part).is_err());
+        assert!(target.finish(&part).is_err());
+        drop(part);
         assert_eq!(std::fs::read(&there).expect("reads"), b"old");
         for output in [there.as_path(), folder.path()] {
             assert!(find(output, false).is_err_and(|error| error.to_string().contains("--force")));
         }
         let target = find(&there, true).expect("may be replaced");
-        target.finish(Part::open(target.part()).expect("opens")).expect("is replaced");
+        target.finish(&Part::open(target.part()).expect("opens")).expect("is replaced");
         assert_eq!(std::fs::read(&there).expect("reads"), b"new");
         assert!(find(&folder.path().join("no/"), false).is_err());
         // What leads nowhere is there, too.

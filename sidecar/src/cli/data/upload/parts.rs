@@ -54,7 +54,8 @@ impl Parts {
     /// Sends what is missing, and makes a file of it. `kept` is how many bytes the store is known to have.
     pub(super) async fn send(&mut self, sending: &Sending<'_>, kept: &mut u64) -> Result<(), Failure> {
         if std::mem::replace(&mut self.is_unsure, true) {
-            let listed = sending.client.list_parts(&self.ask, &self.begun.upload_id).await.map_err(refused)?;
+            let listed =
+                sending.client.list_parts(&self.ask, &self.begun.upload_id).await.map_err(|error| refused(&error))?;
             self.know(listed);
         }
         *kept = self.etags.keys().map(|number| self.length(*number)).sum();
@@ -66,7 +67,11 @@ impl Parts {
         if let Some(fault) = sending.source.fault() {
             return Err(Failure::Final(fault));
         }
-        sending.client.complete_parts(&self.ask, &self.begun.upload_id, &self.etags).await.map_err(refused)
+        sending
+            .client
+            .complete_parts(&self.ask, &self.begun.upload_id, &self.etags)
+            .await
+            .map_err(|error| refused(&error))
     }
 
     /// Takes what the store has for what is there. A part that it does not name, and did not, is sent again.
@@ -96,7 +101,8 @@ impl Parts {
             asked.push((*number, md5.map_err(|error| Failure::Final(format!("can't be read: {error}")))?));
         }
         let id = &self.begun.upload_id;
-        let signed = sending.client.sign_parts(&self.ask, id, &asked, sending.expires).await.map_err(refused)?;
+        let signed =
+            sending.client.sign_parts(&self.ask, id, &asked, sending.expires).await.map_err(|error| refused(&error))?;
         let wanted: BTreeSet<u16> = numbers.iter().copied().collect();
         if signed.iter().map(|part| part.number).collect::<BTreeSet<u16>>() != wanted || signed.len() != wanted.len() {
             return Err(Failure::Final("the server signed other parts than were asked for".to_owned()));
@@ -140,7 +146,7 @@ impl Parts {
 }
 
 /// What an answer of the server means for an upload in parts.
-fn refused(error: NoAnswer) -> Failure {
+fn refused(error: &NoAnswer) -> Failure {
     match error.status() {
         Some(409) => Failure::Taken(error.to_string()),
         // There is no such upload any more.

@@ -79,8 +79,10 @@ async fn what_a_run_left_behind_is_got() {
     assert_eq!(stage.read("2.html"), b"<html>");
     let code = [words.as_slice(), &["--artifact", "code-bundle"]].concat();
     assert!(stage.download(&code).await.badly().contains("404"));
-    let outcome = stage.download(&["--run", "r1"]).await;
-    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    for words in [&["--run", "r1"][..], &["s3://a/b", "--attempt", "2"], &["s3://a/b", "--run", "r1"], &[]] {
+        let outcome = stage.download(words).await;
+        assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The API of data with a store in this process, and the program that asks it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -179,19 +179,7 @@ impl Stage {
 
     /// Runs a command as that user.
     pub(super) async fn run(&self, user: &str, words: &[&str]) -> Outcome {
-        let run = self.command(user, words).output();
-        let ran = tokio::time::timeout(PATIENCE, run).await.expect("ends in time").expect("runs");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-        Outcome { code: ran.status.code(), output: text(ran.stdout), errors: text(ran.stderr) }
-    }
-
-    pub(super) fn command(&self, user: &str, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_taskgate"));
-        command.current_dir(self.directory.path()).kill_on_drop(true).stdin(Stdio::null());
-        command.env_remove("TASKGATE_USER").env_remove("TASKGATE_PASSWORD_FILE");
-        command.env("TASKGATE_TOKEN_FILE", format!("{user}.token"));
-        command.env("TASKGATE_SERVER", &self.server).env("NO_PROXY", "127.0.0.1").args(words);
-        command
+        run(&self.server, self.directory.path(), &format!("{user}.token"), words).await
     }
 
     /// Uploads to project `p` as `ann`.
@@ -203,6 +191,18 @@ impl Stage {
     pub(super) async fn download(&self, words: &[&str]) -> Outcome {
         self.run("bob", &[&["download"], words].concat()).await
     }
+}
+
+/// Runs the program in that directory, with the token in a file there.
+pub(super) async fn run(server: &str, directory: &Path, token_file: &str, words: &[&str]) -> Outcome {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taskgate"));
+    command.current_dir(directory).kill_on_drop(true).stdin(Stdio::null());
+    command.env_remove("TASKGATE_USER").env_remove("TASKGATE_PASSWORD_FILE");
+    command.env("TASKGATE_TOKEN_FILE", token_file).env("TASKGATE_SERVER", server);
+    command.env("NO_PROXY", "127.0.0.1").args(words);
+    let ran = tokio::time::timeout(PATIENCE, command.output()).await.expect("ends in time").expect("runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    Outcome { code: ran.status.code(), output: text(ran.stdout), errors: text(ran.stderr) }
 }
 
 /// As many bytes, none like the one before.
