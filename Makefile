@@ -16,6 +16,7 @@ HSDS := $(TOOLS)/hsds/bin/hsds
 S3S_FS := $(TOOLS)/s3s-fs/bin/s3s-fs
 RADOSGW := $(TOOLS)/radosgw/root/usr/bin/radosgw
 AZURITE := $(TOOLS)/azurite/node_modules/azurite/dist/src/blob/main.js
+NGINX := $(TOOLS)/nginx/root/usr/sbin/nginx
 GCS_CLIENT := $(TOOLS)/gcs-client/bin/python3
 FLYTE := $(TOOLS)/flyte/bin/flyte
 TUS := $(TOOLS)/tus/node_modules/tus-js-client/package.json
@@ -90,6 +91,11 @@ bench-discovery: filter envoy ## discovery among 10,000 operations; QUICK=1 is a
 bench-tasks: postgres hsds ## tasks a second, and copies beside hscopy; QUICK=1 is a smoke test; writes target/bench/tasks.json
 	cargo build --release --package taskgate --package taskgate-bench
 	target/release/taskgate-bench tasks $(if $(QUICK),--quick)
+
+.PHONY: bench-data
+bench-data: nginx ## URLs signed a second, and the local store beside nginx; QUICK=1 is a smoke test; writes target/bench/data.json
+	cargo build --release --package taskgate --package taskgate-bench
+	target/release/taskgate-bench data $(if $(QUICK),--quick)
 
 .PHONY: filter
 filter: $(FILTER) ## the compiled filter, target/wasm/taskgate_filter.wasm
@@ -182,6 +188,16 @@ $(RADOSGW):
 	cd $(TOOLS)/radosgw/packages && apt-get -q -o APT::Sandbox::User=root download $(RADOSGW_PACKAGES)
 	for package in $(TOOLS)/radosgw/packages/*.deb; do dpkg -x "$$package" $(TOOLS)/radosgw/root; done
 	test -x $@
+
+.PHONY: nginx
+nginx: $(NGINX) ## NGINX, from Debian's package, which is unpacked and not installed
+
+$(NGINX):
+	[ "$$(id -u)" != 0 ] || apt-get update -qq
+	mkdir -p $(TOOLS)/nginx/packages $(TOOLS)/nginx/root
+	cd $(TOOLS)/nginx/packages && apt-get -q -o APT::Sandbox::User=root download nginx
+	for package in $(TOOLS)/nginx/packages/*.deb; do dpkg -x "$$package" $(TOOLS)/nginx/root; done
+	$@ -v
 
 .PHONY: azurite
 azurite: $(AZURITE) ## Microsoft's emulator of Azure Blob Storage, which verifies signatures

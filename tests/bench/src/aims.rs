@@ -32,6 +32,12 @@ pub(crate) const TASKS: [Aim; 4] = [
     Aim { figure: "copy_peak_mib", what: "under 200 MB (190.7 MiB)", is_met: |value| value < 190.7 },
 ];
 
+/// Aims of data.
+pub(crate) const DATA: [Aim; 2] = [
+    Aim { figure: "upload_vs_nginx", what: "at least 0.8 of nginx", is_met: |value| value >= 0.8 },
+    Aim { figure: "download_vs_nginx", what: "at least 0.8 of nginx", is_met: |value| value >= 0.8 },
+];
+
 /// A line for each aim.
 pub(crate) fn lines(aims: &[Aim], figures: &[(&'static str, f64)]) -> Vec<String> {
     let line = |aim: &Aim| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 /// Measures the request path: Taskgate beside a plain route, a filter that does nothing, and ext_authz; or,
-/// with `discovery`, discovery in a large cluster; or, with `tasks`, tasks.
+/// with `data`, signed URLs; or, with `discovery`, discovery in a large cluster; or, with `tasks`, tasks.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Arguments {
@@ -19,6 +19,8 @@ pub(crate) struct Arguments {
 /// The bench starts itself again for the servers it needs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Part {
+    /// Measures signed URLs, and what they lead to.
+    Data(crate::data::arguments::Options),
     /// Measures discovery in a YTsaurus cluster of 10,000 operations.
     Discovery(crate::discovery::arguments::Options),
     /// Measures tasks: how many a second, and copies of data.
