@@ -88,7 +88,7 @@ proptest! {
     #[test]
     fn nothing_else_is_ever_signed(
         parts in proptest::collection::vec("p|d|p/d|q|e|open|x|\\.\\.|\\.|offloaded-inputs|[a-z%/\\\\ ]{0,4}|\\PC{0,4}", 0..6),
-        start in "s3://main/uploads/|s3://main/|s3://team/uploads/|s3a://main/uploads/|s3:/|/|",
+        start in "s3://main/uploads/(p/d/|open/|)|s3://main/|s3://team/uploads/p/d/|s3a://main/uploads/p/d/|s3:/|/|",
     ) {
         let uri = format!("{start}{}", parts.join("/"));
         let (service, main, team) = stage();
