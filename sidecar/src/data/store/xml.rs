@@ -15,7 +15,7 @@ use reqwest::{Client, Method, StatusCode, header};
 use taskgate_core::time::UnixTime;
 
 use crate::data::path::{Key, Segments};
-use crate::data::store::multipart::{Completion, Multipart, Part, PartTerms, UploadId};
+use crate::data::store::multipart::{Completion, MAX_PARTS, Multipart, Part, PartTerms, UploadId};
 use crate::data::store::object::MD5_METADATA;
 use crate::data::store::place::Place;
 use crate::data::store::sign::order::{Order, Sender};
@@ -124,8 +124,10 @@ impl<B: XmlBucket> Multipart for B {
                 wire::read(&ask(self, Question::new(Method::GET, Some(key), parameters, self.manners().parts)).await?)?;
             let next = page.next().filter(|next| *next != after);
             parts.extend(page.parts());
-            let Some(next) = next else { break };
-            after = next;
+            match next {
+                Some(next) if parts.len() < MAX_PARTS.into() => after = next,
+                _ => break,
+            }
         }
         parts.sort_by_key(|part| part.number);
         Ok(parts)

@@ -28,6 +28,8 @@ pub(crate) fn refusal(status: StatusCode, body: &[u8], permission: &'static str)
     let named = |otherwise: &str| code.unwrap_or(otherwise).to_owned();
     match (status, code) {
         (_, Some("NoSuchUpload" | "BlobNotFound")) => StoreError::NoUpload,
+        // So Ceph's gateway calls it.
+        (StatusCode::NOT_FOUND, Some("NoSuchKey")) => StoreError::NoUpload,
         (_, Some("InvalidPart" | "InvalidPartOrder" | "InvalidBlockList" | "ConditionalRequestConflict")) => {
             StoreError::Unavailable(named(""))
         }
@@ -52,7 +54,9 @@ mod tests {
             let body = format!("<Error><Code>{code}</Code><Message>secret</Message></Error>");
             refusal(StatusCode::from_u16(status).expect("a status"), body.as_bytes(), "s3:PutObject")
         };
-        assert_eq!(refused(404, "NoSuchUpload"), StoreError::NoUpload);
+        for code in ["NoSuchUpload", "NoSuchKey", "BlobNotFound"] {
+            assert_eq!(refused(404, code), StoreError::NoUpload, "{code}");
+        }
         assert_eq!(refused(412, "PreconditionFailed"), StoreError::Exists);
         assert_eq!(refused(409, "BlobAlreadyExists"), StoreError::Exists);
         assert_eq!(

@@ -22,15 +22,13 @@ pub(super) async fn a_file_in_parts_becomes_an_object(stage: &Stage) {
     }
     assert_eq!(stage.object(&file).await, None, "it is not whole yet");
     let done = json!({"upload_id": upload, "etags": etags});
-    let (status, answer) = stage.ask("/complete", &file, &done).await;
-    assert_eq!((status, answer), (200, json!({"native_url": stage.uri(&file)})));
+    completed(stage, &file, &done).await;
     let read = stage.store.read(&file.key(), 16 << 20).await.expect("read").expect("an object");
     assert!(read == file.bytes, "the bytes are those of the file");
     let object = stage.object(&file).await.expect("an object");
     assert_eq!(object.content_md5.map(|digest| md5(&file.bytes) == base64(&digest)), Some(true));
     // Who did not see the answer asks again.
-    let (status, answer) = stage.ask("/complete", &file, &done).await;
-    assert_eq!(status, 200, "{answer}");
+    completed(stage, &file, &done).await;
     let mut other = File::new("large ü #1?%.bin");
     other.bytes.pop();
     let (status, refused) = stage.ask("", &other, &json!({})).await;
@@ -40,7 +38,7 @@ pub(super) async fn a_file_in_parts_becomes_an_object(stage: &Stage) {
     for number in [2, 1] {
         stage.put(&file, &again, number).await;
     }
-    assert_eq!(stage.ask("/complete", &file, &json!({"upload_id": again})).await.0, 200);
+    completed(stage, &file, &json!({"upload_id": again})).await;
 }
 
 /// Who lost everything but the upload's name sees what is there, and goes on.
@@ -54,8 +52,7 @@ pub(super) async fn a_client_goes_on_where_it_was(stage: &Stage) {
     assert_eq!((status, refused["detail"].as_str()), (400, Some("part 1 is missing")));
     stage.put(&file, &upload, 1).await;
     assert_eq!(stage.there(&file, &upload).await, [(1, 8 << 20), (2, 100)]);
-    let (status, answer) = stage.ask("/complete", &file, &json!({"upload_id": upload})).await;
-    assert_eq!(status, 200, "{answer}");
+    completed(stage, &file, &json!({"upload_id": upload})).await;
     assert_eq!(stage.object(&file).await.map(|object| object.size), Some((8 << 20) + 100));
 }
 
@@ -103,7 +100,8 @@ pub(super) async fn an_upload_leads_to_no_other_key(stage: &Stage) {
         stage.put(&file, &upload, number).await;
     }
     let about = json!({"upload_id": upload});
-    assert_eq!(stage.ask("/complete", &other, &about).await.0, 404);
+    let (status, refused) = stage.ask("/complete", &other, &about).await;
+    assert_eq!(status, 404, "{refused}");
     assert_ne!(stage.ask("/list", &other, &about).await.1["parts"][0]["number"], 1);
     let signed = stage.sign_any(&other, &upload).await;
     if let Some(signed) = signed {
@@ -112,7 +110,7 @@ pub(super) async fn an_upload_leads_to_no_other_key(stage: &Stage) {
     }
     assert_eq!(stage.object(&other).await, None);
     assert_eq!(stage.there(&file, &upload).await, [(1, 8 << 20), (2, 100)]);
-    assert_eq!(stage.ask("/complete", &file, &about).await.0, 200);
+    completed(stage, &file, &about).await;
 }
 
 /// An object that came meanwhile is not replaced.
@@ -164,7 +162,12 @@ pub(super) async fn short_parts_make_no_object(stage: &Stage, store_looks: bool)
         assert_eq!(stage.object(&file).await, None);
         stage.put(&file, &upload, 1).await;
     }
-    assert_eq!(stage.ask("/complete", &file, &json!({"upload_id": upload})).await.0, 200);
+    completed(stage, &file, &json!({"upload_id": upload})).await;
+}
+
+async fn completed(stage: &Stage, file: &File, about: &Value) {
+    let (status, answer) = stage.ask("/complete", file, about).await;
+    assert_eq!((status, answer), (200, json!({"native_url": stage.uri(file)})));
 }
 
 fn base64(bytes: &[u8]) -> String {
