@@ -276,8 +276,10 @@ impl Gate {
             if plan.changes_path() && !self.rewrites_path { Err(Denial::UnsupportedCredential) } else { Ok(plan) }
         };
 
-        if let Some(path) = object(&service, request) {
-            let (audience, method) = (&rules.control.gate.url_audience, request.method.one().unwrap_or_default());
+        let method = request.method.one().unwrap_or_default();
+        let preflight = Permit::preflight(&service, method);
+        if let Some(path) = object(&service, request).filter(|_| preflight.is_none()) {
+            let audience = &rules.control.gate.url_audience;
             let permit = Permit::signed_url(&rules.keys, audience, method, path, wall)?;
             return Ok(Step::Done(finish(plan(None)?, Ok(permit), client, &rules.keys)));
         }
@@ -285,7 +287,7 @@ impl Gate {
             .map(|token| Permit::sealed(&rules.keys, token, &service, wall))
             .fold(Err(SessionError::NotOurs), best);
         let ended = sealed == Err(SessionError::Ended);
-        if let Some(permit) = sealed.ok().or_else(|| Permit::public(&service)) {
+        if let Some(permit) = sealed.ok().or_else(|| Permit::public(&service)).or(preflight) {
             return Ok(Step::Done(finish(plan(None)?, Ok(permit), client, &rules.keys)));
         }
         let (credential, source) = match credential::platform(request, &rules.names)? {

@@ -13,7 +13,7 @@ use crate::session::{self, SessionError};
 use crate::signed_url::{self, SignedUrlError};
 use crate::time::UnixTime;
 use crate::verdict::Verdict;
-use crate::visitor;
+use crate::visitor::{self, OWN_PROVIDER};
 
 /// Proof that a request may go through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,13 @@ impl Permit {
     ) -> Result<Self, SignedUrlError> {
         signed_url::check(ring, audience, method, path, now)?;
         Ok(Self { identity: None })
+    }
+
+    /// What a browser asks before it asks for anything (`OPTIONS`). The sidecar's own services do nothing else
+    /// then than to say who may ask.
+    #[must_use]
+    pub fn preflight(service: &Service<'_>, method: &[u8]) -> Option<Self> {
+        (service.provider == OWN_PROVIDER && method == b"OPTIONS").then_some(Self { identity: None })
     }
 
     /// What the sidecar decided.

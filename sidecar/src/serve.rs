@@ -22,7 +22,8 @@ use crate::data::caller::gate::GateCallers;
 use crate::data::caller::judge::{JudgeCallers, NotAskable};
 use crate::data::desk::{DataDesk, DataDeskError, SharedKeys, shared_keys};
 use crate::data::self_test::run::{Trial, Unfit};
-use crate::discovery::own::data_key;
+use crate::data::settings::resolve::DataPlan;
+use crate::discovery::own::{OwnService, data_key};
 use crate::discovery::publisher::Mailbox;
 use crate::feed::{ControlState, Feed};
 use crate::http::HttpError;
@@ -136,24 +137,11 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
 
     let mailbox = Arc::new(Mailbox::default());
     let url_keys = shared_keys(app.control.keys());
-    let data = data_desk(&settings, &app, &url_keys).await?;
-    if let Some((desk, plan)) = data.as_ref().zip(settings.data.clone()) {
-        desk.keep_house(&app.clock, &tasks);
-        let trial = Trial {
-            plan,
-            local: desk.local.clone(),
-            routes: api::objects::routes,
-            clock: Arc::clone(&app.clock),
-            metrics: Arc::clone(&app.metrics),
-        };
-        trial.at_start(&tasks).await?;
-    }
-    let own = settings.data.as_ref().and_then(|data| data.service.as_ref()).zip(public.as_ref());
-    let own = own.and_then(|(service, public)| service.own(public.listen()));
-    if let Some(own) = &own {
-        app.registry.reserve(own.label.clone(), data_key());
-    }
-    let mut fleet = Fleet::new(own, Arc::clone(&mailbox), tasks.clone());
+    let data = match &settings.data {
+        Some(plan) => Some(open_data(plan, &app, &url_keys, &tasks).await?),
+        None => None,
+    };
+    let mut fleet = Fleet::new(own_service(&settings, public.as_ref(), &app), Arc::clone(&mailbox), tasks.clone());
     fleet.apply(&settings.providers, &app)?;
     follow(&settings, &app, mailbox, &tasks);
     if let Some(desk) = &app.desk {
@@ -240,14 +228,32 @@ async fn desk(
     Desk::open(of_tasks, &settings.keys, Arc::clone(clock), Arc::clone(metrics), store).await.map(Some)
 }
 
-/// The API of data, where there is one.
-async fn data_desk(settings: &Settings, app: &Arc<App>, keys: &SharedKeys) -> Result<Option<DataDesk>, StartError> {
-    let Some(plan) = settings.data.clone() else { return Ok(None) };
+/// The API of data, with stores that were tried.
+async fn open_data(plan: &DataPlan, app: &Arc<App>, keys: &SharedKeys, tasks: &Tasks) -> Result<DataDesk, StartError> {
     let judged = Arc::new(JudgeCallers::new(Arc::clone(app))?);
     let callers = Arc::new(GateCallers::new(Arc::clone(keys), Arc::clone(&app.clock), judged));
-    let (keys, clock) = (Arc::clone(keys), Arc::clone(&app.clock));
-    let opened = tokio::task::spawn_blocking(move || DataDesk::open(&plan, callers, &keys, &clock)).await;
-    Ok(Some(opened.map_err(|_| StartError::Broken)??))
+    let desk = {
+        let (plan, keys, clock) = (plan.clone(), Arc::clone(keys), Arc::clone(&app.clock));
+        tokio::task::spawn_blocking(move || DataDesk::open(&plan, callers, &keys, &clock)).await
+    };
+    let desk = desk.map_err(|_| StartError::Broken)??;
+    desk.keep_house(&app.clock, tasks);
+    let trial = Trial {
+        plan: plan.clone(),
+        local: desk.local.clone(),
+        routes: api::objects::routes,
+        clock: Arc::clone(&app.clock),
+        metrics: Arc::clone(&app.metrics),
+    };
+    trial.at_start(tasks).await?;
+    Ok(desk)
+}
+
+/// What the sidecar itself is behind the gate. Its name is kept for it.
+fn own_service(settings: &Settings, public: Option<&Bound>, app: &App) -> Option<OwnService> {
+    let own = settings.data.as_ref()?.service.as_ref()?.own(public?.listen())?;
+    app.registry.reserve(own.label.clone(), data_key());
+    Some(own)
 }
 
 fn assemble(

@@ -1,5 +1,7 @@
 //! The public API: what clients of tasks and of data ask.
 
+mod cors;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -16,9 +18,14 @@ pub fn router(app: &Arc<App>, reception: Option<&Arc<Reception>>, desk: Option<&
         routes = routes.merge(tasks::routes(reception));
     }
     if let Some(desk) = desk {
-        // Merged, never nested: paths of objects are verified as they came.
-        routes = routes.merge(data::routes(Arc::clone(&desk.service))).merge(flyte::routes(Arc::clone(&desk.service)));
-        routes = desk.local.iter().fold(routes, |routes, store| routes.merge(objects::routes(Arc::clone(store))));
+        routes = routes.merge(of_data(desk));
     }
     guard::net(routes.fallback(problem::not_found).method_not_allowed_fallback(problem::wrong_method), app)
+}
+
+/// Merged, never nested: paths of objects are verified as they came.
+fn of_data(desk: &DataDesk) -> Router {
+    let api = data::routes(Arc::clone(&desk.service)).merge(flyte::routes(Arc::clone(&desk.service)));
+    let stores = desk.local.iter().map(|store| objects::routes(Arc::clone(store)));
+    stores.fold(api, Router::merge).layer(cors::layer(&desk.origins))
 }

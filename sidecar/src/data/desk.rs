@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use http::HeaderValue;
 use taskgate_core::key::{KeyId, KeyRing, Secret};
 use thiserror::Error;
 
@@ -29,6 +30,8 @@ pub struct DataDesk {
     pub service: Arc<DataService>,
     /// The stores that the sidecar serves itself.
     pub local: Vec<Arc<LocalStore>>,
+    /// Whose pages may ask from a browser.
+    pub origins: Vec<HeaderValue>,
     catalogs: OpenCatalogs,
 }
 
@@ -79,7 +82,7 @@ impl DataDesk {
             settings: plan.settings.clone(),
             logs: plan.logs.clone(),
         })?;
-        Ok(Self { service: Arc::new(service), local, catalogs })
+        Ok(Self { service: Arc::new(service), local, origins: plan.origins.clone(), catalogs })
     }
 
     /// Starts what follows the catalogs' files and clears away what nobody finished.

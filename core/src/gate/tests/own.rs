@@ -94,3 +94,13 @@ fn a_signed_url_takes_the_place_of_a_credential() {
     assert_eq!(refused("job", "GET", &url, None), Some(Err(Denial::CredentialMissing)), "a job's paths are its own");
     assert_eq!(refused("data", "GET", "/v1/data/objectsX", None), Some(Err(Denial::CredentialMissing)));
 }
+
+#[test]
+fn browsers_may_ask_the_sidecar_beforehand_and_a_job_not() {
+    let mut gate = gate_with_data();
+    for path in ["/v1/data/uploads", OBJECT] {
+        let edits = edits(asks(&mut gate, "data", "OPTIONS", path, None));
+        assert_eq!((edits.identity, edits.vouch), (None, None));
+    }
+    assert_eq!(settled(asks(&mut gate, "job", "OPTIONS", "/", None)), Some(Err(Denial::CredentialMissing)));
+}

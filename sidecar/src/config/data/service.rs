@@ -17,10 +17,12 @@ pub struct DataServiceConfig {
     /// Where proxies reach `public.listen`, as in `10.0.0.5:7012`; none: there, and from this machine where it
     /// listens on every address.
     pub address: Option<SocketAddr>,
+    /// Whose pages may ask it from a browser, as in `https://console.example.test`; none by default.
+    pub origins: Vec<String>,
 }
 
 impl Default for DataServiceConfig {
     fn default() -> Self {
-        Self { label: defaults::DATA_SERVICE_LABEL.into(), address: None }
+        Self { label: defaults::DATA_SERVICE_LABEL.into(), address: None, origins: Vec::new() }
     }
 }

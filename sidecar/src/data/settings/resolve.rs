@@ -7,6 +7,7 @@ pub mod stores;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use http::HeaderValue;
 use taskgate_core::config::GateConfig;
 
 use crate::config::data::{DataConfig, DataLogsConfig, DownloadConfig, PlacementConfig, SelfTestConfig, UploadConfig};
@@ -39,6 +40,8 @@ pub struct DataPlan {
     pub service: Option<ServiceSettings>,
     /// What is done about stores that can't do what will be asked of them.
     pub self_test: SelfTestConfig,
+    /// Whose pages may ask from a browser.
+    pub origins: Vec<HeaderValue>,
     /// How the service behaves.
     pub settings: DataSettings,
     /// From where logs are read.
@@ -63,6 +66,7 @@ impl DataPlan {
         })?;
         let fingerprint = Digest::of(format!("{config:?} {}", gate.url_audience).as_bytes());
         let service = ServiceSettings::resolve(&config.service, gate, public)?;
+        let origins = service::origins(&config.service.origins)?;
         let upload = upload(&config.upload)?;
         if config.stores.is_empty() {
             return Err(InvalidSetting::new("data.stores", "there is none; add `main: {local: …}`, say"));
@@ -85,7 +89,17 @@ impl DataPlan {
         }
         let settings = DataSettings { upload, download: download(&config.download)? };
         let self_test = config.self_test;
-        Ok(Self { stores, placement, catalog, self_test, service, settings, logs: logs(&config.logs)?, fingerprint })
+        Ok(Self {
+            stores,
+            placement,
+            catalog,
+            self_test,
+            service,
+            origins,
+            settings,
+            logs: logs(&config.logs)?,
+            fingerprint,
+        })
     }
 }
 

@@ -20,11 +20,15 @@ fn keys(key: &str, byte: u8) -> String {
 }
 
 fn settings(keys: &str) -> String {
+    data(&format!("{keys}{}", tokens(&[("ann", ""), ("bob", ", groups: [ml]"), ("eve", "")])))
+}
+
+/// With the section `data` at the end.
+fn data(before: &str) -> String {
     format!(
-        "{keys}public: {{listen: \"127.0.0.1:0\"}}\n\
+        "{before}public: {{listen: \"127.0.0.1:0\"}}\n\
          data:\n  stores: {{main: {{local: {{folder: objects, public_url: \"https://data.example.test\"}}}}}}\n  \
-         catalog: [{{file: {{path: catalog.yaml}}}}]\n{}",
-        tokens(&[("ann", ""), ("bob", ", groups: [ml]"), ("eve", "")])
+         catalog: [{{file: {{path: catalog.yaml}}}}]\n"
     )
 }
 
@@ -129,6 +133,26 @@ async fn catalogs_are_read_again_and_a_bad_one_costs_nothing() {
     while place(&sidecar, &token).await.0 != 200 {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn pages_of_origins_that_are_named_may_ask_from_a_browser() {
+    let sidecar = start("").await;
+    let settings = format!("{}  service: {{origins: [\"https://console.example.test\"]}}\n", data(""));
+    let named = Sidecar::start_in(sidecar.end().await, &config(&settings)).await;
+    let ask = |origin: &'static str| {
+        let request = named.client.request(reqwest::Method::OPTIONS, public(&named, "/v1/data/uploads"));
+        let request = request.header("origin", origin).header("access-control-request-method", "POST");
+        request.header("access-control-request-headers", "authorization,content-type")
+    };
+    let answer = ask("https://console.example.test").send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["access-control-allow-origin"], "https://console.example.test");
+    assert_eq!(answer.headers()["access-control-allow-headers"], "authorization,content-type");
+    assert!(answer.headers()["access-control-allow-methods"].to_str().expect("text").contains("PUT"));
+    assert!(!answer.headers().contains_key("access-control-allow-credentials"));
+    let answer = ask("https://evil.example.test").send().await.expect("an answer");
+    assert!(!answer.headers().contains_key("access-control-allow-origin"));
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use http::HeaderValue;
 use taskgate_core::config::GateConfig;
 use taskgate_core::label::Label;
+use url::Url;
 
 use crate::config::data::service::DataServiceConfig;
 use crate::config::resolve::InvalidSetting;
@@ -72,12 +74,29 @@ fn reachable(listener: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listener.port())
 }
 
+/// The origins of pages (RFC 6454, section 7) that may ask from a browser.
+///
+/// # Errors
+/// [`InvalidSetting`].
+pub(super) fn origins(texts: &[String]) -> Result<Vec<HeaderValue>, InvalidSetting> {
+    let read = |(index, text): (usize, &String)| {
+        let key = format!("data.service.origins[{index}]");
+        let is_origin = Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == *text);
+        match HeaderValue::from_str(text) {
+            Ok(value) if is_origin => Ok(value),
+            _ => Err(InvalidSetting::new(key, "is no origin, as in `https://console.example.test`")),
+        }
+    };
+    texts.iter().enumerate().map(read).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn resolve(label: &str, address: Option<&str>, public: &str) -> Result<Option<OwnService>, String> {
-        let config = DataServiceConfig { label: label.into(), address: address.map(|text| text.parse().expect("one")) };
+        let address = address.map(|text| text.parse().expect("an address"));
+        let config = DataServiceConfig { label: label.into(), address, origins: Vec::new() };
         let public = Listen::parse(public, "0600").expect("a listener");
         let resolved = ServiceSettings::resolve(&config, &GateConfig::for_domain("tasks.example.test"), &public);
         resolved.map(|found| found.and_then(|found| found.own(&public))).map_err(|error| error.to_string())
@@ -97,6 +116,18 @@ mod tests {
         assert_eq!(found("data", Some("10.0.0.5:7012"), "0.0.0.0:7012"), at("10.0.0.5:7012"));
         assert_eq!(found("data", Some("10.0.0.5:7012"), "unix:/run/t"), at("10.0.0.5:7012"));
         assert_eq!(found("", None, "unix:/run/t"), None);
+    }
+
+    #[test]
+    fn origins_are_written_as_browsers_send_them() {
+        let read = |text: &str| origins(&[text.to_owned()]).map(|found| found.len());
+        assert_eq!(read("https://console.example.test"), Ok(1));
+        assert_eq!(read("http://localhost:3000"), Ok(1));
+        for text in
+            ["*", "null", "console.example.test", "https://a.b/", "https://a.b:443", "HTTPS://a.b", "https://a b"]
+        {
+            assert!(read(text).is_err(), "{text}");
+        }
     }
 
     #[test]
