@@ -30,10 +30,7 @@ use crate::data::store::local::{Facts, LocalStore, META_HEADER, Ticket, blocking
 const PIECE: u64 = 256 << 10;
 
 /// `GET` and `HEAD`.
-pub(super) async fn object(
-    State(store): State<Arc<LocalStore>>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub(super) async fn object(State(store): State<Arc<LocalStore>>, request: Request) -> Result<Response, Problem> {
     let (Parts { method, uri, headers, .. }, _) = request.into_parts();
     let path_and_query = uri.path_and_query().map_or("", |text| text.as_str());
     let (key, claims) = store.verify(method.as_str(), path_and_query).map_err(refusal::url)?;

@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::api::objects::conditions::http_date;
+use crate::api::objects::digests::one;
 use crate::api::objects::intake::{End, drain, receive};
 use crate::api::objects::tus::headers::{
     CHECKSUM_ALGORITHM, EXTENSION, MAX_SIZE, METHOD_OVERRIDE, RESUMABLE, UPLOAD_EXPIRES, UPLOAD_LENGTH, UPLOAD_OFFSET,
@@ -87,7 +88,7 @@ impl Asked<'_> {
     }
 
     async fn act(&self, method: &Method, path_and_query: &str, body: &mut Body) -> Result<Response, Problem> {
-        if self.headers.get(RESUMABLE) != Some(&TUS) {
+        if one(self.headers, &RESUMABLE)?.map(str::as_bytes) != Some(TUS.as_bytes()) {
             let detail = "this is an upload that can be resumed: send `Tus-Resumable: 1.0.0`";
             let problem = Problem::new(StatusCode::PRECONDITION_FAILED, "tus-version-unsupported", detail);
             return Err(problem.with_header(VERSION, "1.0.0"));
