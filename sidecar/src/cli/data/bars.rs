@@ -23,8 +23,9 @@ impl Bars {
     /// A bar for a file. It counts whether it is seen or not.
     pub(super) fn file(&self, path: &Path) -> ProgressBar {
         let bar = self.0.add(ProgressBar::new(0));
-        let style =
-            ProgressStyle::with_template("{prefix}  [{bar:24}]  {bytes} of {total_bytes}  {bytes_per_sec}  {msg}");
+        let style = ProgressStyle::with_template(
+            "{prefix}  [{bar:24}]  {bytes} of {total_bytes}  {bytes_per_sec}  {eta}  {msg}",
+        );
         // The template is one of ours, so it can be read.
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("##."));
         bar.set_prefix(words::line(&path.file_name().unwrap_or_default().to_string_lossy(), MAX_NAME));

@@ -177,6 +177,9 @@ impl Uploader<'_> {
             let Some(wait) = patience.miss(asked) else { bail!("{}", failure.into_words()) };
             sleep(wait).await;
             if is_spent {
+                if let Way::Parts(parts) = way {
+                    parts.give_up(&self.client).await;
+                }
                 // Where something else is there, that says so.
                 (*way, kept) = (self.way(source).await?, 0);
             }

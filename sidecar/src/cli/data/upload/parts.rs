@@ -127,7 +127,12 @@ impl Parts {
         let (start, end) = self.range(part.number);
         let request = part.request.request(sending.sender, Method::PUT)?;
         let body = sending.source.body(start, end, sending.bar);
-        let answer = part.request.send(request.header(CONTENT_LENGTH, end - start).body(body), sending.bar).await?;
+        let request = request.header(CONTENT_LENGTH, end - start).body(body);
+        let answer = part.request.send(request, sending.bar).await.map_err(|failure| match failure {
+            // It is signed anew with the next attempt; the others stay.
+            Failure::Over(words) => Failure::Passing(words, None),
+            failure => failure,
+        })?;
         let etag = answer.headers().get(ETAG).and_then(|etag| etag.to_str().ok());
         Ok(etag.unwrap_or_default().to_owned())
     }
