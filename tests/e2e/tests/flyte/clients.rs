@@ -12,6 +12,6 @@ async fn every_protocol_passes_the_gate() -> Outcome {
     fs::write(site.log_file("run"), "one\ntwo\n")?;
     let printed = site.user.run("protocols.py", &[&site.endpoint(), ALICE]).await?;
     assert_eq!(printed.trim(), "6 clients", "{printed}");
-    site.assert_logs_are_clean();
+    site.assert_logs_are_clean().await?;
     Ok(())
 }

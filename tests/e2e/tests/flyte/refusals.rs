@@ -83,6 +83,6 @@ async fn signed_urls_are_judged_before_the_sidecar_is_reached() -> Outcome {
     assert_eq!(site.send(put(&late, b"x")).await?.denial(), (403, "url-expired"));
     let unreachable = tokio::time::timeout(Duration::from_secs(30), site.send(put(&good, b"x"))).await??;
     assert_eq!((unreachable.status, unreachable.header("x-taskgate-denial")), (503, ""));
-    site.assert_logs_are_clean();
+    site.assert_logs_are_clean().await?;
     Ok(())
 }

@@ -25,7 +25,18 @@ async fn inputs_of_runs_are_kept_and_given_back() -> Outcome {
     assert!(!calls.iter().any(|call| call.contains("DataProxyService")), "the SDK went where it was sent: {calls:?}");
     let inputs = fs::read_dir(site.object("uploads/flytesnacks/development/offloaded-inputs"))?;
     assert_eq!(inputs.count(), 2);
-    site.assert_logs_are_clean();
+    site.assert_logs_are_clean().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn inputs_that_do_not_count_are_no_part_of_cache_keys() -> Outcome {
+    let site = Site::start(Store::Local, Catalog::Flyte).await?;
+    let keys = site.user.ask(&site.settings(ALICE)?, &["triggers", "5"]).await?;
+    let key = |number: usize| keys[number].as_str().filter(|key| key.len() == 11);
+    assert!(key(0).is_some(), "{keys}");
+    assert_eq!((key(0), key(1)), (key(1), key(2)), "{keys}");
+    assert!(key(3).is_some() && key(3) != key(0), "{keys}");
     Ok(())
 }
 
@@ -39,7 +50,11 @@ async fn what_a_run_left_is_read_by_those_who_may() -> Outcome {
         assert_eq!((&action["inputs"]["number"], &action["outputs"]), (&json!(21), &json!([42])), "{action}");
         assert!(action["report"].as_str().is_some_and(|page| page.contains("<p>21 doubled ü</p>")), "{action}");
     }
-    site.assert_logs_are_clean();
+    // Inputs and outputs, and the report.
+    for (event, count) in [("action-data", 2), ("download", 1)] {
+        assert_eq!(site.audits("bob", event).len(), count, "{event}: {}", site.sidecar.log());
+    }
+    site.assert_logs_are_clean().await?;
     Ok(())
 }
 

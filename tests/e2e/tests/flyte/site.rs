@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use taskgate_test_kit::{Certificates, ControlPlane, FlyteUser, ReservedAddress, S3, Sidecar};
+use taskgate_test_kit::{Certificates, ControlPlane, FlyteUser, ReservedAddress, S3, Sidecar, wait_until};
 
+use crate::support::PATIENCE;
 use crate::support::ask::{Answer, Ask};
 use crate::support::ingress::Ingress;
 use crate::support::service::{ALICE, BASE_DOMAIN};
@@ -63,6 +64,8 @@ impl Site {
                     "writer_groups": ["alices"], "reader_groups": ["bobs"],
                 }}),
             };
+            // All that the sidecar has to say.
+            config["logs"] = json!({"level": "debug"});
             config["public"] = json!({});
             config["data"] = json!({
                 "stores": {"main": store.section(&public_url)},
@@ -146,13 +149,27 @@ impl Site {
         Ok(stats.values().sum())
     }
 
-    /// That no query of a signed URL is in any log.
-    pub(super) fn assert_logs_are_clean(&self) {
-        for (name, log) in [("sidecar", self.sidecar.log()), ("Envoy", self.ingress.envoy.log())] {
-            for secret in ["tg-signature=", "tg-expires=", "X-Amz-Signature", "X-Amz-Credential", ALICE] {
+    /// The lines that say that somebody was let at something.
+    pub(super) fn audits(&self, actor: &str, event: &str) -> Vec<String> {
+        let is_one = |line: &&str| {
+            let said: Value = serde_json::from_str(line).unwrap_or_default();
+            said["target"] == "taskgate::audit" && said["actor.id"] == actor && said["data.event"] == event
+        };
+        self.sidecar.log().lines().filter(is_one).map(str::to_owned).collect()
+    }
+
+    /// That no credential and no query of a signed URL is in any log.
+    pub(super) async fn assert_logs_are_clean(&self) -> anyhow::Result<()> {
+        // Envoy writes lines a moment later, and in order.
+        self.send(Ask::get(&host(), "/the-last-line?tg-signature=x")).await?;
+        let written = async || self.ingress.envoy.log().contains("/the-last-line");
+        wait_until(PATIENCE, "Envoy to write its log", written).await?;
+        for (name, log) in [("the sidecar", self.sidecar.log()), ("Envoy", self.ingress.envoy.log())] {
+            for secret in ["tg-signature", "X-Amz-Signature", "X-Amz-Credential", ALICE] {
                 assert!(!log.contains(secret), "{secret} is in the log of {name}");
             }
         }
+        Ok(())
     }
 }
 

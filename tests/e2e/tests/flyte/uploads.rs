@@ -46,12 +46,10 @@ async fn files_arrive_as_they_are_and_may_come_again() -> Outcome {
         assert_eq!(fs::read(site.object(key))?, *content, "{name}");
     }
     // One line each for who may write what, and nobody else's.
-    let log = site.sidecar.log();
-    let lines: Vec<&str> = log.lines().filter(|line| line.contains("taskgate::audit")).collect();
-    assert_eq!(lines.len(), 2 * FILES.len(), "{log}");
-    assert!(lines.iter().all(|line| line.contains("alice") && line.contains("upload")), "{lines:?}");
+    let lines = site.audits("alice", "upload");
+    assert_eq!(lines.len(), 2 * FILES.len(), "{}", site.sidecar.log());
     assert!(lines.iter().any(|line| line.contains("100%.txt") && line.contains("md5:")), "{lines:?}");
-    site.assert_logs_are_clean();
+    site.assert_logs_are_clean().await?;
     Ok(())
 }
 
@@ -92,6 +90,6 @@ async fn a_bucket_takes_the_same() -> Outcome {
     let action: Value = site.user.ask(&settings, &["action", "tracked"]).await?;
     assert_eq!((&action["inputs"]["number"], &action["outputs"]), (&json!(21), &json!([42])), "{action}");
     assert!(action["report"].as_str().is_some_and(|page| page.contains("<p>21 doubled ü</p>")), "{action}");
-    site.assert_logs_are_clean();
+    site.assert_logs_are_clean().await?;
     Ok(())
 }
