@@ -48,10 +48,13 @@ impl Meanwhile {
     }
 }
 
+/// What will go wrong, and of which request.
+type Planned = (Method, &'static str, Fault);
+
 /// The faults to come, for requests with a method to paths that start so.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Faults {
-    planned: Arc<Mutex<VecDeque<(Method, &'static str, Fault)>>>,
+    planned: Arc<Mutex<VecDeque<Planned>>>,
     seen: Arc<Mutex<Vec<(Method, String)>>>,
 }
 

@@ -57,8 +57,6 @@ pub(super) struct Stage {
     pub(super) faults: Faults,
     /// What stands before the objects.
     pub(super) proxy: Proxy,
-    /// The store's clock, which ends its URLs.
-    pub(super) clock: Arc<ManualClock>,
     pub(super) store: Arc<dyn Store>,
     pub(super) directory: TempDir,
     _objects: TempDir,
@@ -149,7 +147,7 @@ impl Stage {
         for user in ["ann", "bob", "eve", "nobody"] {
             std::fs::write(directory.path().join(format!("{user}.token")), format!("{user}\n")).expect("writes");
         }
-        Self { server, faults, proxy, clock, store, directory, _objects: folder }
+        Self { server, faults, proxy, store, directory, _objects: folder }
     }
 
     /// Makes a file in the program's folder.
