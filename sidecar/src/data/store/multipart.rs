@@ -31,7 +31,7 @@ pub trait Multipart: Send + Sync {
     /// Makes an object of the parts, and of no others that may be there.
     ///
     /// [`WriteMode::Create`] is [`StoreError::Exists`] where there is an object. Amazon and Azure look and write at
-    /// once; Google's service can't, so that one that came in between is replaced.
+    /// once; Google's service and Ceph's gateway do not, so that one that comes after a look is replaced.
     async fn complete(&self, key: &Key, upload: &UploadId, completion: &Completion<'_>) -> Result<(), StoreError>;
 
     /// Gives an upload up; its parts go, where the store does not let them go by themselves.

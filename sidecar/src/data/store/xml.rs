@@ -138,7 +138,8 @@ impl<B: XmlBucket> Multipart for B {
             return Err(StoreError::Unsupported("complete an upload that has no parts"));
         }
         let create = completion.mode == WriteMode::Create;
-        if create && !self.manners().creates_only && self.head(key).await?.is_some() {
+        // Not every service that is called S3 looks at the condition.
+        if create && self.head(key).await?.is_some() {
             return Err(StoreError::Exists);
         }
         let condition = (create && self.manners().creates_only).then(|| ("If-None-Match".to_owned(), "*".to_owned()));

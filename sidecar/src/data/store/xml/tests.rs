@@ -167,9 +167,10 @@ async fn only_uploads_of_the_prefix_that_are_old_are_found() {
 async fn an_object_is_made_on_the_condition_that_there_is_none() {
     let etags = ["\"a\"".to_owned(), "\"b\"".to_owned()];
     for (mode, condition) in [(WriteMode::Create, true), (WriteMode::Replace, false)] {
-        let (service, store) = stage(&[(200, COMPLETED)]).await;
+        let answers = [(404, ""), (200, COMPLETED)];
+        let (service, store) = stage(if condition { &answers } else { &answers[1..] }).await;
         assert_eq!(store.complete(&key(), &upload(), &completion(&etags, mode)).await, Ok(()));
-        let asked = only(&service);
+        let asked = service.asked().pop().expect("it was asked");
         assert_eq!(asked.what, "POST /data/tenant/uploads/p/d/a%20b");
         assert_eq!(asked.query["uploadId"], "u/1+");
         assert_eq!(asked.headers.get("if-none-match").is_some(), condition);
@@ -183,7 +184,7 @@ async fn an_object_is_made_on_the_condition_that_there_is_none() {
         // S3 begins to answer before it knows.
         (200, "<Error><Code>InternalError</Code></Error>", StoreError::Unavailable("InternalError".into())),
     ] {
-        let (_service, store) = stage(&[(status, text)]).await;
+        let (_service, store) = stage(&[(404, ""), (status, text)]).await;
         let done = store.complete(&key(), &upload(), &completion(&etags, WriteMode::Create)).await;
         assert_eq!(done, Err(error), "{text}");
     }

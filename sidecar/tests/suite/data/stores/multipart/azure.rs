@@ -7,7 +7,8 @@ use taskgate_test_kit::Azurite;
 
 use super::lifetime::{
     a_client_goes_on_where_it_was, a_file_in_parts_becomes_an_object, an_upload_leads_to_no_other_key,
-    other_bytes_are_no_part, short_parts_make_no_object, strangers_have_no_upload, what_came_meanwhile_stays,
+    other_bytes_are_no_part, parts_of_other_lengths_make_no_object, strangers_have_no_upload,
+    what_came_meanwhile_stays,
 };
 use super::stage::{File, Stage};
 use crate::data::stores::azure::started;
@@ -31,7 +32,7 @@ async fn what_may_not_be_is_refused() {
     an_upload_leads_to_no_other_key(&stage).await;
     what_came_meanwhile_stays(&stage).await;
     other_bytes_are_no_part(&stage).await;
-    short_parts_make_no_object(&stage, false).await;
+    parts_of_other_lengths_make_no_object(&stage, false).await;
 }
 
 /// Blocks that nobody lists go by themselves.

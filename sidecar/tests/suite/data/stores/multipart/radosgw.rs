@@ -9,8 +9,8 @@ use taskgate::clock::{Clock as _, SystemClock};
 
 use super::lifetime::{
     a_client_goes_on_where_it_was, a_file_in_parts_becomes_an_object, an_upload_leads_to_no_other_key,
-    other_bytes_are_no_part, short_parts_make_no_object, strangers_have_no_upload, what_came_meanwhile_stays,
-    what_is_given_up_makes_no_object,
+    other_bytes_are_no_part, parts_of_other_lengths_make_no_object, strangers_have_no_upload,
+    what_came_meanwhile_stays, what_is_given_up_makes_no_object,
 };
 use super::stage::{File, Stage};
 use crate::data::stores::radosgw::started;
@@ -27,7 +27,7 @@ async fn files_are_put_in_parts() {
     an_upload_leads_to_no_other_key(&stage).await;
     what_came_meanwhile_stays(&stage).await;
     other_bytes_are_no_part(&stage).await;
-    short_parts_make_no_object(&stage, true).await;
+    parts_of_other_lengths_make_no_object(&stage, true).await;
 }
 
 /// After a day, and not before.

@@ -7,7 +7,7 @@ use taskgate_core::time::UnixTime;
 use taskgate_test_kit::S3;
 
 use super::lifetime::{
-    a_client_goes_on_where_it_was, a_file_in_parts_becomes_an_object, short_parts_make_no_object,
+    a_client_goes_on_where_it_was, a_file_in_parts_becomes_an_object, parts_of_other_lengths_make_no_object,
     strangers_have_no_upload, what_came_meanwhile_stays, what_is_given_up_makes_no_object,
 };
 use super::stage::Stage;
@@ -31,6 +31,6 @@ async fn what_may_not_be_is_refused() {
     let (_server, stage) = stage().await;
     strangers_have_no_upload(&stage).await;
     what_came_meanwhile_stays(&stage).await;
-    short_parts_make_no_object(&stage, true).await;
+    parts_of_other_lengths_make_no_object(&stage, true).await;
     assert_eq!(stage.service.collect_orphans(UnixTime::from_millis(u64::MAX)).await, 0, "it can't be asked");
 }

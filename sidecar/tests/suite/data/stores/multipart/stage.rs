@@ -23,7 +23,7 @@ use taskgate::data::store::{Object, Store};
 use crate::data::stores::support::{Answer, send};
 
 /// The size of every part but the last.
-pub(super) const PART: usize = 8 << 20;
+const PART: usize = 8 << 20;
 
 /// Callers are who they say they are, and have the group of their name. Nothing of the kind is in the program.
 #[derive(Debug)]
