@@ -19,6 +19,7 @@ AZURITE := $(TOOLS)/azurite/node_modules/azurite/dist/src/blob/main.js
 NGINX := $(TOOLS)/nginx/root/usr/sbin/nginx
 GCS_CLIENT := $(TOOLS)/gcs-client/bin/python3
 FLYTE := $(TOOLS)/flyte/bin/flyte
+KUBERNETES_CLIENT := $(TOOLS)/kubernetes-client/bin/python3
 TUS := $(TOOLS)/tus/node_modules/tus-js-client/package.json
 FILTER := target/wasm/taskgate_filter.wasm
 FAULT_FILTER := target/wasm/taskgate_filter_fault.wasm
@@ -50,7 +51,12 @@ test: lint deny filter fault-filter browser envoy yt-client postgres hsds s3s-fs
 
 .PHONY: test-radosgw
 test-radosgw: radosgw nextest ## the tests of signed URLs against Ceph's gateway, which `test` leaves out
-	cargo nextest run --package taskgate --ignore-default-filter --filterset 'test(/radosgw::/)'
+	cargo nextest run --package taskgate --test suite --ignore-default-filter --filterset 'test(/radosgw::/)'
+
+.PHONY: test-kubernetes
+test-kubernetes: kubernetes-client nextest ## the tests of logs of pods, for which the sidecar is built anew
+	cargo clippy --package taskgate --features kubernetes --all-targets -- --deny warnings
+	cargo nextest run --package taskgate --features kubernetes --filterset 'test(/kubernetes/)'
 
 .PHONY: lint
 lint: rust ## formatting and lints, warnings refused
@@ -212,6 +218,14 @@ gcs-client: $(GCS_CLIENT) ## Google's client of Cloud Storage, in a virtual envi
 $(GCS_CLIENT): tests/gcs/requirements.txt
 	python3 -m venv $(TOOLS)/gcs-client
 	$(TOOLS)/gcs-client/bin/pip install --quiet --requirement tests/gcs/requirements.txt
+	touch $@
+
+.PHONY: kubernetes-client
+kubernetes-client: $(KUBERNETES_CLIENT) ## Kubernetes' client, in a virtual environment: the judge of what stands in for a cluster
+
+$(KUBERNETES_CLIENT): tests/kubernetes/requirements.txt
+	python3 -m venv $(TOOLS)/kubernetes-client
+	$(TOOLS)/kubernetes-client/bin/pip install --quiet --requirement tests/kubernetes/requirements.txt
 	touch $@
 
 .PHONY: node

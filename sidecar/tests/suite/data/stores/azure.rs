@@ -6,7 +6,7 @@ use taskgate_test_kit::Azurite;
 use super::faults::{Subject, are_documented};
 use super::support::{
     BODY, LONGER, OTHER, OTHER_MD5, an_hour_ago, clients_put_and_get, download, forged, get, key, now, put,
-    put_without, race, reads_and_writes, send, upload,
+    put_without, reads_and_writes, send, upload,
 };
 
 fn settings(endpoint: &str) -> AzureSettings {
@@ -84,11 +84,6 @@ async fn what_may_only_be_created_is_not_replaced() {
     let other = UploadTerms { content_md5: Some(OTHER_MD5), ..create };
     assert_eq!(put(&store.sign_upload(&key("p/x"), &other).await.expect("signed"), OTHER).await, 403);
     assert_eq!(store.read(&key("p/x"), 100).await.expect("read").as_deref(), Some(BODY));
-    for round in 0..5 {
-        let statuses = race(&store, &format!("p/race{round}"), 201).await;
-        let lost = statuses.iter().filter(|status| matches!(status, 403 | 409)).count();
-        assert_eq!(lost, 7, "one wins: {statuses:?}");
-    }
 }
 
 #[tokio::test]

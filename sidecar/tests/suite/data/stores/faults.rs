@@ -61,6 +61,8 @@ async fn measured(subject: &Subject<'_>) -> Vec<(String, String)> {
     fault("other bytes than the MD5 digest says", "f/c", put(&signed, OTHER).await).await;
     let signed = sign("f/d", &upload()).await;
     fault("the same, and the digest left out", "f/d", put_without(&signed, "Content-MD5", OTHER).await).await;
+    let signed = sign("f/g", &upload()).await;
+    fault("the right bytes, and the digest left out", "f/g", put_without(&signed, "Content-MD5", BODY).await).await;
     let signed = sign("f/e", &exact).await;
     fault("more bytes than `content_length` says", "f/e", put(&signed, LONGER).await).await;
     let signed = sign("f/f", &most).await;

@@ -10,7 +10,7 @@ use taskgate_test_kit::{ReservedAddress, S3};
 use super::faults::{Subject, are_documented};
 use super::support::{
     BODY, LONGER, OTHER, OTHER_MD5, an_hour_ago, clients_put_and_get, download, forged, get, key, now, put,
-    put_without, race, reads_and_writes, send, upload,
+    put_without, reads_and_writes, send, upload,
 };
 
 fn settings(endpoint: &str) -> S3Settings {
@@ -93,11 +93,6 @@ async fn what_may_only_be_created_is_not_replaced() {
     let other = UploadTerms { content_md5: Some(OTHER_MD5), ..create };
     assert_eq!(put(&store.sign_upload(&key("p/x"), &other).await.expect("signed"), OTHER).await, 412);
     assert_eq!(store.read(&key("p/x"), 100).await.expect("read").as_deref(), Some(BODY));
-    // `s3s-fs` looks first and writes then, so that several may win where they come together. S3 lets one win.
-    let statuses = race(&store, "p/race", 200).await;
-    assert!(statuses.iter().all(|status| matches!(status, 200 | 412)), "{statuses:?}");
-    let terms = UploadTerms { content_md5: None, create_only: true, md5_metadata: false, ..upload() };
-    assert_eq!(put(&store.sign_upload(&key("p/race"), &terms).await.expect("signed"), BODY).await, 412);
 }
 
 #[tokio::test]
