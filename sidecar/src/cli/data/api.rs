@@ -14,9 +14,9 @@ use crate::cli::data::patience::Patience;
 use crate::cli::data::signed::Signed;
 use crate::cli::server::{self, Client, NoAnswer};
 
-/// What is asked for a place.
+/// A file, and where it is to be.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct PlaceAsk {
+pub(super) struct FileAsk {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) organization: String,
     pub(super) project: String,
@@ -24,10 +24,17 @@ pub(super) struct PlaceAsk {
     pub(super) filename: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) filename_root: String,
+    pub(super) content_length: u64,
     pub(super) content_md5: String,
+}
+
+/// What is asked for a place.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct PlaceAsk {
+    #[serde(flatten)]
+    pub(super) file: FileAsk,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) content_sha256: Option<String>,
-    pub(super) content_length: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expires_in: Option<String>,
     /// Without it the same file can't come again under a name that was chosen.
@@ -37,24 +44,11 @@ pub(super) struct PlaceAsk {
     pub(super) resumable: bool,
 }
 
-/// Which file is put in parts.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct PartsAsk {
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(super) organization: String,
-    pub(super) project: String,
-    pub(super) domain: String,
-    pub(super) filename: String,
-    pub(super) filename_root: String,
-    pub(super) content_length: u64,
-    pub(super) content_md5: String,
-}
-
 /// A request about an upload in parts.
 #[derive(Serialize)]
 struct PartsOf<'a> {
     #[serde(flatten)]
-    file: &'a PartsAsk,
+    file: &'a FileAsk,
     upload_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     parts: Option<Vec<PartAsk>>,
@@ -178,7 +172,7 @@ pub(super) struct Common {
 }
 
 impl<'a> PartsOf<'a> {
-    fn new(file: &'a PartsAsk, upload_id: &'a str) -> Self {
+    fn new(file: &'a FileAsk, upload_id: &'a str) -> Self {
         Self { file, upload_id, parts: None, etags: None, expires_in: None }
     }
 }
@@ -203,14 +197,14 @@ impl Client {
     }
 
     /// Begins an upload in parts.
-    pub(super) async fn begin_parts(&self, ask: &PartsAsk) -> Result<Begun, NoAnswer> {
+    pub(super) async fn begin_parts(&self, ask: &FileAsk) -> Result<Begun, NoAnswer> {
         self.post("/v1/data/multipart", ask).await
     }
 
     /// Asks for parts to be signed, each with its MD5 digest.
     pub(super) async fn sign_parts(
         &self,
-        file: &PartsAsk,
+        file: &FileAsk,
         upload_id: &str,
         parts: &[(u16, [u8; 16])],
         expires_in: Option<&str>,
@@ -224,7 +218,7 @@ impl Client {
     }
 
     /// Asks which parts are there.
-    pub(super) async fn list_parts(&self, file: &PartsAsk, upload_id: &str) -> Result<Vec<PartThere>, NoAnswer> {
+    pub(super) async fn list_parts(&self, file: &FileAsk, upload_id: &str) -> Result<Vec<PartThere>, NoAnswer> {
         let listed: PartList<PartThere> = self.post("/v1/data/multipart/list", &PartsOf::new(file, upload_id)).await?;
         Ok(listed.parts)
     }
@@ -232,7 +226,7 @@ impl Client {
     /// Makes a file of the parts, each by what the store calls it.
     pub(super) async fn complete_parts(
         &self,
-        file: &PartsAsk,
+        file: &FileAsk,
         upload_id: &str,
         etags: &BTreeMap<u16, String>,
     ) -> Result<(), NoAnswer> {
@@ -243,7 +237,7 @@ impl Client {
     }
 
     /// Gives an upload in parts up.
-    pub(super) async fn abort_parts(&self, file: &PartsAsk, upload_id: &str) -> Result<(), NoAnswer> {
+    pub(super) async fn abort_parts(&self, file: &FileAsk, upload_id: &str) -> Result<(), NoAnswer> {
         let ask = PartsOf::new(file, upload_id);
         let answer = server::answer(self.request(Method::POST, "/v1/data/multipart/abort").json(&ask)).await?;
         if answer.status.is_success() { Ok(()) } else { Err(NoAnswer::refused(&answer)) }

@@ -114,12 +114,13 @@ impl Signed {
         {
             body.extend_from_slice(&chunk);
         }
-        let is_late = jiff_millis(&self.expires_at).is_some_and(|end| SystemClock.now().as_millis() >= end);
+        let is_late = millis(&self.expires_at).is_some_and(|end| SystemClock.now().as_millis() >= end);
         judge(status, &headers, &String::from_utf8_lossy(&body), is_late, self.url.expose())
     }
 }
 
-fn jiff_millis(text: &str) -> Option<u64> {
+/// A date of RFC 3339, in milliseconds since 1970.
+fn millis(text: &str) -> Option<u64> {
     u64::try_from(text.parse::<jiff::Timestamp>().ok()?.as_millisecond()).ok()
 }
 
@@ -239,6 +240,6 @@ mod tests {
         let signed: Signed = serde_json::from_str(&text).expect("a request");
         assert!(!format!("{signed:?}").contains("Signature"), "{signed:?}");
         assert_eq!(signed.name().as_deref(), Some("k"));
-        assert_eq!(jiff_millis(&signed.expires_at), Some(1_767_225_600_000));
+        assert_eq!(millis(&signed.expires_at), Some(1_767_225_600_000));
     }
 }

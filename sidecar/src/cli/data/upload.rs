@@ -17,7 +17,7 @@ use reqwest::header::CONTENT_LENGTH;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::cli::data::api::{Common, LinkAsk, PartsAsk, Place, PlaceAsk};
+use crate::cli::data::api::{Common, FileAsk, LinkAsk, Place, PlaceAsk};
 use crate::cli::data::bars::Bars;
 use crate::cli::data::patience::Patience;
 use crate::cli::data::signed::{self, Failure};
@@ -228,13 +228,10 @@ impl Uploader<'_> {
             place => return Some(place.map(Way::Tus)),
         }
         // No store looks whether what comes in parts has the digest that it would be named by.
-        if ask.filename_root.is_empty() {
+        if ask.file.filename_root.is_empty() {
             return None;
         }
-        let PlaceAsk { organization, project, domain, filename, filename_root, .. } = ask.clone();
-        let (content_length, content_md5) = (source.size, ask.content_md5.clone());
-        let ask = PartsAsk { organization, project, domain, filename, filename_root, content_length, content_md5 };
-        match Parts::begin(&self.client, ask).await {
+        match Parts::begin(&self.client, ask.file.clone()).await {
             Err(error) if is_not_offered(&error) => None,
             parts => Some(parts.map(Way::Parts)),
         }
@@ -250,15 +247,18 @@ impl Uploader<'_> {
 
     fn ask(&self, source: &Source) -> PlaceAsk {
         let Upload { project, domain, root, common, .. } = self.upload;
-        PlaceAsk {
+        let file = FileAsk {
             organization: common.organization.clone(),
             project: project.clone(),
             domain: domain.clone(),
             filename: source.name.clone(),
             filename_root: root.clone(),
-            content_md5: STANDARD.encode(source.md5),
-            content_sha256: Some(STANDARD.encode(source.sha256)),
             content_length: source.size,
+            content_md5: STANDARD.encode(source.md5),
+        };
+        PlaceAsk {
+            file,
+            content_sha256: Some(STANDARD.encode(source.sha256)),
             expires_in: common.expires.clone(),
             add_content_md5_metadata: true,
             resumable: false,

@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use reqwest::header::{CONTENT_LENGTH, ETAG};
 use reqwest::{Client as Sender, Method};
 
-use crate::cli::data::api::{Begun, PartThere, PartToPut, PartsAsk};
+use crate::cli::data::api::{Begun, FileAsk, PartThere, PartToPut};
 use crate::cli::data::signed::Failure;
 use crate::cli::data::source::Source;
 use crate::cli::server::{Client, NoAnswer};
@@ -19,7 +19,7 @@ const SIGNED_AT_ONCE: usize = 32;
 
 /// An upload in parts that has begun.
 pub(super) struct Parts {
-    ask: PartsAsk,
+    ask: FileAsk,
     begun: Begun,
     /// What the store calls the parts that it has.
     etags: BTreeMap<u16, String>,
@@ -39,7 +39,7 @@ pub(super) struct Sending<'a> {
 
 impl Parts {
     /// Begins an upload.
-    pub(super) async fn begin(client: &Client, ask: PartsAsk) -> Result<Self, NoAnswer> {
+    pub(super) async fn begin(client: &Client, ask: FileAsk) -> Result<Self, NoAnswer> {
         let begun = client.begin_parts(&ask).await?;
         if begun.part_size == 0 || ask.content_length.div_ceil(begun.part_size) != u64::from(begun.parts) {
             return Err(NoAnswer::Unreadable);
