@@ -9,6 +9,7 @@ pub mod objects;
 pub mod operations;
 pub mod problem;
 pub mod public;
+mod room;
 pub mod services;
 pub mod session;
 mod table;

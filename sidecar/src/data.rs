@@ -17,6 +17,7 @@ pub mod logs;
 pub mod multipart;
 pub mod path;
 pub mod placement;
+mod reach;
 pub mod self_test;
 pub mod service;
 pub mod settings;

@@ -4,9 +4,12 @@ use bytes::Bytes;
 
 use crate::canonical::Raw;
 
+/// The most pieces of a field that are put together.
+pub const MAX_PIECES: usize = 1_000;
+
 /// What a message has in a field of messages, as it was sent; empty where there is nothing. A field that was sent
 /// in pieces is all of them one after another, which is how protobuf puts messages together. None where `message` is
-/// no message.
+/// no message, or has more than [`MAX_PIECES`] pieces, which nobody sends who means well.
 ///
 /// Where there is one piece, nothing is copied.
 #[must_use]
@@ -16,6 +19,9 @@ pub fn field(message: &Bytes, number: u32) -> Option<Bytes> {
     while !rest.is_empty() {
         let raw = Raw::take(&mut rest)?;
         if raw.number == u64::from(number) && raw.wire == 2 {
+            if pieces.len() == MAX_PIECES {
+                return None;
+            }
             pieces.push(raw.value);
         }
     }
@@ -43,6 +49,13 @@ mod tests {
     fn pieces_are_put_together() {
         let message = Bytes::from_static(&[0x32, 0x01, b'a', 0x08, 0x05, 0x32, 0x02, b'b', b'c']);
         assert_eq!(field(&message, 6).expect("a message"), Bytes::from_static(b"abc"));
+    }
+
+    #[test]
+    fn pieces_have_an_end() {
+        let most = Bytes::from([0x32, 0x00].repeat(MAX_PIECES));
+        assert_eq!(field(&most, 6), Some(Bytes::new()));
+        assert_eq!(field(&Bytes::from([0x32, 0x00].repeat(MAX_PIECES + 1)), 6), None);
     }
 
     #[test]

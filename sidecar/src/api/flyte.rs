@@ -6,6 +6,7 @@
 mod action;
 mod cluster;
 mod download;
+mod identify;
 mod inputs;
 mod key;
 mod logs;
@@ -30,10 +31,15 @@ use taskgate_idl::proto::flyteidl2::dataproxy::{
     UploadInputsRequest, UploadInputsResponse,
 };
 
+use crate::api::flyte::identify::Known;
+use crate::api::room;
+use crate::data::error::DataError;
 use crate::data::service::{Caller, DataService};
 
 /// The largest request in bytes, where the configuration does not say. Clients send inputs of tens of mebibytes.
 pub const MAX_REQUEST: usize = 64 << 20;
+/// The largest request that has no inputs in it.
+const SMALL: usize = 1 << 20;
 /// How much memory the parts of a message may take for each byte that it may have: an empty value of a list is two
 /// bytes in a message, and hundreds in memory.
 const MEMORY_PER_BYTE: usize = 4;
@@ -49,13 +55,28 @@ pub fn routes_within(service: Arc<DataService>, most: usize) -> Router {
         .with_max_request_body_size(most)
         .with_max_message_size(most)
         .with_element_memory_limit(most.saturating_mul(MEMORY_PER_BYTE));
-    let methods =
-        connectrpc::Router::new().add_service(Arc::new(Flyte { service, limits })).add_service(Arc::new(Clusters));
-    let connect = ConnectRpcService::new(methods).with_limits(limits);
-    Router::new()
-        .route_service("/flyteidl2.dataproxy.DataProxyService/{method}", connect.clone())
-        .route_service("/flyteidl2.cluster.ClusterService/{method}", connect)
+    let small = Limits::default().with_max_request_body_size(most.min(SMALL)).with_max_message_size(most.min(SMALL));
+    let (inputs, reads) = (service.room_for_inputs(), service.room_for_reads());
+    let flyte = Arc::new(Flyte { service: Arc::clone(&service), limits });
+    let methods = || connectrpc::Router::new().add_service(Arc::clone(&flyte));
+    let large = ConnectRpcService::new(methods()).with_limits(limits);
+    let flyte = ConnectRpcService::new(methods()).with_limits(small);
+    let clusters = connectrpc::Router::new().add_service(Arc::new(Clusters));
+    let within = |room| middleware::from_fn_with_state(room, room::within);
+    let of_flyte = Router::new()
+        .route_service(&method("UploadInputs"), large)
+        .layer(within(inputs))
+        .merge(Router::new().route_service(&method("GetActionData"), flyte.clone()).layer(within(reads)))
+        .route_service(&method("{method}"), flyte)
+        .layer(middleware::from_fn_with_state(service, identify::identify));
+    let clusters = ConnectRpcService::new(clusters).with_limits(small);
+    of_flyte
+        .route_service("/flyteidl2.cluster.ClusterService/{method}", clusters)
         .layer(middleware::from_fn(note_authority))
+}
+
+fn method(name: &str) -> String {
+    format!("/flyteidl2.dataproxy.DataProxyService/{name}")
 }
 
 /// The host that a request is for, as the client wrote it. HTTP/2 has it in `:authority`, which is no header.
@@ -78,8 +99,10 @@ struct Flyte {
 }
 
 impl Flyte {
-    async fn caller(&self, context: &RequestContext) -> Result<Caller, ConnectError> {
-        self.service.caller(context.headers()).await.map_err(refusal::refused)
+    /// Who asks, as was found out before the body was read.
+    fn caller(context: &RequestContext) -> Result<Caller, ConnectError> {
+        let unknown = || refusal::refused(DataError::Unauthenticated);
+        context.extensions().get::<Known>().map_or_else(|| Err(unknown()), |known| known.0.clone())
     }
 }
 
@@ -90,7 +113,7 @@ impl DataProxyService for Flyte {
         context: RequestContext,
         request: ServiceRequest<'_, CreateUploadLocationRequest>,
     ) -> ServiceResult<CreateUploadLocationResponse> {
-        let caller = self.caller(&context).await?;
+        let caller = Self::caller(&context)?;
         let ask = upload::ask(request.to_owned_message());
         let upload = self.service.create_upload(&caller, ask).await.map_err(refusal::refused)?;
         Response::ok(upload::location(upload))
@@ -101,7 +124,7 @@ impl DataProxyService for Flyte {
         context: RequestContext,
         request: ServiceRequest<'_, UploadInputsRequest>,
     ) -> ServiceResult<UploadInputsResponse> {
-        let caller = self.caller(&context).await?;
+        let caller = Self::caller(&context)?;
         let kept = inputs::keep(&self.service, self.limits, &caller, request).await.map_err(refusal::refused)?;
         Response::ok(inputs::reference(kept))
     }
@@ -111,7 +134,7 @@ impl DataProxyService for Flyte {
         context: RequestContext,
         request: ServiceRequest<'_, CreateDownloadLinkRequest>,
     ) -> ServiceResult<CreateDownloadLinkResponse> {
-        let caller = self.caller(&context).await?;
+        let caller = Self::caller(&context)?;
         let ask = download::ask(request.to_owned_message()).map_err(refusal::refused)?;
         let download = self.service.download_link(&caller, ask).await.map_err(refusal::refused)?;
         Response::ok(download::link(&download))
@@ -122,7 +145,7 @@ impl DataProxyService for Flyte {
         context: RequestContext,
         request: ServiceRequest<'_, GetActionDataRequest>,
     ) -> ServiceResult<GetActionDataResponse> {
-        let caller = self.caller(&context).await?;
+        let caller = Self::caller(&context)?;
         let action =
             names::required_action(request.to_owned_message().action_id.into_option()).map_err(refusal::refused)?;
         let data = self.service.action_data(&caller, &action).await.map_err(refusal::refused)?;
@@ -134,7 +157,7 @@ impl DataProxyService for Flyte {
         context: RequestContext,
         request: ServiceRequest<'_, TailLogsRequest>,
     ) -> ServiceResult<ServiceStream<TailLogsResponse>> {
-        let caller = self.caller(&context).await?;
+        let caller = Self::caller(&context)?;
         let (action, attempt) = logs::ask(request.to_owned_message()).map_err(refusal::refused)?;
         let lines = self.service.tail_logs(&caller, &action, attempt).await.map_err(refusal::refused)?;
         Response::stream_ok(logs::messages(lines))

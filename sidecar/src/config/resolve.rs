@@ -169,6 +169,7 @@ impl Settings {
             ("verdicts.cache_entries", self.verdicts.cache_entries != other.verdicts.cache_entries),
             ("shutdown.grace_secs", self.grace != other.grace),
             ("discovery.startup_secs", self.startup != other.startup),
+            ("gate.url_audience", self.gate.url_audience != other.gate.url_audience),
             ("data", self.data_fingerprint() != other.data_fingerprint()),
             ("tasks", self.task_fingerprint() != other.task_fingerprint()),
             ("state.directory", self.state_directory != other.state_directory),

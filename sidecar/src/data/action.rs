@@ -32,22 +32,27 @@ impl DataService {
         let ActionData { inputs_uri, outputs_uri } =
             found.ok_or_else(|| DataError::NotFound(format!("action [{}] not found", place(action))))?;
         let (inputs, outputs) = tokio::join!(
-            self.read(caller, "inputs", inputs_uri.unwrap_or_default()),
-            self.read(caller, "outputs", outputs_uri.unwrap_or_default()),
+            self.read(caller, action, "inputs", inputs_uri.unwrap_or_default()),
+            self.read(caller, action, "outputs", outputs_uri.unwrap_or_default()),
         );
         Ok(ActionBytes { inputs: inputs?, outputs: outputs? })
     }
 
     /// Reads an object with its address; none where there is none.
-    async fn read(&self, caller: &Caller, what: &str, uri: String) -> Result<Option<(String, Bytes)>, DataError> {
+    async fn read(
+        &self,
+        caller: &Caller,
+        action: &ActionName,
+        what: &str,
+        uri: String,
+    ) -> Result<Option<(String, Bytes)>, DataError> {
         if uri.is_empty() {
             return Ok(None);
         }
         let failed =
             |error: &dyn fmt::Display| DataError::Internal(format!("failed to read {what} from {uri}: {error}"));
         let (NamedStore { name, store }, key) =
-            self.placement.find(&uri).ok_or_else(|| failed(&"it is in no store that is configured here"))?;
-        let _permit = self.reads.acquire().await.map_err(|error| failed(&error))?;
+            self.object_of(action, &uri).ok_or_else(|| failed(&"it is in no store and no project of yours"))?;
         let read = store.read(&key, self.settings.download.max_size).await.map_err(|error| failed(&error))?;
         let Some(bytes) = read else { return Ok(None) };
         audit::grant(

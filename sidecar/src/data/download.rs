@@ -79,7 +79,7 @@ impl DataService {
         self.admit_to(caller, &action).await?;
         let uri = self.artifact(&action, number, ask.artifact).await?;
         let missing = || DataError::NotFound(format!("artifact not found at [{uri}]"));
-        let (store, key) = self.placement.find(&uri).ok_or_else(missing)?;
+        let (store, key) = self.object_of(&action, &uri).ok_or_else(missing)?;
         get(caller, &store, &key, expires_in).await?.ok_or_else(missing)
     }
 

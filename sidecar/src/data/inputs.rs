@@ -69,10 +69,12 @@ impl DataService {
                 "inputs ({size} bytes) exceed maximum allowed size of {most} bytes"
             )));
         }
-        self.admit(caller, &ask.organization, &project, &domain, Right::Write).await?;
+        self.admit_inputs(caller, &ask.organization, &ask.project, &ask.domain).await?;
         let hash = single("inputs_hash", &ask.hash)?;
         let place = self.inputs_place(&project, &domain, &ask)?;
-        let digest = Digest::of(&ask.bytes);
+        let bytes = ask.bytes.clone();
+        let digest = tokio::task::spawn_blocking(move || Digest::of(&bytes)).await;
+        let digest = digest.map_err(|_| DataError::Internal("failed to hash inputs".into()))?;
         let full = digest.to_string();
         let short = full.get(..16).unwrap_or(&full);
         for name in
@@ -95,6 +97,21 @@ impl DataService {
             }
         }
         Err(DataError::Internal("failed to write inputs: other inputs are there already".into()))
+    }
+
+    /// Looks whether a caller may keep inputs there: before they are read, and again before they are kept.
+    ///
+    /// # Errors
+    /// [`DataError`].
+    pub async fn admit_inputs(
+        &self,
+        caller: &Caller,
+        organization: &str,
+        project: &str,
+        domain: &str,
+    ) -> Result<(), DataError> {
+        let (project, domain) = names(project, domain)?;
+        self.admit(caller, organization, &project, &domain, Right::Write).await
     }
 
     /// The names of the inputs that do not count for the cache key.
@@ -170,7 +187,16 @@ impl Place {
     /// Writes the inputs, unless the very same are there. False where others are.
     async fn keep(&self, folder: &Key, bytes: &Bytes) -> Result<bool, DataError> {
         let key = Key::parse(&format!("{folder}/{INPUTS_FILE}")).map_err(no_path)?;
-        let failed = |error| DataError::Internal(format!("failed to write inputs: {error}"));
+        let failed = |error| {
+            let text = format!("failed to write inputs: {error}");
+            match error {
+                StoreError::TooLarge { .. } | StoreError::Unsupported(_) => DataError::Invalid(text),
+                StoreError::Unavailable(_) => DataError::Unavailable(text),
+                StoreError::NoUpload | StoreError::Exists | StoreError::Denied(_) | StoreError::Failed(_) => {
+                    DataError::Internal(text)
+                }
+            }
+        };
         let store = &self.store.store;
         match store.write(&key, bytes.clone(), WriteMode::Create).await {
             Ok(()) => Ok(true),

@@ -5,6 +5,8 @@
 
 mod file;
 pub mod http;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 pub mod lines;
 mod object;
 pub mod settings;
@@ -24,6 +26,8 @@ use crate::data::catalog::{ActionName, Catalog, LogSource};
 use crate::data::error::DataError;
 use crate::data::logs::file::{FileTail, Following};
 use crate::data::logs::http::HttpLog;
+#[cfg(feature = "kubernetes")]
+use crate::data::logs::kubernetes::{Cluster, PodLog};
 use crate::data::logs::lines::Splitter;
 use crate::data::logs::object::ObjectLog;
 use crate::data::logs::settings::LogSettings;
@@ -60,6 +64,8 @@ pub struct LogReaders {
     settings: Arc<LogSettings>,
     catalog: Arc<dyn Catalog>,
     client: reqwest::Client,
+    #[cfg(feature = "kubernetes")]
+    cluster: Cluster,
     streams: Arc<Semaphore>,
     objects: Arc<Semaphore>,
 }
@@ -116,7 +122,7 @@ impl DataService {
             }
             LogSource::Object { uri } => {
                 let missing = || DataError::NotFound(format!("log not found at [{uri}]"));
-                let (NamedStore { name, store }, key) = self.placement.find(&uri).ok_or_else(missing)?;
+                let (NamedStore { name, store }, key) = self.object_of(action, &uri).ok_or_else(missing)?;
                 let room = self::permit(&readers.objects)?;
                 let log = ObjectLog::read(&*store, &key, readers.settings.max_object).await?.ok_or_else(missing)?;
                 let size = Some(log.size());
@@ -126,6 +132,15 @@ impl DataService {
             }
             LogSource::Http { url } => {
                 readers.tail(Box::new(HttpLog::open(&readers.settings, &readers.client, &url).await?), vec![permit])
+            }
+            #[cfg(feature = "kubernetes")]
+            LogSource::Kubernetes(source) => {
+                let log = PodLog::open(&readers.settings, &readers.cluster, action, &source).await?;
+                readers.tail(Box::new(log), vec![permit])
+            }
+            #[cfg(not(feature = "kubernetes"))]
+            LogSource::Kubernetes(_) => {
+                return Err(DataError::Unimplemented("this sidecar was built without Kubernetes".into()));
             }
         };
         Ok(tail.into_stream())
@@ -140,6 +155,8 @@ impl LogReaders {
     pub fn new(settings: LogSettings, catalog: Arc<dyn Catalog>) -> Result<Self, NoLogReaders> {
         Ok(Self {
             client: http::client()?,
+            #[cfg(feature = "kubernetes")]
+            cluster: Cluster::default(),
             streams: Arc::new(Semaphore::new(settings.max_streams)),
             objects: Arc::new(Semaphore::new(settings.max_objects)),
             settings: Arc::new(settings),

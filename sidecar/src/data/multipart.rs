@@ -141,8 +141,11 @@ impl DataService {
                 multipart.sign_part(&target.key, &upload, &terms).await.map_err(failed("create signed URL"))?;
             signed.push(SignedPart { number, request });
         }
-        let last = signed.iter().map(|part| part.request.expires_at.as_millis()).max();
-        target.audit(caller, "multipart-parts", Some(lengths.iter().sum()), last);
+        for ((part, length), signed) in parts.iter().zip(lengths).zip(&signed) {
+            let expires_at_ms = Some(signed.request.expires_at.as_millis());
+            let digest = part.content_md5.map(ContentDigest::Md5);
+            target.audit_with(caller, "multipart-part", digest, Some(length), expires_at_ms);
+        }
         Ok(signed)
     }
 
@@ -179,24 +182,34 @@ impl DataService {
             Err(error) => return Err(failed("list the parts")(error)),
         };
         let native_url = store.uri(&target.key);
+        if occupied == Occupied::Same {
+            // Whoever asks may not have seen the answer. Nobody has looked whether the parts have the digest that was
+            // said, so they never take the place of what is there.
+            if target.size().await? != Some(target.plan.size()) {
+                let text = format!("file already exists at [{native_url}] with different content (size mismatch)");
+                return Err(DataError::Exists(text));
+            }
+            if !there.is_empty() {
+                multipart.abort(&target.key, &upload).await.map_err(failed("abort the upload"))?;
+            }
+            return Ok(native_url);
+        }
         if there.is_empty() {
-            // Whoever asks may not have seen the answer. That the digest is the same was looked at.
-            return match target.size().await? {
-                Some(size) if size == target.plan.size() && occupied == Occupied::Same => Ok(native_url),
-                _ => Err(DataError::NotFound("there is no such upload, or no part of it".into())),
-            };
+            return Err(DataError::NotFound("there is no such upload, or no part of it".into()));
         }
         let etags = etags(target.plan, &there, tags)?;
-        let may_tie = self.settings.upload.create_only && occupied == Occupied::Nothing;
-        let mode = if may_tie { WriteMode::Create } else { WriteMode::Replace };
+        let mode = if self.settings.upload.create_only { WriteMode::Create } else { WriteMode::Replace };
         let completion = Completion { etags: &etags, mode, content_md5: target.content_md5 };
         multipart.complete(&target.key, &upload, &completion).await.map_err(failed("complete the upload"))?;
-        // A part may have been put anew since the parts were looked at.
+        // Where the store holds nobody to a length, a part may have been put anew since the parts were looked at.
         let (size, wanted) = (target.size().await?, target.plan.size());
         if size != Some(wanted) {
-            store.delete(&target.key).await.map_err(failed("delete an object of another size"))?;
+            // What was made by somebody else meanwhile is not deleted.
+            if mode == WriteMode::Create && !store.ties().content_length {
+                store.delete(&target.key).await.map_err(failed("delete an object of another size"))?;
+            }
             let size = size.unwrap_or_default();
-            return Err(DataError::Invalid(format!("the object had {size} bytes, not {wanted}, and was deleted")));
+            return Err(DataError::Invalid(format!("the object has {size} bytes, not {wanted}")));
         }
         target.audit(caller, "multipart-complete", size, None);
         Ok(native_url)
@@ -278,7 +291,17 @@ impl Target {
     }
 
     fn audit(&self, caller: &Caller, event: &'static str, size: Option<u64>, expires_at_ms: Option<u64>) {
-        let digest = self.content_md5.map(ContentDigest::Md5);
+        self.audit_with(caller, event, self.content_md5.map(ContentDigest::Md5), size, expires_at_ms);
+    }
+
+    fn audit_with(
+        &self,
+        caller: &Caller,
+        event: &'static str,
+        digest: Option<ContentDigest>,
+        size: Option<u64>,
+        expires_at_ms: Option<u64>,
+    ) {
         audit::grant(caller, &Grant { event, store: &self.store.name, key: &self.key, digest, size, expires_at_ms });
     }
 }

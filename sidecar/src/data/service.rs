@@ -25,6 +25,9 @@ pub use crate::data::logs::{LogLine, LogStream};
 pub use crate::data::settings::SignedDuration;
 pub use crate::data::upload::{Upload, UploadAsk};
 
+/// How many inputs of runs are taken in at one time. Each may be 64 MiB as it is sent, and some times that as it is read.
+const MAX_INPUTS: usize = 4;
+
 /// The service of data.
 #[derive(Debug)]
 pub struct DataService {
@@ -34,7 +37,9 @@ pub struct DataService {
     pub(super) settings: DataSettings,
     pub(super) logs: Arc<LogReaders>,
     /// How many reads of whole objects there may be at one time: each takes memory.
-    pub(super) reads: Semaphore,
+    reads: Arc<Semaphore>,
+    /// How many inputs of runs are taken in at one time.
+    inputs: Arc<Semaphore>,
 }
 
 /// What the service is made of.
@@ -67,8 +72,9 @@ impl DataService {
     pub fn new(parts: DataParts) -> Result<Self, NoLogReaders> {
         let DataParts { callers, catalog, placement, settings, logs } = parts;
         let logs = Arc::new(LogReaders::new(logs, Arc::clone(&catalog))?);
-        let reads = Semaphore::new(settings.download.concurrent_reads);
-        Ok(Self { callers, catalog, placement, settings, logs, reads })
+        let reads = Arc::new(Semaphore::new(settings.download.concurrent_reads));
+        let inputs = Arc::new(Semaphore::new(MAX_INPUTS));
+        Ok(Self { callers, catalog, placement, settings, logs, reads, inputs })
     }
 
     /// Who asks.
@@ -77,6 +83,18 @@ impl DataService {
     /// [`DataError::Unauthenticated`], and [`DataError::Unavailable`] where that can't be said now.
     pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, DataError> {
         self.callers.caller(headers).await
+    }
+
+    /// Room for requests that read whole objects, until their answers are sent.
+    #[must_use]
+    pub fn room_for_reads(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.reads)
+    }
+
+    /// Room for requests with inputs of runs.
+    #[must_use]
+    pub fn room_for_inputs(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.inputs)
     }
 
     /// How the service behaves.

@@ -76,10 +76,12 @@ impl DataService {
         let key = self.upload_key(&project, &domain, &ask)?;
         let NamedStore { name, store } = self.store_of(&project, &domain)?;
         let content_md5: Option<[u8; 16]> = ask.content_md5.as_slice().try_into().ok();
-        // The store checks no digest of another length, so such a name is as good as chosen.
-        let is_chosen = if ask.filename_root.is_empty() { content_md5.is_none() } else { !ask.filename.is_empty() };
-        let occupied = if is_chosen { occupied(&*store, &key, &ask.content_md5).await? } else { Occupied::Same };
-        let may_tie = self.settings.upload.create_only && store.ties().create_only;
+        let ties = store.ties();
+        // Only a name that is made of a digest needs no look, and only where the store checks that digest. Whatever a
+        // client names, with or without a file's name, can be the name of something that is there.
+        let is_vouched = ask.filename_root.is_empty() && content_md5.is_some() && ties.content_md5;
+        let occupied = if is_vouched { Occupied::Same } else { occupied(&*store, &key, &ask.content_md5).await? };
+        let may_tie = self.settings.upload.create_only && ties.create_only;
         let content_length = u64::try_from(ask.content_length).ok().filter(|length| *length > 0);
         let terms = UploadTerms {
             expires_in,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use taskgate_core::config::GateConfig;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -109,7 +110,9 @@ impl Reloader {
         }
         // Without configured keys those that were made up at the start stay.
         let keys = if settings.keys.is_empty() { self.app.control.keys() } else { settings.keys.clone() };
-        if self.app.control.update(settings.gate.clone(), keys, settings.verdicts.fingerprint) {
+        // Stores go on with the audience that they were opened with, so filters do too.
+        let gate = GateConfig { url_audience: self.started.gate.url_audience.clone(), ..settings.gate.clone() };
+        if self.app.control.update(gate, keys, settings.verdicts.fingerprint) {
             self.app.feed.set_control(self.app.control.control());
             self.url_keys.store(Arc::new(self.app.control.ring()));
         }

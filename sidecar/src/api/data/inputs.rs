@@ -19,6 +19,8 @@ use crate::data::service::{DataService, InputsAsk};
 
 /// How long inputs may take to arrive.
 const MAX_TIME: Duration = Duration::from_secs(120);
+/// The most bytes of inputs, which are in memory whole, however large files may be.
+const MAX_INPUTS: usize = 64 << 20;
 /// The longest hash, in bytes.
 const MAX_HASH: usize = 64;
 
@@ -43,7 +45,8 @@ pub(super) async fn keep(
     }
     let organization = place::parameter(query.as_deref(), "organization")?;
     let base_dir = place::parameter(query.as_deref(), "base_dir")?;
-    let most = usize::try_from(service.settings().upload.max_size).unwrap_or(usize::MAX);
+    service.admit_inputs(&caller, &organization, &project, &domain).await?;
+    let most = usize::try_from(service.settings().upload.max_size).unwrap_or(usize::MAX).min(MAX_INPUTS);
     let bytes = body::bytes_within(body, most, MAX_TIME).await?;
     let ask = InputsAsk { organization, project, domain, base_dir, hash, bytes };
     let kept = service.upload_inputs(&caller, ask).await?;

@@ -15,6 +15,8 @@ use crate::data::service::{Caller, DataService, Inputs, InputsAsk, TaskOf};
 
 /// The number of the field `inputs` in the request.
 const INPUTS: u32 = 6;
+/// The most inputs that a task may name as not counting for its key.
+const MAX_IGNORED: usize = 10_000;
 /// Inputs of more bytes are hashed on a thread of their own.
 const LARGE: usize = 256 << 10;
 
@@ -30,6 +32,9 @@ pub(super) async fn keep(
     let malformed = || DataError::Invalid("inputs: not a message".to_owned());
     let bytes = wire::field(request.bytes(), INPUTS).ok_or_else(malformed)?;
     let head = Head::of(request)?;
+    // Whoever may not write there has nothing computed.
+    let (organization, project, domain) = &head.place;
+    service.admit_inputs(caller, organization, project, domain).await?;
     let ignored = match &head.task {
         Task::Described(ignored) => ignored.clone(),
         Task::Named(task) => service.ignored_inputs(caller, task).await?,
@@ -87,6 +92,10 @@ impl Head {
         let task = match &request.task {
             Some(Named::TaskSpec(spec)) => {
                 let ignored = &spec.task_template.metadata.cache_ignore_input_vars;
+                if ignored.len() > MAX_IGNORED {
+                    let text = format!("task: more than {MAX_IGNORED} inputs are named that do not count");
+                    return Err(DataError::Invalid(text));
+                }
                 Task::Described(ignored.iter().map(|name| (*name).to_owned()).collect())
             }
             Some(Named::TaskId(task)) => {

@@ -2,6 +2,8 @@
 //!
 //! It must be the one that Flyte's own service gives, or a task that has run would run again.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use taskgate_idl::canonical;
@@ -16,8 +18,9 @@ const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
 /// says that it never does; Flyte's service does as is done here, and keys of both must be equal.
 pub(super) fn of(mut inputs: Inputs, ignored: &[String]) -> String {
     if !ignored.is_empty() {
+        let ignored: HashSet<&str> = ignored.iter().map(String::as_str).collect();
         let mut literals = inputs.literals;
-        literals.retain(|literal| !ignored.contains(&literal.name));
+        literals.retain(|literal| !ignored.contains(literal.name.as_str()));
         inputs = Inputs { literals, ..Default::default() };
     }
     URL_SAFE_NO_PAD.encode(fnv64a(&canonical::inputs(&inputs)).to_be_bytes())

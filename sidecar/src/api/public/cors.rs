@@ -1,6 +1,7 @@
 //! What browsers are told about pages of other origins (Fetch standard, CORS protocol).
 //!
-//! Nobody is known by a cookie here, so a page can do no more than the credential that it has itself.
+//! No page is shown what a visitor's cookies would give it (there are no credentials in CORS's sense), and what it may
+//! change is looked at by `origin`: so a page can do no more than the credential that it has itself.
 
 use std::time::Duration;
 

@@ -39,7 +39,8 @@ async fn end(multipart: &dyn Multipart, prefix: &Segments, before: UnixTime) -> 
             Ok(()) => ended += 1,
             // Somebody was faster.
             Err(StoreError::NoUpload) => {}
-            Err(error) => return Err(error),
+            // The others can be ended all the same.
+            Err(error) => tracing::warn!(data.key = key.as_str(), %error, "an upload in parts can't be given up"),
         }
     }
     Ok(ended)

@@ -40,8 +40,14 @@ impl BaseDir {
     /// Whether this is `other`, or in it.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
-        let rest = self.path.as_str().strip_prefix(other.path.as_str());
-        self.scheme == other.scheme && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        self == other || self.under(other).is_some()
+    }
+
+    /// The rest of the path where this is in `other`.
+    #[must_use]
+    pub fn under(&self, other: &Self) -> Option<&str> {
+        let rest = self.path.as_str().strip_prefix(other.path.as_str()).filter(|_| self.scheme == other.scheme)?;
+        rest.strip_prefix('/')
     }
 
     /// The raw address of something in it.

@@ -153,6 +153,19 @@ async fn pages_of_origins_that_are_named_may_ask_from_a_browser() {
     assert!(!answer.headers().contains_key("access-control-allow-credentials"));
     let answer = ask("https://evil.example.test").send().await.expect("an answer");
     assert!(!answer.headers().contains_key("access-control-allow-origin"));
+    // What a page can send without asking beforehand is looked at when it comes.
+    let post = async |origin: &str| {
+        let request = named.client.post(public(&named, "/v1/data/uploads")).body(ASK).header("origin", origin);
+        request.bearer_auth("token-of-nobody").send().await.expect("an answer").status().as_u16()
+    };
+    let own = public(&named, "");
+    assert_eq!(post("https://evil.example.test").await, 403);
+    assert_eq!(post("https://console.example.test").await, 401);
+    assert_eq!(post(&own).await, 401);
+    // tus asks with the same method.
+    let options = named.client.request(reqwest::Method::OPTIONS, public(&named, "/v1/data/objects/main/x"));
+    let answer = options.send().await.expect("an answer");
+    assert_eq!(answer.status(), 403, "it needs a signed URL");
 }
 
 #[test]
