@@ -86,7 +86,7 @@ pub enum ResumeError {
 /// What there is of an upload.
 enum Found {
     Done(Progress),
-    Going(Resuming),
+    Going(Box<Resuming>),
     Nothing,
 }
 
@@ -173,7 +173,8 @@ impl LocalStore {
         match self.folder.open_upload(ticket.id)? {
             UploadFile::Busy => Err(ResumeError::Busy),
             UploadFile::Here(staged, state) => {
-                Ok(Found::Going(Resuming::open(&self.folder, ticket, staged, state, turn)?))
+                let upload = Resuming::open(&self.folder, ticket, staged, state, turn)?;
+                Ok(Found::Going(Box::new(upload)))
             }
             UploadFile::Missing => match self.object(&ticket.key)? {
                 Some(Opened { file, facts }) if State::read(&file).is_some_and(|state| state.id == ticket.id) => {

@@ -45,7 +45,7 @@ impl ChunkDigest {
         self.hash.update(bytes);
     }
 
-    pub(super) fn is_right(mut self) -> bool {
+    pub(super) fn holds(mut self) -> bool {
         let mut digest = vec![0; self.expected.len()];
         self.hash.finalize_into_reset(&mut digest).is_ok() && digest == self.expected
     }
@@ -71,7 +71,7 @@ mod tests {
             for (bytes, is_right) in [(&b"abc"[..], true), (b"abd", false), (b"", false)] {
                 let mut digest = ChunkDigest::parse(text).expect("a digest");
                 bytes.chunks(2).for_each(|bytes| digest.add(bytes));
-                assert_eq!(digest.is_right(), is_right, "{text}");
+                assert_eq!(digest.holds(), is_right, "{text}");
             }
         }
         for text in [

@@ -115,7 +115,7 @@ impl Resuming {
     pub fn end(mut self, whole: bool) -> Result<Progress, ResumeError> {
         let digest = self.chunk.as_mut().and_then(|chunk| chunk.digest.take());
         if let Some(digest) = digest {
-            let is_right = digest.is_right();
+            let is_right = digest.holds();
             if !whole || !is_right {
                 self.roll_back()?;
                 return if whole { Err(ResumeError::Checksum) } else { Ok(self.progress()) };
