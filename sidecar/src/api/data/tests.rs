@@ -82,6 +82,11 @@ async fn an_upload_is_signed() {
     assert!(answer["url"].as_str().expect("text").starts_with("https://main/uploads/p/d/"));
     let (_, terms) = stage.store.last_upload();
     assert_eq!((terms.expires_in, terms.content_length), (Duration::from_secs(900), Some(3)));
+    assert_eq!(answer.get("protocol"), None);
+    ask["resumable"] = json!(true);
+    let (_, answer) = stage.post("/uploads", "ann", ask.clone()).await;
+    assert_eq!((&answer["method"], &answer["protocol"]), (&json!("PATCH"), &json!("tus")));
+    ask["resumable"] = json!(false);
 
     let refusals = [
         ("expires_in", json!("2h"), 400, "malformed-request"),

@@ -82,6 +82,8 @@ async fn what_it_can_not_check_it_does_not_promise() {
     let store = store(None, None);
     let terms = UploadTerms { content_sha256: Some([9; 32]), ..UploadTerms::default() };
     assert!(matches!(store.sign_upload(&key("x"), &terms).await, Err(StoreError::Unsupported(_))));
+    let resumable = store.sign_resumable(&key("x"), &UploadTerms::default()).await;
+    assert!(matches!(resumable, Err(StoreError::Unsupported(_))), "unless a store says so, it takes none");
     assert_eq!(
         store.ties(),
         Ties { content_md5: false, content_sha256: false, content_length: false, create_only: true }
