@@ -113,11 +113,14 @@ pub struct DataLogsConfig {
     pub folders: Vec<PathBuf>,
     /// What addresses of logs may start with, `http://…` or `https://…`.
     pub http: Vec<String>,
+    /// The namespaces of Kubernetes whose pods' logs are read. `{organization}`, `{project}` and `{domain}` stand for
+    /// those of the request, as in `{project}-{domain}`.
+    pub namespaces: Vec<String>,
     /// How often a file is looked at that is at its end, in milliseconds.
     pub poll_ms: u64,
     /// How often the catalog is asked whether such a file still grows.
     pub recheck: String,
-    /// How long a file may stay as it is, before its log is over.
+    /// How long nothing may come of a file or a pod, before its log is over.
     pub idle: String,
     /// The most bytes of a line; the rest of a longer one is left out.
     pub max_line: String,
@@ -155,6 +158,7 @@ impl Default for DataLogsConfig {
         Self {
             folders: Vec::new(),
             http: Vec::new(),
+            namespaces: Vec::new(),
             poll_ms: defaults::DATA_LOGS_POLL_MS,
             recheck: defaults::DATA_LOGS_RECHECK.into(),
             idle: defaults::DATA_LOGS_IDLE.into(),

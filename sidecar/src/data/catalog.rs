@@ -157,6 +157,21 @@ pub enum LogSource {
         /// Its address, under one of the prefixes that the configuration allows.
         url: String,
     },
+    /// What a container of a pod writes, as Kubernetes tells it.
+    Kubernetes(PodSource),
+}
+
+/// A container of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodSource {
+    /// The namespace, one of those that the configuration allows.
+    pub namespace: String,
+    /// The pod's name.
+    pub pod: String,
+    /// The container's name; none: the one that `kubectl logs` takes.
+    pub container: Option<String>,
+    /// When it was started, a date of RFC 3339. Where that is known the log is read from there, else the end of it.
+    pub started_at: Option<String>,
 }
 
 /// Why a catalog did not answer.

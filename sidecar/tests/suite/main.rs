@@ -9,6 +9,8 @@ mod data;
 mod discovery;
 mod hsds;
 mod kit;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod log_lines;
 mod program;
 mod reload;

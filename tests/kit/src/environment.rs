@@ -30,6 +30,9 @@ pub const TASKGATE_AZURITE: &str = "TASKGATE_AZURITE";
 /// The directory of programs (`python3` with `google-cloud-storage`) to use instead of the virtual environment's that
 /// `make gcs-client` installs.
 pub const TASKGATE_GCS_CLIENT: &str = "TASKGATE_GCS_CLIENT";
+/// The directory of programs (`python3` with `kubernetes`) to use instead of the virtual environment's that
+/// `make kubernetes-client` installs.
+pub const TASKGATE_KUBERNETES_CLIENT: &str = "TASKGATE_KUBERNETES_CLIENT";
 
 /// The directory with tus's clients (`bin/python3` with tuspy, `node_modules/tus-js-client`) to use instead of the one
 /// that `make tus` fills.
@@ -152,6 +155,15 @@ pub fn azurite() -> anyhow::Result<PathBuf> {
 /// It is not installed.
 pub fn gcs_client() -> anyhow::Result<PathBuf> {
     first(TASKGATE_GCS_CLIENT, &[target().join("tools/gcs-client/bin")], "run `make gcs-client`")
+}
+
+/// Where the programs of the environment of Kubernetes' client are: a `python3` with it.
+///
+/// # Errors
+/// It is not installed.
+pub fn kubernetes_client() -> anyhow::Result<PathBuf> {
+    let installed = target().join("tools/kubernetes-client/bin");
+    first(TASKGATE_KUBERNETES_CLIENT, &[installed], "run `make kubernetes-client`")
 }
 
 /// Where the clients of tus are: `bin/python3` with the package `tuspy`, and `node_modules` with `tus-js-client`.

@@ -114,6 +114,10 @@ pub struct FlyteCatalogConfig {
     /// Groups that read.
     #[serde(default)]
     pub reader_groups: Vec<String>,
+    /// Whether logs are read from the pods that it names, in the namespaces of `data.logs.namespaces`. It needs a
+    /// sidecar that was built with Kubernetes.
+    #[serde(default)]
+    pub pod_logs: bool,
     /// How long an answer may take, in milliseconds.
     #[serde(default = "timeout_ms")]
     pub timeout_ms: u64,

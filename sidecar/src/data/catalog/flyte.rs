@@ -1,7 +1,8 @@
 //! The catalog that a Flyte keeps, asked over Connect in JSON.
 //!
 //! Flyte knows projects, tasks, triggers and runs, but not who may do what: that is said by groups. It knows logs as
-//! pods of Kubernetes, which are not read here; another catalog behind it may know where they are kept.
+//! pods of Kubernetes, and is asked for them where that is configured; else another catalog behind it may know where
+//! they are kept.
 
 mod wire;
 
@@ -16,8 +17,8 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::data::catalog::flyte::wire::{
-    ActionRequest, ErrorAnswer, GetActionDataUris, GetActionDetails, GetProject, GetTaskDetails, GetTriggerDetails,
-    ProjectRequest, TaskRequest, TriggerRequest,
+    ActionRequest, AttemptRequest, ErrorAnswer, GetActionDataUris, GetActionDetails, GetActionLogContext, GetProject,
+    GetTaskDetails, GetTriggerDetails, ProjectRequest, TaskRequest, TriggerRequest,
 };
 use crate::data::catalog::kept::{Keeping, Kept};
 use crate::data::catalog::templates::ProjectTemplate;
@@ -40,6 +41,8 @@ pub struct FlyteCatalogSettings {
     pub authorization: Option<SecretText>,
     /// Who has what in a project.
     pub members: ProjectTemplate,
+    /// Whether it is asked which pods write logs.
+    pub pod_logs: bool,
     /// How long an answer may take.
     pub timeout: Duration,
     /// How long answers about projects and tasks are kept.
@@ -177,8 +180,13 @@ impl Catalog for FlyteCatalog {
         }))
     }
 
-    async fn log(&self, _action: &ActionName, _attempt: u32) -> Result<Option<LogSource>, CatalogError> {
-        Ok(None)
+    async fn log(&self, action: &ActionName, attempt: u32) -> Result<Option<LogSource>, CatalogError> {
+        if !self.settings.pod_logs {
+            return Ok(None);
+        }
+        let procedure = "flyteidl2.workflow.RunService/GetActionLogContext";
+        let answer = self.ask::<GetActionLogContext>(procedure, &AttemptRequest::of(action, attempt)).await?;
+        Ok(answer.and_then(|answer| answer.log_context.primary()).map(LogSource::Kubernetes))
     }
 }
 

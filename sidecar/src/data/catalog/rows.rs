@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::data::catalog::{LogSource, Members, Project};
+use crate::data::catalog::{LogSource, Members, PodSource, Project};
 use crate::data::path::{DomainName, InvalidPath};
 
 /// People and groups.
@@ -44,6 +44,24 @@ pub enum LogRow {
     Object(String),
     /// What a service sends, `http://…` or `https://…`.
     Http(String),
+    /// What a container of a pod writes, where the sidecar was built with Kubernetes.
+    Kubernetes(PodRow),
+}
+
+/// A container of a pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PodRow {
+    /// The namespace, one of `data.logs.namespaces`.
+    pub namespace: String,
+    /// The pod's name.
+    pub pod: String,
+    /// The container's name; none: the one that `kubectl logs` takes.
+    #[serde(default)]
+    pub container: Option<String>,
+    /// When it was started, as in `2026-11-21T20:27:00Z`: its log is read from there. None: its last 1000 lines.
+    #[serde(default)]
+    pub started_at: Option<String>,
 }
 
 impl ProjectRow {
@@ -74,6 +92,14 @@ impl LogRow {
             Self::FinishedFile(path) => LogSource::File { path: path.clone(), follow: false },
             Self::Object(uri) => LogSource::Object { uri: uri.clone() },
             Self::Http(url) => LogSource::Http { url: url.clone() },
+            Self::Kubernetes(row) => LogSource::Kubernetes(row.source()),
         }
+    }
+}
+
+impl PodRow {
+    fn source(&self) -> PodSource {
+        let Self { namespace, pod, container, started_at } = self.clone();
+        PodSource { namespace, pod, container, started_at }
     }
 }

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 use crate::data::catalog::{
-    ActionData, ActionName, Attempt, Catalog, CatalogError, Found, LogSource, Members, Project, TaskName, TriggerName,
+    ActionData, ActionName, Attempt, Catalog, CatalogError, Found, LogSource, Members, PodSource, Project, TaskName,
+    TriggerName,
 };
 use crate::data::path::{DomainName, ProjectName, Segments};
 
@@ -93,6 +94,19 @@ pub enum LogTemplate {
     Object(Template),
     /// At a service.
     Http(Template),
+    /// With Kubernetes.
+    Kubernetes(PodTemplate),
+}
+
+/// A container of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodTemplate {
+    /// The namespace.
+    pub namespace: Template,
+    /// The pod's name.
+    pub pod: Template,
+    /// The container's name.
+    pub container: Option<Template>,
 }
 
 /// Who has what in any project.
@@ -150,6 +164,12 @@ impl Template {
         Ok(Self(parts))
     }
 
+    /// The text with the names of an action in it; none where a name could lead elsewhere.
+    #[must_use]
+    pub fn fill_for(&self, action: &ActionName) -> Option<String> {
+        self.fill(Names::of(action, 0), Encoding::Raw)
+    }
+
     /// The text with the names in it; none where a name could lead elsewhere.
     fn fill(&self, names: Names<'_>, encoding: Encoding) -> Option<String> {
         let mut text = String::new();
@@ -176,6 +196,8 @@ impl Variable {
         [Self::Organization, Self::Project, Self::Domain, Self::Run, Self::Action, Self::Attempt];
     /// All that an action has.
     pub const OF_ACTION: [Self; 5] = [Self::Organization, Self::Project, Self::Domain, Self::Run, Self::Action];
+    /// All that a domain of a project has.
+    pub const OF_DOMAIN: [Self; 3] = [Self::Organization, Self::Project, Self::Domain];
     /// All that a project has.
     pub const OF_PROJECT: [Self; 2] = [Self::Organization, Self::Project];
 
@@ -228,6 +250,17 @@ impl ProjectTemplate {
             writers: members(self.everyone, &self.writer_groups),
             readers: members(false, &self.reader_groups),
         }
+    }
+}
+
+impl PodTemplate {
+    fn source(&self, names: Names<'_>) -> Option<PodSource> {
+        let fill = |template: &Template| template.fill(names, Encoding::Raw);
+        let container = match &self.container {
+            Some(template) => Some(fill(template)?),
+            None => None,
+        };
+        Some(PodSource { namespace: fill(&self.namespace)?, pod: fill(&self.pod)?, container, started_at: None })
     }
 }
 
@@ -287,6 +320,7 @@ impl Catalog for TemplateCatalog {
             Some(LogTemplate::Http(template)) => {
                 template.fill(names, Encoding::Percent).map(|url| LogSource::Http { url })
             }
+            Some(LogTemplate::Kubernetes(template)) => template.source(names).map(LogSource::Kubernetes),
         })
     }
 }
@@ -350,6 +384,25 @@ mod tests {
             assert_eq!(catalog.data(&action(run)).await, Ok(Some(ActionData::default())), "{run:?}");
             assert_eq!(catalog.log(&action(run), 1).await, Ok(None), "{run:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn pods_of_kubernetes_are_made_of_names() {
+        let pod = PodTemplate {
+            namespace: template("{project}-{domain}"),
+            pod: template("{run}-{action}-{attempt}"),
+            container: Some(template("{action}")),
+        };
+        let log = |pod: &PodTemplate| Some(LogTemplate::Kubernetes(pod.clone()));
+        let catalog = TemplateCatalog::new(Templates { log: log(&pod), ..Templates::default() });
+        let source =
+            PodSource { namespace: "p-d".into(), pod: "r-a0-2".into(), container: Some("a0".into()), started_at: None };
+        assert_eq!(catalog.log(&action("r"), 2).await, Ok(Some(LogSource::Kubernetes(source.clone()))));
+        assert_eq!(catalog.log(&action("../x"), 2).await, Ok(None));
+        let any = PodTemplate { container: None, ..pod };
+        let catalog = TemplateCatalog::new(Templates { log: log(&any), ..Templates::default() });
+        let source = PodSource { container: None, ..source };
+        assert_eq!(catalog.log(&action("r"), 2).await, Ok(Some(LogSource::Kubernetes(source))));
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::data::catalog::templates::Template;
 use crate::data::logs::http::HttpPrefix;
 
 /// From where logs are read, and how.
@@ -12,13 +13,15 @@ pub struct LogSettings {
     pub folders: Vec<PathBuf>,
     /// What addresses of logs may start with.
     pub prefixes: Vec<HttpPrefix>,
+    /// The namespaces of Kubernetes that pods may be in, with the names of the request in them.
+    pub namespaces: Vec<Template>,
     /// How often a file is looked at that is at its end.
     pub poll: Duration,
     /// How often the catalog is asked whether such a file still grows.
     pub recheck: Duration,
     /// How long a file that is gone is waited for, before its log is over.
     pub linger: Duration,
-    /// How long a file may stay as it is, before its log is over.
+    /// How long nothing may come of a file or a pod, before its log is over.
     pub idle: Duration,
     /// The most bytes of a line; the rest of a longer one is left out.
     pub max_line: usize,
@@ -35,6 +38,7 @@ impl Default for LogSettings {
         Self {
             folders: Vec::new(),
             prefixes: Vec::new(),
+            namespaces: Vec::new(),
             poll: Duration::from_millis(250),
             recheck: Duration::from_secs(10),
             linger: Duration::from_secs(10),

@@ -11,6 +11,8 @@ use axum::routing::get;
 
 use super::http::HttpPrefix;
 use super::*;
+#[cfg(not(feature = "kubernetes"))]
+use crate::data::catalog::PodSource;
 use crate::data::testing::{FixedCatalog, Parts, action, caller, lock};
 
 /// What a service of tests reads logs from.
@@ -220,4 +222,13 @@ async fn logs_are_for_those_who_may_read_and_bounded_in_number() {
     *lock(&stage.catalog.log) = None;
     let missing = stage.tail().await.err().expect("is refused");
     assert_eq!(missing.to_string(), "no log context found");
+}
+
+#[cfg(not(feature = "kubernetes"))]
+#[tokio::test]
+async fn who_was_built_without_kubernetes_says_so() {
+    let source = PodSource { namespace: "n".into(), pod: "p".into(), container: None, started_at: None };
+    let stage = stage_with(LogSource::Kubernetes(source), LogSettings::default());
+    let refused = stage.tail().await.err().expect("is refused");
+    assert!(matches!(&refused, DataError::Unimplemented(text) if text.contains("without Kubernetes")), "{refused}");
 }

@@ -12,6 +12,7 @@ use taskgate_core::config::GateConfig;
 
 use crate::config::data::{DataConfig, DataLogsConfig, DownloadConfig, PlacementConfig, SelfTestConfig, UploadConfig};
 use crate::config::resolve::{Files, InvalidSetting};
+use crate::data::catalog::templates::{Template, Variable};
 use crate::data::logs::http::HttpPrefix;
 use crate::data::logs::settings::LogSettings;
 use crate::data::path::{DomainName, ProjectName, Segments};
@@ -137,6 +138,9 @@ fn logs(config: &DataLogsConfig) -> Result<LogSettings, InvalidSetting> {
     }
     let prefixes = config.http.iter().enumerate();
     let prefixes = prefixes.map(|(index, text)| parsed(&format!("data.logs.http[{index}]"), HttpPrefix::parse(text)));
+    let namespaces = config.namespaces.iter().enumerate().map(|(index, text)| {
+        parsed(&format!("data.logs.namespaces[{index}]"), Template::parse(text, &Variable::OF_DOMAIN))
+    });
     if !(10..=60_000).contains(&config.poll_ms) {
         return Err(InvalidSetting::new("data.logs.poll_ms", "is not between 10 and 60000"));
     }
@@ -147,6 +151,7 @@ fn logs(config: &DataLogsConfig) -> Result<LogSettings, InvalidSetting> {
     Ok(LogSettings {
         folders: config.folders.clone(),
         prefixes: prefixes.collect::<Result<_, _>>()?,
+        namespaces: namespaces.collect::<Result<_, _>>()?,
         poll: Duration::from_millis(config.poll_ms),
         recheck: length("data.logs.recheck", &config.recheck)?,
         idle: length("data.logs.idle", &config.idle)?,

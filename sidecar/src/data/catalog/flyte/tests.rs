@@ -10,12 +10,17 @@ use axum::routing::post;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::data::catalog::PodSource;
 use crate::data::testing::{action, lock};
 
 type Asked = Arc<Mutex<HashMap<String, Value>>>;
 
 /// What stands in for Flyte's services, and what each was asked last.
 async fn catalog() -> (FlyteCatalog, Asked) {
+    catalog_with(false).await
+}
+
+async fn catalog_with(pod_logs: bool) -> (FlyteCatalog, Asked) {
     let asked = Asked::default();
     let asked_here = Arc::clone(&asked);
     let answer = move |Path(procedure): Path<String>, headers: HeaderMap, body: Bytes| {
@@ -36,6 +41,7 @@ async fn catalog() -> (FlyteCatalog, Asked) {
         url,
         authorization: Some(SecretText::from("Bearer robot".to_owned())),
         members: ProjectTemplate { everyone: true, ..ProjectTemplate::default() },
+        pod_logs,
         timeout: Duration::from_secs(10),
         keeping: Keeping { ttl: Duration::from_secs(60), negative_ttl: Duration::ZERO, entries: 10 },
     };
@@ -63,6 +69,23 @@ fn reply(procedure: &str, request: &Value) -> Response {
             Some("a0") => found(json!({"details": {
                 "attempts": [{"attempt": 1}, {"attempt": 2, "outputs": {"reportUri": "s3://b/report"}}],
                 "task": {"taskTemplate": {"metadata": {"codeBundleUri": "s3://b/code"}}}}})),
+            _ => missing(),
+        },
+        "flyteidl2.workflow.RunService/GetActionLogContext" => match request["attempt"].as_u64() {
+            Some(1) => found(json!({"logContext": {"primaryPodName": "r-a0-0", "pods": [
+                {"namespace": "p-d", "podName": "other", "primaryContainerName": "main"},
+                {"namespace": "p-d", "podName": "r-a0-0", "primaryContainerName": "main",
+                 "initContainers": [{"containerName": "init"}], "containers": [{"containerName": "sidecar"},
+                 {"containerName": "main", "process": {"containerStartTime": "2026-01-02T03:04:05.500Z"}}]}]},
+                "cluster": "c", "startTime": "2026-01-02T03:04:05Z"})),
+            Some(2) => found(json!({"logContext": {"primaryPodName": "r-a0-1", "pods": [
+                {"namespace": "p-d", "podName": "r-a0-1", "primaryContainerName": "main",
+                 "containers": [{"containerName": "main"}]}]}})),
+            Some(3) => found(json!({"logContext": {"primaryPodName": "", "pods": [{"podName": ""}]}})),
+            Some(4) => found(json!({"logContext": {"primaryPodName": "gone", "pods": [{"podName": "r-a0-3"}]}})),
+            Some(5) => found(json!({"logContext": {"primaryPodName": "r", "pods": [
+                {"podName": "r", "primaryContainerName": "main", "containers": [{"containerName": "sidecar"}]}]}})),
+            Some(6) => found(json!({})),
             _ => missing(),
         },
         "flyteidl2.workflow.RunService/GetActionDataURIs" => found(json!({"inputsUri": "s3://b/in"})),
@@ -108,4 +131,26 @@ async fn flyte_says_what_is_there() {
     let run = json!({"org": "", "project": "p", "domain": "d", "name": "run"});
     let request = json!({"actionId": {"run": run, "name": "a0"}});
     assert_eq!(asked["flyteidl2.workflow.RunService/GetActionDataURIs"], request);
+}
+
+#[tokio::test]
+async fn the_primary_container_of_the_primary_pod_is_read_from_kubernetes() {
+    let (catalog, asked) = catalog_with(true).await;
+    let source = |pod: &str, started_at: Option<&str>| {
+        Some(LogSource::Kubernetes(PodSource {
+            namespace: "p-d".into(),
+            pod: pod.into(),
+            container: Some("main".into()),
+            started_at: started_at.map(str::to_owned),
+        }))
+    };
+    let first = source("r-a0-0", Some("2026-01-02T03:04:05.500Z"));
+    assert_eq!(catalog.log(&action(), 1).await, Ok(first));
+    let request = &lock(&asked)["flyteidl2.workflow.RunService/GetActionLogContext"].clone();
+    let run = json!({"org": "", "project": "p", "domain": "d", "name": "run"});
+    assert_eq!(*request, json!({"actionId": {"run": run, "name": "a0"}, "attempt": 1}));
+    assert_eq!(catalog.log(&action(), 2).await, Ok(source("r-a0-1", None)));
+    for (attempt, missing) in [(3, "primary pod"), (4, "pod"), (5, "container"), (6, "context"), (7, "attempt")] {
+        assert_eq!(catalog.log(&action(), attempt).await, Ok(None), "no {missing}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::catalog::{ActionName, TaskName, TriggerName};
+use crate::data::catalog::{ActionName, PodSource, TaskName, TriggerName};
 
 #[derive(Serialize)]
 pub(super) struct ProjectRequest<'a> {
@@ -44,6 +44,13 @@ struct TriggerKey<'a> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct ActionRequest<'a> {
     action_id: ActionKey<'a>,
+}
+
+#[derive(Serialize)]
+pub(super) struct AttemptRequest<'a> {
+    #[serde(flatten)]
+    action: ActionRequest<'a>,
+    attempt: u32,
 }
 
 #[derive(Serialize)]
@@ -167,6 +174,56 @@ pub(super) struct GetActionDataUris {
     pub(super) outputs_uri: String,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct GetActionLogContext {
+    pub(super) log_context: LogContext,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct LogContext {
+    pub(super) pods: Vec<PodContext>,
+    pub(super) primary_pod_name: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct PodContext {
+    pub(super) namespace: String,
+    pub(super) pod_name: String,
+    pub(super) containers: Vec<ContainerContext>,
+    pub(super) primary_container_name: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct ContainerContext {
+    pub(super) container_name: String,
+    pub(super) process: ProcessContext,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct ProcessContext {
+    pub(super) container_start_time: Option<String>,
+}
+
+impl LogContext {
+    /// The primary container of the primary pod; none where there is none.
+    pub(super) fn primary(self) -> Option<PodSource> {
+        let Self { pods, primary_pod_name } = self;
+        let named = |pod: &PodContext| !pod.pod_name.is_empty() && pod.pod_name == primary_pod_name;
+        let PodContext { namespace, pod_name, containers, primary_container_name } = pods.into_iter().find(named)?;
+        let named = |container: &ContainerContext| {
+            !container.container_name.is_empty() && container.container_name == primary_container_name
+        };
+        let ContainerContext { container_name, process } = containers.into_iter().find(named)?;
+        let started_at = process.container_start_time;
+        Some(PodSource { namespace, pod: pod_name, container: Some(container_name), started_at })
+    }
+}
+
 impl<'a> TaskRequest<'a> {
     pub(super) fn of(task: &'a TaskName) -> Self {
         let TaskName { organization: org, project, domain, name, version } = task;
@@ -186,5 +243,11 @@ impl<'a> ActionRequest<'a> {
         let ActionName { organization: org, project, domain, run, name } = action;
         let run = RunKey { org, project: project.as_str(), domain: domain.as_str(), name: run };
         Self { action_id: ActionKey { run, name } }
+    }
+}
+
+impl<'a> AttemptRequest<'a> {
+    pub(super) fn of(action: &'a ActionName, attempt: u32) -> Self {
+        Self { action: ActionRequest::of(action), attempt }
     }
 }

@@ -17,8 +17,10 @@ use crate::data::catalog::file::{FileCatalog, InvalidCatalogFile};
 use crate::data::catalog::flyte::{FlyteCatalog, FlyteCatalogSettings};
 use crate::data::catalog::kept::Keeping;
 use crate::data::catalog::layers::Layers;
-use crate::data::catalog::rows::LogRow;
-use crate::data::catalog::templates::{LogTemplate, ProjectTemplate, Template, TemplateCatalog, Templates, Variable};
+use crate::data::catalog::rows::{LogRow, PodRow};
+use crate::data::catalog::templates::{
+    LogTemplate, PodTemplate, ProjectTemplate, Template, TemplateCatalog, Templates, Variable,
+};
 use crate::data::path::DomainName;
 use crate::data::settings::resolve::parsed;
 use crate::http::{HttpError, parse_url};
@@ -123,6 +125,7 @@ fn flyte(key: &str, config: FlyteCatalogConfig, files: &mut Files<'_>) -> Result
         url: parsed(&format!("{key}.url"), parse_url(&config.url))?,
         authorization: authorization(key, config.authorization, config.authorization_file.as_deref(), files)?,
         members: project_template(key, &members)?,
+        pod_logs: config.pod_logs,
         timeout: timeout(key, config.timeout_ms)?,
         keeping: keeping(key, config.ttl_secs, config.negative_ttl_secs, config.entries)?,
     })
@@ -171,6 +174,7 @@ fn templates(key: &str, config: TemplateCatalogConfig) -> Result<Templates, Inva
         Some(LogRow::FinishedFile(text)) => Some(LogTemplate::FinishedFile(log(text)?)),
         Some(LogRow::Object(text)) => Some(LogTemplate::Object(log(text)?)),
         Some(LogRow::Http(text)) => Some(LogTemplate::Http(log(text)?)),
+        Some(LogRow::Kubernetes(row)) => Some(LogTemplate::Kubernetes(pod(&format!("{key}.log.kubernetes"), row)?)),
     };
     Ok(Templates {
         projects: config
@@ -182,6 +186,19 @@ fn templates(key: &str, config: TemplateCatalogConfig) -> Result<Templates, Inva
         report: read("report", config.report, &Variable::OF_ATTEMPT)?,
         code_bundle: read("code_bundle", config.code_bundle, &Variable::OF_ATTEMPT)?,
         log,
+    })
+}
+
+fn pod(key: &str, row: &PodRow) -> Result<PodTemplate, InvalidSetting> {
+    let PodRow { namespace, pod, container, started_at } = row;
+    if started_at.is_some() {
+        return Err(InvalidSetting::new(format!("{key}.started_at"), "is nothing that a template knows; leave it out"));
+    }
+    let read = |name: &str, text: &str| parsed(&format!("{key}.{name}"), Template::parse(text, &Variable::OF_ATTEMPT));
+    Ok(PodTemplate {
+        namespace: read("namespace", namespace)?,
+        pod: read("pod", pod)?,
+        container: container.as_deref().map(|text| read("container", text)).transpose()?,
     })
 }
 

@@ -25,8 +25,10 @@ catalog:
 - callout: {url: 'http://catalog.internal/ask', authorization: Bearer x}
 upload: {maxSize: 1Gi, maxExpiresIn: 30m, storagePrefix: '', baseDirs: ['s3://data/team']}
 download: {maxExpiresIn: 2h}
-logs: {folders: [/var/log/runs], http: ['http://logs.internal/']}
+logs: {folders: [/var/log/runs], http: ['http://logs.internal/'], namespaces: ['{project}-{domain}']}
 ";
+
+const FILE: &str = "{file: '/var/log/runs/{run}/{action}.log'}";
 
 const LEAST: &str = "
 stores: {main: {local: {folder: objects, public_url: 'http://127.0.0.1:1'}}}
@@ -63,7 +65,7 @@ fn the_defaults_are_flytes() {
     assert_eq!(storage_prefix.expect("a prefix").as_str(), "uploads");
     assert!(create_only && base_dirs.is_empty());
     assert_eq!(plan.settings.download.max_expires_in, Duration::from_secs(3_600));
-    assert!(plan.logs.folders.is_empty() && plan.logs.prefixes.is_empty());
+    assert!(plan.logs.folders.is_empty() && plan.logs.prefixes.is_empty() && plan.logs.namespaces.is_empty());
 }
 
 #[test]
@@ -84,6 +86,14 @@ fn what_is_wrong_is_named() {
         ("http://catalog.internal/ask", "catalog.internal", "data.catalog[1].callout.url"),
         ("folders: [/var/log/runs]", "folders: [logs]", "data.logs.folders[0]"),
         ("http://logs.internal/", "ftp://logs.internal/", "data.logs.http[0]"),
+        ("{project}-{domain}", "{project}-{run}", "data.logs.namespaces[0]"),
+        (FILE, "{kubernetes: {namespace: n, pod: '{pod}'}}", "data.catalog[0].templates.log.kubernetes.pod"),
+        (FILE, "{kubernetes: {namespace: '{', pod: p}}", "data.catalog[0].templates.log.kubernetes.namespace"),
+        (
+            FILE,
+            "{kubernetes: {namespace: n, pod: p, started_at: x}}",
+            "data.catalog[0].templates.log.kubernetes.started_at",
+        ),
         ("      secret_access_key: hunter2\n", "", "data.stores.main.s3.secret_access_key"),
         ("      access_key_id: AK\n", "", "data.stores.main.s3.access_key_id"),
         ("http://minio.internal:9000", "minio.internal:9000", "data.stores.main.s3.endpoint"),
