@@ -1,6 +1,7 @@
 //! How the process lives: tasks, listeners, signals, reload and the end.
 
 pub mod address;
+pub mod files;
 pub mod fleet;
 pub mod listener;
 pub mod reload;

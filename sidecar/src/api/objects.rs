@@ -15,16 +15,23 @@ mod tus;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware;
 use axum::routing::{MethodFilter, get};
 use taskgate_core::signed_url::OBJECTS;
+use tokio::sync::Semaphore;
 
-use crate::api::problem;
+use crate::api::{problem, room};
 use crate::data::store::local::LocalStore;
+
+/// How many objects of a store are on their way at one time, in or out: each takes a file and some memory, and the
+/// gate's questions are answered by the same process.
+const MAX_AT_ONCE: usize = 1_000;
 
 /// The routes of one store. They are merged into a router, never nested in one: paths are verified as they came.
 pub fn routes(store: Arc<LocalStore>) -> Router {
     let path = format!("{OBJECTS}{}/{{*key}}", store.name().as_str());
     let tus = MethodFilter::POST.or(MethodFilter::PATCH).or(MethodFilter::DELETE).or(MethodFilter::OPTIONS);
     let methods = get(get::object).put(put::object).on(tus, tus::upload).fallback(problem::wrong_method);
-    Router::new().route(&path, methods).with_state(store)
+    let room = middleware::from_fn_with_state(Arc::new(Semaphore::new(MAX_AT_ONCE)), room::now_or_never);
+    Router::new().route(&path, methods.layer(room)).with_state(store)
 }

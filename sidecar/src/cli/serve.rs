@@ -9,6 +9,7 @@ use clap::Args;
 use crate::clock::SystemClock;
 use crate::config::load::load;
 use crate::file;
+use crate::lifecycle;
 use crate::lifecycle::signals::{Request, Signals};
 use crate::serve::{Running, Setting, start};
 use crate::telemetry::logs::Logs;
@@ -35,6 +36,7 @@ impl Serve {
     async fn serve(self) -> anyhow::Result<()> {
         let settings = load(&self.config).with_context(|| self.config.display().to_string())?;
         let logs = Logs::start(&settings.logs, std::io::stderr)?;
+        lifecycle::files::raise_limit();
         let mut signals = Signals::listen().context("can't listen for signals")?;
         let setting =
             Setting { clock: Arc::new(SystemClock), config_path: Some(self.config), logs: Some(Arc::new(logs)) };

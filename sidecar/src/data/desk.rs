@@ -114,8 +114,8 @@ impl DataDesk {
 }
 
 async fn clear_away(stores: &[Arc<LocalStore>]) {
-    for store in stores.iter().cloned() {
-        let name = store.name().clone();
+    for store in stores {
+        let (name, store) = (store.name().clone(), Arc::clone(store));
         match tokio::task::spawn_blocking(move || store.collect()).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::warn!(store = name.as_str(), %error, "unfinished uploads can't be cleared away"),

@@ -12,7 +12,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 const KEPT: Duration = Duration::from_secs(600);
 
 /// What of an answer a page may see, beside what every page may: names of the API, of objects and of tus.
-const SHOWN: [&str; 14] = [
+const SHOWN: [&str; 17] = [
     "accept-ranges",
     "content-disposition",
     "content-range",
@@ -22,9 +22,12 @@ const SHOWN: [&str; 14] = [
     "location",
     "repr-digest",
     "retry-after",
+    "tus-checksum-algorithm",
     "tus-extension",
+    "tus-max-size",
     "tus-resumable",
     "tus-version",
+    "upload-expires",
     "upload-length",
     "upload-offset",
 ];

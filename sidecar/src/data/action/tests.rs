@@ -31,6 +31,22 @@ async fn what_is_there_is_read() {
 }
 
 #[tokio::test]
+async fn a_run_leads_to_its_own_project_alone() {
+    let data = |uri: &str| Some(ActionData { inputs_uri: Some(uri.into()), outputs_uri: None });
+    for (uri, expected) in [
+        ("s3://main/uploads/p/d/offloaded-inputs/h/inputs.pb", true),
+        ("s3://main/uploads/secret/d/offloaded-inputs/h/inputs.pb", false),
+        ("s3://main/uploads/p/production/x", false),
+        ("s3://main/runs/p/d/x", true),
+    ] {
+        let (service, store) = service(data(uri));
+        store.put(uri.strip_prefix("s3://main/").expect("is there"), b"in", None);
+        let read = service.action_data(&caller("bob"), &action()).await;
+        assert_eq!(read.is_ok_and(|read| read.inputs.is_some()), expected, "{uri}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_an_error() {
     let (whole, store) = service(both());
     store.put("in.pb", b"123456789", None);

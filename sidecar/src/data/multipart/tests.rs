@@ -217,7 +217,7 @@ async fn a_file_is_put_in_parts_and_completed() {
     assert_eq!(*lock(&store.signed), [terms(3, Some([7; 16]), 4 * MIB), terms(1, None, 8 * MIB)]);
 
     assert_eq!(service.list_parts(&ann, &ask, id).await.expect("a list"), []);
-    is_missing(service.complete_multipart(&ann, &ask, id, None).await);
+    is_missing(&service.complete_multipart(&ann, &ask, id, None).await);
     for (number, size) in [(1, 8 * MIB), (3, 4 * MIB)] {
         store.put(id, number, size);
     }
@@ -234,7 +234,7 @@ async fn a_file_is_put_in_parts_and_completed() {
     assert_eq!((object.size, object.content_md5), (20 * MIB, Some(MD5)));
 }
 
-fn is_missing<T: std::fmt::Debug>(result: Result<T, DataError>) {
+fn is_missing<T: std::fmt::Debug>(result: &Result<T, DataError>) {
     assert!(matches!(result, Err(DataError::NotFound(_))), "{result:?}");
 }
 
@@ -290,15 +290,15 @@ async fn the_name_of_an_upload_leads_to_no_other_key() {
     let ann = caller("ann");
     let id = whole(&service, &store, &file()).await;
     let other = MultipartAsk { filename: "b.bin".into(), ..file() };
-    is_missing(service.list_parts(&ann, &other, &id).await);
-    is_missing(service.complete_multipart(&ann, &other, &id, None).await);
-    is_missing(service.abort_multipart(&ann, &other, &id).await);
+    is_missing(&service.list_parts(&ann, &other, &id).await);
+    is_missing(&service.complete_multipart(&ann, &other, &id, None).await);
+    is_missing(&service.abort_multipart(&ann, &other, &id).await);
     assert!(lock(&store.memory.objects).is_empty());
     for id in ["", "a\nb", &"x".repeat(1025)] {
         is_invalid(service.abort_multipart(&ann, &file(), id).await, "upload_id");
     }
     service.abort_multipart(&ann, &file(), &id).await.expect("given up");
-    is_missing(service.complete_multipart(&ann, &file(), &id, None).await);
+    is_missing(&service.complete_multipart(&ann, &file(), &id, None).await);
 }
 
 #[tokio::test]
@@ -375,23 +375,35 @@ async fn who_did_not_see_the_answer_may_complete_again() {
     assert_eq!(service.complete_multipart(&ann, &ask, &id, None).await.expect("again"), first);
     // Another file of the same name is another file.
     let longer = MultipartAsk { content_length: 20 * MIB + 1, ..file() };
-    is_missing(service.complete_multipart(&ann, &longer, &id, None).await);
+    let result = service.complete_multipart(&ann, &longer, &id, None).await;
+    assert!(matches!(&result, Err(DataError::Exists(text)) if text.contains("size mismatch")), "{result:?}");
     let nameless = MultipartAsk { content_md5: None, ..file() };
     let result = service.complete_multipart(&ann, &nameless, &id, None).await;
     assert!(matches!(result, Err(DataError::Exists(_))), "{result:?}");
-    // The same content may come again, in parts as in one piece.
-    let again = whole(&service, &store, &ask).await;
-    service.complete_multipart(&ann, &ask, &again, None).await.expect("completed");
 }
 
 #[tokio::test]
-async fn an_object_of_another_size_does_not_stay() {
+async fn what_only_claims_a_digest_replaces_nothing() {
+    let (service, store) = stage(DataSettings::default());
+    let (ann, ask) = (caller("ann"), file());
+    let first = whole(&service, &store, &ask).await;
+    service.complete_multipart(&ann, &ask, &first, None).await.expect("completed");
+    // Nobody looks whether parts have the digest that was said.
+    store.memory.put(KEY, b"", Some(MD5));
+    let same_size = lock(&store.memory.objects).get(KEY).cloned();
+    let again = whole(&service, &store, &ask).await;
+    let result = service.complete_multipart(&ann, &ask, &again, None).await;
+    assert!(matches!(&result, Err(DataError::Exists(_))), "{result:?}");
+    assert_eq!(lock(&store.memory.objects).get(KEY).cloned().map(|kept| kept.0), same_size.map(|kept| kept.0));
+}
+
+#[tokio::test]
+async fn an_object_of_another_size_is_no_success() {
     let (service, store) = stage(DataSettings::default());
     let id = whole(&service, &store, &file()).await;
     *lock(&store.meanwhile) = Meanwhile::Grown;
     let result = service.complete_multipart(&caller("ann"), &file(), &id, None).await;
-    is_invalid(result, "the object had 20971521 bytes, not 20971520, and was deleted");
-    assert_eq!(store.memory.get(KEY), None);
+    is_invalid(result, "the object has 20971521 bytes, not 20971520");
 }
 
 #[tokio::test]

@@ -62,6 +62,24 @@ async fn a_name_that_was_chosen_is_taken_once() {
 }
 
 #[tokio::test]
+async fn a_name_is_taken_once_however_it_is_split() {
+    let (service, store, _) = Parts::default().service();
+    store.put("uploads/p/d/test-root/test-file.txt", b"bundle", Some(MD5));
+    let split = |root: &str, file: &str| UploadAsk {
+        filename_root: root.into(),
+        filename: file.into(),
+        content_md5: Vec::new(),
+        ..ask()
+    };
+    for (root, file) in [("test-root", "test-file.txt"), ("test-root/test-file.txt", "")] {
+        let error = service.create_upload(&caller("ann"), split(root, file)).await.expect_err("is there already");
+        assert!(matches!(&error, DataError::Exists(text) if text.contains("content_md5 is required")), "{error}");
+    }
+    service.create_upload(&caller("ann"), split("test-root/other.txt", "")).await.expect("is not there");
+    assert!(store.last_upload().1.create_only);
+}
+
+#[tokio::test]
 async fn a_name_made_of_the_digest_needs_no_look() {
     let (service, store, _) = Parts::default().service();
     store.is_broken.store(true, std::sync::atomic::Ordering::SeqCst);

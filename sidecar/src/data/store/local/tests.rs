@@ -202,8 +202,13 @@ fn only_what_was_promised_becomes_an_object() {
     assert_eq!(count(&directory.path().join("staging")), 0);
 
     let sha256 = *crate::digest::Digest::of(b"hello").as_bytes();
-    let right =
-        Expected { md5_metadata: true, size: Some(5), md5: Some(Md5::digest(b"hello").into()), sha256: Some(sha256), ..Expected::default() };
+    let right = Expected {
+        md5_metadata: true,
+        size: Some(5),
+        md5: Some(Md5::digest(b"hello").into()),
+        sha256: Some(sha256),
+        ..Expected::default()
+    };
     let written = put(right.clone(), b"hello").expect("writes");
     let note = Note { sha256, md5: right.md5, md5_metadata: true };
     assert_eq!((written.placed, written.facts.note), (Placed::Created, Some(note)));
