@@ -31,8 +31,8 @@ def refused(call, status, reason, what):
 
 def api(url, token):
     settings = client.Configuration(host=url)
-    settings.api_key = {"authorization": token}
-    settings.api_key_prefix = {"authorization": "Bearer"}
+    settings.api_key = {"BearerToken": token}
+    settings.api_key_prefix = {"BearerToken": "Bearer"}
     return client.CoreV1Api(client.ApiClient(settings))
 
 
@@ -45,7 +45,14 @@ pod = pods.read_namespaced_pod("done", "jobs")
 check([container.name for container in pod.spec.containers], ["main", "side"], "containers")
 check((pod.metadata.name, pod.metadata.namespace), ("done", "jobs"), "the pod")
 
-log = lambda **options: pods.read_namespaced_pod_log("done", "jobs", container="main", **options).splitlines()
+
+
+def log(**options):
+    # Raw: the client makes text of bytes in a way of its own.
+    answer = pods.read_namespaced_pod_log("done", "jobs", container="main", _preload_content=False, **options)
+    return answer.data.decode().splitlines()
+
+
 check(log(), ["one", "two", "three"], "the whole log")
 check(log(tail_lines=2), ["two", "three"], "the end of it")
 stamped = log(timestamps=True)

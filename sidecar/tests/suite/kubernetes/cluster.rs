@@ -165,7 +165,8 @@ fn refusal(status: StatusCode, reason: &str, message: &str) -> Response {
 
 /// What stands before every question.
 async fn enter(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    lock(&shared.asked).push(request.uri().to_string());
+    // Queries may begin with nothing.
+    lock(&shared.asked).push(request.uri().to_string().replace("?&", "?"));
     let expected = format!("Bearer {TOKEN}");
     if request.headers().get("authorization").is_none_or(|value| value.as_bytes() != expected.as_bytes()) {
         return refusal(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized");
@@ -220,7 +221,8 @@ async fn log(
     let skipped = written.lines.len() - written.lines.iter().filter(is_new).count();
     let tail = query.get("tailLines").map_or(usize::MAX, |text| text.parse().expect("a number"));
     let position = skipped.max(written.lines.len().saturating_sub(tail));
-    let is = |name: &str| query.get(name).is_some_and(|value| value == "true");
+    // As Go reads what is true.
+    let is = |name: &str| query.get(name).is_some_and(|value| ["1", "t", "true", "True"].contains(&value.as_str()));
     let reading = Reading {
         changes: shared.changes.subscribe(),
         _reader: is("follow").then(|| Reader::new(&shared)),
