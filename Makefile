@@ -71,7 +71,7 @@ lint: rust ## formatting and lints, warnings refused
 
 .PHONY: deny
 deny: ## licences, sources and duplicates of the dependencies
-	@cargo deny --version > /dev/null 2>&1 || cargo install --locked cargo-deny@$(DENY_VERSION)
+	@cargo deny --version > /dev/null 2>&1 || cargo install --locked --debug cargo-deny@$(DENY_VERSION)
 	cargo deny --log-level error check licenses bans sources
 
 .PHONY: docs
@@ -248,7 +248,7 @@ wasm-opt:
 
 .PHONY: nextest
 nextest:
-	@cargo nextest --version > /dev/null 2>&1 || cargo install --locked cargo-nextest@$(NEXTEST_VERSION)
+	@cargo nextest --version > /dev/null 2>&1 || cargo install --locked --debug cargo-nextest@$(NEXTEST_VERSION)
 
 # $(call apt,packages): installs Debian packages, or says who must.
 apt = { [ "$$(id -u)" = 0 ] || { echo "install these packages first: $(1)"; exit 1; }; \

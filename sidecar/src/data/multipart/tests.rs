@@ -276,7 +276,7 @@ async fn only_who_may_write_has_parts_of_any_kind() {
         ] {
             match status {
                 "denied" => assert!(matches!(result, Err(DataError::Denied(_))), "{result:?}"),
-                _ => is_missing(result),
+                _ => is_missing(&result),
             }
         }
     }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `TestCreateUploadLocation`: success | [`a_place_is_given`] |
 //! | …: neither root nor digest, too long, too large | [`what_makes_no_sense_is_refused`] |
-//! | `TestCheckFileExists`: six cases | [`a_file_that_is_there_is_replaced_by_its_like_alone`] |
+//! | `TestCheckFileExists`: six cases | [`a_file_that_is_there_is_replaced_by_its_like_alone`]; here a look is taken without a file's name, too |
 //! | `TestConstructStoragePath`: by root (three organizations), by digest | [`paths_are_theirs`] |
 //! | `TestUploadInputs`: run, project, ignored inputs | [`inputs_of_a_run_are_kept_under_its_organization`]; `upload_inputs::ignored_inputs_are_kept_but_do_not_count` |
 //! | …: `base_dir` | `data::inputs::tests::other_places_are_those_that_are_listed`; here only from a list |
@@ -89,9 +89,10 @@ async fn a_file_that_is_there_is_replaced_by_its_like_alone() {
     assert_eq!(status, StatusCode::CONFLICT);
     assert!(text.contains("with different content (hash mismatch)"), "{text}");
 
-    // Nobody looks where there is no name, or where the digest is the name.
-    world.store.put("uploads/p/d/r", b"there", None);
-    assert_eq!(ask(r#""filenameRoot":"r""#).await.0, StatusCode::OK);
+    // Flyte does not look where there is no file's name; but `r/f` is `r` and `f`, too.
+    assert_eq!(ask(r#""filenameRoot":"r""#).await.0, StatusCode::OK, "nothing is there");
+    assert_eq!(ask(r#""filenameRoot":"r/f""#).await.0, StatusCode::CONFLICT);
+    // Nobody looks where the digest is the name: the store takes no other bytes.
     world.store.put("uploads/p/d/A4DQOBYHA4DQOBYHA4DQOBYHA4======/f", b"there", None);
     assert_eq!(ask(&format!(r#""filename":"f"{digest}"#)).await.0, StatusCode::OK);
 }
