@@ -196,7 +196,10 @@ fn connect_clients_get_an_error_of_connect() {
     let mut stage = Stage::ready();
     let stream = stage.send(get("closed").header("content-type", "application/json"));
     let problem = stage.vm.outcome(stream).reply().cloned().expect("a reply");
-    assert!(problem.headers.contains("content-type") && problem.body.starts_with(br#"{"type""#), "not a Connect client");
+    assert!(
+        problem.headers.contains("content-type") && problem.body.starts_with(br#"{"type""#),
+        "not a Connect client"
+    );
     let connect = get("closed").header("content-type", "application/json").header("connect-protocol-version", "1");
     let stream = stage.send(connect);
     let reply = stage.vm.outcome(stream).reply().cloned().expect("a reply");
