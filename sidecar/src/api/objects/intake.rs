@@ -16,9 +16,9 @@ const BATCH: usize = 256 << 10;
 /// How long a client may send nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How much of a body is taken in though nobody wants it any more: a client that still sends sees no answer.
-const DRAINED_BYTES: usize = 1 << 20;
+const DRAINED_BYTES: usize = 16 << 20;
 /// How long that may take.
-const DRAINED_TIME: Duration = Duration::from_secs(2);
+const DRAINED_TIME: Duration = Duration::from_secs(5);
 
 /// What bytes are written to.
 pub(super) trait Sink: Send + 'static {
