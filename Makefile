@@ -54,7 +54,7 @@ test-radosgw: radosgw nextest ## the tests of signed URLs against Ceph's gateway
 	cargo nextest run --package taskgate --test suite --ignore-default-filter --filterset 'test(/radosgw::/)'
 
 .PHONY: test-kubernetes
-test-kubernetes: kubernetes-client nextest ## the tests of logs of pods, for which the sidecar is built anew
+test-kubernetes: kubernetes-client flyte nextest ## the tests of logs of pods, for which the sidecar is built anew
 	cargo clippy --package taskgate --features kubernetes --all-targets -- --deny warnings
 	cargo nextest run --package taskgate --features kubernetes --filterset 'test(/kubernetes/)'
 

@@ -5,6 +5,7 @@ mod judge;
 mod logs;
 mod refusals;
 mod stage;
+mod tls;
 
 use std::time::Duration;
 
