@@ -17,14 +17,17 @@ const MAX_REPORTED: usize = 10;
 /// What a catalog's file says.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
-    /// By name; several of one name are of different organizations.
-    projects: HashMap<ProjectName, Vec<(Option<String>, Project)>>,
+    /// By name, as all the others; several of one name are of different organizations.
+    projects: HashMap<ProjectName, Vec<Of<Project>>>,
     tasks: HashMap<TaskPlace, Vec<Task>>,
-    triggers: HashMap<TriggerPlace, (Option<String>, String)>,
-    actions: HashMap<ActionPlace, Action>,
+    /// The version of the task.
+    triggers: HashMap<TriggerPlace, Vec<Of<String>>>,
+    actions: HashMap<ActionPlace, Vec<Of<Action>>>,
     problems: Vec<String>,
 }
 
+/// Something of an organization, or of any.
+type Of<T> = (Option<String>, T);
 type TaskPlace = (ProjectName, DomainName, String);
 type TriggerPlace = (ProjectName, DomainName, String, String);
 type ActionPlace = (ProjectName, DomainName, String, String);
@@ -38,7 +41,6 @@ struct Task {
 
 #[derive(Debug)]
 struct Action {
-    organization: Option<String>,
     data: ActionData,
     attempts: BTreeMap<u32, (Attempt, Option<LogSource>)>,
 }
@@ -185,12 +187,8 @@ impl Contents {
         let NamedProjectRow { name, organization, domains, writers, readers } = row;
         let project =
             ProjectRow { domains, writers, readers }.project().map_err(|error| format!("domains: {error}"))?;
-        let same_name = self.projects.entry(ProjectName::parse(&name).map_err(text)?).or_default();
-        if same_name.iter().any(|(other, _)| *other == organization) {
-            return Err(format!("project `{name}` is there twice; the first counts"));
-        }
-        same_name.push((organization, project));
-        Ok(())
+        add(self.projects.entry(ProjectName::parse(&name).map_err(text)?).or_default(), organization, project)
+            .ok_or_else(|| format!("project `{name}` is there twice; the first counts"))
     }
 
     fn add_task(&mut self, row: TaskRow) -> Result<(), String> {
@@ -203,8 +201,9 @@ impl Contents {
     fn add_trigger(&mut self, row: TriggerRow) -> Result<(), String> {
         let TriggerRow { organization, project, domain, task, name, version } = row;
         let (project, domain) = names(&project, &domain).map_err(text)?;
-        self.triggers.insert((project, domain, task, name), (organization, version));
-        Ok(())
+        let twice = format!("trigger `{name}` is there twice; the first counts");
+        let place = (project, domain, task, name);
+        add(self.triggers.entry(place).or_default(), organization, version).ok_or(twice)
     }
 
     fn add_action(&mut self, row: ActionRow) -> Result<(), String> {
@@ -215,15 +214,14 @@ impl Contents {
             (number, (Attempt { report_uri, code_bundle_uri }, log.map(|log| log.source())))
         });
         let (data, attempts) = (ActionData { inputs_uri, outputs_uri }, attempts.collect());
-        self.actions.insert((project, domain, run, action), Action { organization, data, attempts });
-        Ok(())
+        let twice = format!("action `{action}` of run `{run}` is there twice; the first counts");
+        let place = (project, domain, run, action);
+        add(self.actions.entry(place).or_default(), organization, Action { data, attempts }).ok_or(twice)
     }
 
     /// A project, of that organization or of any.
     pub(super) fn project(&self, organization: &str, name: &ProjectName) -> Option<&Project> {
-        let rows = self.projects.get(name)?;
-        let exact = rows.iter().find(|(own, _)| own.as_deref() == Some(organization));
-        exact.or_else(|| rows.iter().find(|(own, _)| own.is_none())).map(|(_, project)| project)
+        of(self.projects.get(name)?, organization)
     }
 
     /// The ignored inputs of a version of a task; a row of no version is for all others.
@@ -236,14 +234,9 @@ impl Contents {
 
     pub(super) fn trigger(&self, trigger: &TriggerName) -> Option<TaskName> {
         let TriggerName { organization, project, domain, name, task_name } = trigger.clone();
-        let (own, version) = self.triggers.get(&(project.clone(), domain.clone(), task_name.clone(), name))?;
-        is_of(own.as_ref(), &organization).then(|| TaskName {
-            organization,
-            project,
-            domain,
-            name: task_name,
-            version: version.clone(),
-        })
+        let rows = self.triggers.get(&(project.clone(), domain.clone(), task_name.clone(), name))?;
+        let version = of(rows, &organization)?.clone();
+        Some(TaskName { organization, project, domain, name: task_name, version })
     }
 
     pub(super) fn attempt(&self, action: &ActionName, number: u32) -> Found<Attempt> {
@@ -261,9 +254,20 @@ impl Contents {
 
     fn action(&self, action: &ActionName) -> Option<&Action> {
         let ActionName { organization, project, domain, run, name } = action;
-        let found = self.actions.get(&(project.clone(), domain.clone(), run.clone(), name.clone()))?;
-        is_of(found.organization.as_ref(), organization).then_some(found)
+        of(self.actions.get(&(project.clone(), domain.clone(), run.clone(), name.clone()))?, organization)
     }
+}
+
+/// Adds what is of an organization, unless there is something of it.
+fn add<T>(rows: &mut Vec<Of<T>>, organization: Option<String>, row: T) -> Option<()> {
+    let is_there = rows.iter().any(|(other, _)| *other == organization);
+    (!is_there).then(|| rows.push((organization, row)))
+}
+
+/// What is of that organization, or else of any.
+fn of<'a, T>(rows: &'a [Of<T>], organization: &str) -> Option<&'a T> {
+    let exact = rows.iter().find(|(own, _)| own.as_deref() == Some(organization));
+    exact.or_else(|| rows.iter().find(|(own, _)| own.is_none())).map(|(_, row)| row)
 }
 
 /// Whether a row is of that organization; one that names none is of any.

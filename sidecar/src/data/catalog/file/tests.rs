@@ -126,3 +126,24 @@ async fn a_file_that_changes_is_read_again_and_a_broken_one_is_not_taken() {
     running.await.expect("ends");
     assert!(FileCatalog::open(&path, Duration::from_secs(1)).is_err());
 }
+
+#[tokio::test]
+async fn rows_of_one_name_are_those_of_their_organizations() {
+    let row = |organization: &str, uri: &str| {
+        format!(
+            "- {{{organization}project: flytesnacks, domain: development, run: r1, action: a0, inputs_uri: \"{uri}\"}}\n"
+        )
+    };
+    let rows = [
+        row("organization: one, ", "s3://b/1"),
+        row("organization: two, ", "s3://b/2"),
+        row("", "s3://b/any"),
+        row("", "s3://b/x"),
+    ];
+    let (_folder, catalog) = open(&format!("actions:\n{}", rows.concat()));
+    for (organization, uri) in [("one", "s3://b/1"), ("two", "s3://b/2"), ("three", "s3://b/any"), ("", "s3://b/any")] {
+        let action = ActionName { organization: organization.into(), name: "a0".into(), ..action("r1") };
+        let found = catalog.data(&action).await.expect("answers").expect("is there");
+        assert_eq!(found.inputs_uri.as_deref(), Some(uri), "{organization}");
+    }
+}
