@@ -52,6 +52,8 @@ pub struct ServiceRow {
     id: String,
     #[serde(default)]
     labels: Vec<String>,
+    #[serde(default = "file_provider")]
+    provider: String,
     operation: String,
     alias: Option<String>,
     task: String,
@@ -73,6 +75,10 @@ enum EndpointRow {
     Weighted(SocketAddr, u8),
 }
 
+fn file_provider() -> String {
+    "file".into()
+}
+
 const fn first_epoch() -> u32 {
     1
 }
@@ -84,7 +90,7 @@ impl ServiceRow {
         Service {
             id: &self.id,
             labels: self.labels.iter().map(String::as_str).collect(),
-            provider: "file",
+            provider: &self.provider,
             operation: &self.operation,
             alias: self.alias.as_deref(),
             task: &self.task,
