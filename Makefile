@@ -45,9 +45,12 @@ demo: filter envoy ## show the main job end to end; CHECK=1 exits instead of sta
 	target/$(if $(CHECK),debug,release)/taskgate-demo $(if $(CHECK),--check)
 
 .PHONY: test
-test: lint deny filter fault-filter browser envoy yt-client postgres hsds s3s-fs azurite gcs-client flyte tus nextest ## everything that CI checks
+test: lint deny filter fault-filter browser envoy postgres tools ## everything that CI checks
 	cargo build --workspace --all-targets
 	cargo nextest run --workspace --no-fail-fast
+
+.PHONY: tools
+tools: yt-client hsds s3s-fs azurite gcs-client flyte tus nextest cargo-deny ## what tests need beside Envoy and PostgreSQL
 
 .PHONY: test-radosgw
 test-radosgw: radosgw nextest ## the tests of signed URLs against Ceph's gateway, which `test` leaves out
@@ -70,8 +73,7 @@ lint: rust ## formatting and lints, warnings refused
 		--document-private-items --quiet
 
 .PHONY: deny
-deny: ## licences, sources and duplicates of the dependencies
-	@cargo deny --version > /dev/null 2>&1 || cargo install --locked --debug cargo-deny@$(DENY_VERSION)
+deny: cargo-deny ## licences, sources and duplicates of the dependencies
 	cargo deny --log-level error check licenses bans sources
 
 .PHONY: docs
@@ -245,6 +247,10 @@ postgres: ## PostgreSQL, from Debian: the other task store
 .PHONY: wasm-opt
 wasm-opt:
 	@command -v wasm-opt > /dev/null || $(call apt,binaryen)
+
+.PHONY: cargo-deny
+cargo-deny:
+	@cargo deny --version > /dev/null 2>&1 || cargo install --locked --debug cargo-deny@$(DENY_VERSION)
 
 .PHONY: nextest
 nextest:

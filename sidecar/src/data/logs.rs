@@ -11,8 +11,8 @@ pub mod lines;
 mod object;
 pub mod settings;
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -68,7 +68,12 @@ pub struct LogReaders {
     cluster: Cluster,
     streams: Arc<Semaphore>,
     objects: Arc<Semaphore>,
+    /// What each caller who reads any may read at one time.
+    shares: Mutex<HashMap<String, Weak<Semaphore>>>,
 }
+
+/// Which part of all logs one caller may read at one time.
+const SHARE: usize = 10;
 
 /// What a log's source gives next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +114,7 @@ impl DataService {
         let found = self.catalog.log(action, attempt).await?;
         let source = found.ok_or_else(|| DataError::NotFound("no log context found".into()))?;
         let readers = &self.logs;
-        let permit = permit(&readers.streams)?;
+        let permits = vec![permit(&readers.share(&caller.user))?, permit(&readers.streams)?];
         let tail = match source {
             LogSource::File { path, follow } => {
                 let following = follow.then(|| Following {
@@ -118,25 +123,25 @@ impl DataService {
                     attempt,
                     path: path.clone(),
                 });
-                readers.tail(Box::new(FileTail::open(&readers.settings, &path, following).await?), vec![permit])
+                readers.tail(Box::new(FileTail::open(&readers.settings, &path, following).await?), permits)
             }
             LogSource::Object { uri } => {
                 let missing = || DataError::NotFound(format!("log not found at [{uri}]"));
                 let (NamedStore { name, store }, key) = self.object_of(action, &uri).ok_or_else(missing)?;
-                let room = self::permit(&readers.objects)?;
+                let room = permit(&readers.objects)?;
                 let log = ObjectLog::read(&*store, &key, readers.settings.max_object).await?.ok_or_else(missing)?;
                 let size = Some(log.size());
                 let grant = Grant { event: "logs", store: &name, key: &key, digest: None, size, expires_at_ms: None };
                 audit::grant(caller, &grant);
-                readers.tail(Box::new(log), vec![permit, room])
+                readers.tail(Box::new(log), permits.into_iter().chain([room]).collect())
             }
             LogSource::Http { url } => {
-                readers.tail(Box::new(HttpLog::open(&readers.settings, &readers.client, &url).await?), vec![permit])
+                readers.tail(Box::new(HttpLog::open(&readers.settings, &readers.client, &url).await?), permits)
             }
             #[cfg(feature = "kubernetes")]
             LogSource::Kubernetes(source) => {
                 let log = PodLog::open(&readers.settings, &readers.cluster, action, &source).await?;
-                readers.tail(Box::new(log), vec![permit])
+                readers.tail(Box::new(log), permits)
             }
             #[cfg(not(feature = "kubernetes"))]
             LogSource::Kubernetes(_) => {
@@ -159,8 +164,20 @@ impl LogReaders {
             cluster: Cluster::default(),
             streams: Arc::new(Semaphore::new(settings.max_streams)),
             objects: Arc::new(Semaphore::new(settings.max_objects)),
+            shares: Mutex::default(),
             settings: Arc::new(settings),
             catalog,
+        })
+    }
+
+    /// What a caller may read at one time: a tenth of all that is read, so that no one person takes it all.
+    fn share(&self, user: &str) -> Arc<Semaphore> {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        shares.retain(|_, share| share.strong_count() > 0);
+        shares.get(user).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let share = Arc::new(Semaphore::new((self.settings.max_streams / SHARE).max(1)));
+            shares.insert(user.to_owned(), Arc::downgrade(&share));
+            share
         })
     }
 

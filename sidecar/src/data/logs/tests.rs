@@ -224,6 +224,19 @@ async fn logs_are_for_those_who_may_read_and_bounded_in_number() {
     assert_eq!(missing.to_string(), "no log context found");
 }
 
+#[tokio::test]
+async fn nobody_takes_all_the_room() {
+    let settings = LogSettings { max_streams: 20, ..LogSettings::default() };
+    let stage = stage_with(LogSource::File { path: "a.log".into(), follow: true }, settings);
+    stage.write("a.log", "one\n");
+    let by = async |user: &str| stage.service.tail_logs(&caller(user), &action(), 1).await;
+    let of_bob = [by("bob").await.expect("the first"), by("bob").await.expect("the second")];
+    assert!(matches!(by("bob").await.err(), Some(DataError::Unavailable(_))));
+    by("ann").await.expect("there is room for others");
+    drop(of_bob);
+    by("bob").await.expect("there is room again");
+}
+
 #[cfg(not(feature = "kubernetes"))]
 #[tokio::test]
 async fn who_was_built_without_kubernetes_says_so() {

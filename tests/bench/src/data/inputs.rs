@@ -35,7 +35,7 @@ fn message(start: &str) -> Vec<u8> {
     let id = ProjectIdentifier { name: "p".into(), domain: "d".into(), ..Default::default() };
     UploadInputsRequest {
         id: Some(Id::ProjectId(Box::new(id))),
-        task: Some(Task::TaskSpec(Box::new(TaskSpec::default()))),
+        task: Some(Task::TaskSpec(Box::<TaskSpec>::default())),
         inputs: Inputs { literals: vec![named], ..Default::default() }.into(),
         ..Default::default()
     }
