@@ -1,6 +1,6 @@
 //! The service of data: what it decides, free of any wire.
 //!
-//! Each of its functions first says who may ask ([`DataService::admit`]); to a caller who has nothing in a project
+//! Each of its functions first says who may ask (`DataService::admit`); to a caller who has nothing in a project
 //! there is no such project.
 
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 //! ([`taskgate_core::signed_url`]) and served by the sidecar itself ([`crate::api::objects`]). An object appears
 //! whole and with its digests, or not at all: it is written beside the others, checked, brought to the disk and
 //! then given its key in one step. Nothing here follows a symbolic link. What clients upload bit by bit lies in a
-//! folder of its own until its last byte is there ([`resume`]).
+//! folder of its own until its last byte is there (`resume`).
 //!
 //! The file system must have extended attributes, which digests are kept in.
 
