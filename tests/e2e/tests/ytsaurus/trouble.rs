@@ -118,7 +118,7 @@ async fn no_answer_is_too_slow_whatever_an_annotation_says() -> Outcome {
     let of_services = hosts.iter().filter(|host| host["name"] != "taskgate-tasks");
     let routes: Vec<&Value> = of_services.filter_map(|host| host["routes"].as_array()).flatten().collect();
     let leads_to_jobs = |route: &&&Value| route["route"]["cluster"] != "taskgate-none";
-    assert_eq!(routes.iter().filter(leads_to_jobs).count(), 3, "{dump}");
+    assert_eq!(routes.iter().filter(leads_to_jobs).count(), 4, "{dump}");
     for route in routes.iter().filter(leads_to_jobs) {
         assert_eq!(route["route"]["timeout"], "0s");
         assert_eq!(route["route"]["max_stream_duration"]["max_stream_duration"], "0s");
