@@ -246,6 +246,8 @@ pub struct Refuse {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BodyKind {
+    /// An error of Connect.
+    Connect,
     /// A gRPC status message.
     Grpc,
     /// A page for people.

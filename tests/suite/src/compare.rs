@@ -128,6 +128,14 @@ impl Differences {
         let content_type = value(&actual.headers, "content-type");
         let text = String::from_utf8_lossy(&actual.body);
         match expected.body {
+            BodyKind::Connect => {
+                self.unless_equal("content-type", &Some("application/json".to_owned()), &content_type);
+                let error: serde_json::Value = serde_json::from_slice(&actual.body).unwrap_or_default();
+                let message = error["message"].as_str().unwrap_or_default();
+                if !error["code"].is_string() || !message.starts_with(&format!("{}: ", expected.code)) {
+                    self.add(format!("Connect error: {text}"));
+                }
+            }
             BodyKind::Grpc => {
                 self.unless_equal("content-type", &None, &content_type);
                 if !text.starts_with(&format!("{}: ", expected.code)) {

@@ -7,6 +7,7 @@ use taskgate_core::request::Request;
 use taskgate_core::service::Protocol;
 use taskgate_core::time::UnixTime;
 use taskgate_core::verdict::VerdictAnswer;
+use taskgate_core::visitor::VISITOR_HEADER;
 
 use crate::runner::{Observed, Outcome, Permitted, Refused, RunError, Runner};
 use crate::script::{Answer, Event, Exchange, Header, Script};
@@ -97,6 +98,9 @@ pub fn carry_out(edits: RequestEdits, mut headers: Vec<Header>) -> Vec<Header> {
         if !identity.groups().is_empty() {
             set(&mut headers, "x-forwarded-groups", identity.groups().into());
         }
+    }
+    if let Some(vouch) = edits.vouch {
+        set(&mut headers, VISITOR_HEADER, vouch.into());
     }
     headers
 }
