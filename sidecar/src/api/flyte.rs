@@ -23,7 +23,6 @@ use axum::response::Response as HttpResponse;
 use connectrpc::{
     ConnectError, ConnectRpcService, Limits, RequestContext, Response, ServiceRequest, ServiceResult, ServiceStream,
 };
-use http::header;
 use taskgate_idl::proto::flyteidl2::cluster::{ClusterService, SelectClusterRequest, SelectClusterResponse};
 use taskgate_idl::proto::flyteidl2::dataproxy::{
     CreateDownloadLinkRequest, CreateDownloadLinkResponse, CreateUploadLocationRequest, CreateUploadLocationResponse,
@@ -32,7 +31,7 @@ use taskgate_idl::proto::flyteidl2::dataproxy::{
 };
 
 use crate::api::flyte::identify::Known;
-use crate::api::room;
+use crate::api::{authority, room};
 use crate::data::error::DataError;
 use crate::data::service::{Caller, DataService};
 
@@ -79,14 +78,12 @@ fn method(name: &str) -> String {
     format!("/flyteidl2.dataproxy.DataProxyService/{name}")
 }
 
-/// The host that a request is for, as the client wrote it. HTTP/2 has it in `:authority`, which is no header.
+/// The host that a request is for, as the client wrote it.
 #[derive(Clone, Debug)]
 struct Authority(String);
 
 async fn note_authority(mut request: Request, next: Next) -> HttpResponse {
-    let header = || request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let authority = request.uri().authority().map(http::uri::Authority::as_str).or_else(header);
-    let authority = Authority(authority.unwrap_or_default().to_owned());
+    let authority = Authority(authority::of(&request).unwrap_or_default().to_owned());
     request.extensions_mut().insert(authority);
     next.run(request).await
 }

@@ -69,7 +69,7 @@ impl DataService {
                 "inputs ({size} bytes) exceed maximum allowed size of {most} bytes"
             )));
         }
-        self.admit_inputs(caller, &ask.organization, &ask.project, &ask.domain).await?;
+        self.admit(caller, &ask.organization, &project, &domain, Right::Write).await?;
         let hash = single("inputs_hash", &ask.hash)?;
         let place = self.inputs_place(&project, &domain, &ask)?;
         let bytes = ask.bytes.clone();

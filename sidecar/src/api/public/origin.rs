@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
+use crate::api::authority;
 use crate::api::problem::Problem;
 
 /// Middleware: refuses what a stranger's page would change.
@@ -25,11 +25,7 @@ pub(super) async fn check(State(origins): State<Arc<[HeaderValue]>>, request: Re
 fn is_ours(request: &Request, origins: &[HeaderValue]) -> bool {
     let mut said = request.headers().get_all(header::ORIGIN).iter();
     let (Some(origin), None) = (said.next(), said.next()) else { return false };
-    let own = request.uri().authority().map(Authority::as_str).or_else(|| host(request.headers()));
+    let own = authority::of(request);
     let page = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
     origins.contains(origin) || own.is_some() && page == own
-}
-
-fn host(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::HOST)?.to_str().ok()
 }

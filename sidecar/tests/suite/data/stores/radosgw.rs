@@ -1,27 +1,13 @@
 //! S3, as Ceph's gateway has it: a lane of its own, `make test-radosgw`.
 
-use taskgate::data::store::credential::S3Credential;
-use taskgate::data::store::{S3Key, S3Settings, S3Store};
+use taskgate::data::store::{S3Settings, S3Store};
 use taskgate_test_kit::Radosgw;
 
 use super::faults::{Subject, are_documented};
-use super::support::{an_hour_ago, clients_put_and_get, now, reads_and_writes};
+use super::support::{an_hour_ago, bucket, clients_put_and_get, now, reads_and_writes};
 
 fn settings(endpoint: &str) -> S3Settings {
-    S3Settings {
-        bucket: Radosgw::BUCKET.to_owned(),
-        region: "us-east-1".to_owned(),
-        endpoint: Some(endpoint.to_owned()),
-        key: Some(S3Key {
-            credential: S3Credential {
-                access_key_id: Radosgw::ACCESS_KEY_ID.to_owned(),
-                secret_access_key: Radosgw::SECRET_ACCESS_KEY.to_owned().into(),
-                session_token: None,
-            },
-            ends: None,
-        }),
-        ..S3Settings::default()
-    }
+    bucket(endpoint, Radosgw::BUCKET, Radosgw::ACCESS_KEY_ID, Radosgw::SECRET_ACCESS_KEY)
 }
 
 pub(super) async fn started() -> (Radosgw, S3Store) {

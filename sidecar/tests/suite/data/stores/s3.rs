@@ -2,32 +2,18 @@
 
 use reqwest::Method;
 use taskgate::data::path::Segments;
-use taskgate::data::store::credential::S3Credential;
-use taskgate::data::store::{S3Key, S3Settings, S3Store, Store as _, StoreError, UploadTerms};
+use taskgate::data::store::{S3Settings, S3Store, Store as _, StoreError, UploadTerms};
 use taskgate::digest::Digest;
 use taskgate_test_kit::{ReservedAddress, S3};
 
 use super::faults::{Subject, are_documented};
 use super::support::{
-    BODY, LONGER, OTHER, OTHER_MD5, an_hour_ago, clients_put_and_get, download, forged, get, key, now, put,
+    BODY, LONGER, OTHER, OTHER_MD5, an_hour_ago, bucket, clients_put_and_get, download, forged, get, key, now, put,
     put_without, reads_and_writes, send, upload,
 };
 
 fn settings(endpoint: &str) -> S3Settings {
-    S3Settings {
-        bucket: S3::BUCKET.to_owned(),
-        region: "us-east-1".to_owned(),
-        endpoint: Some(endpoint.to_owned()),
-        key: Some(S3Key {
-            credential: S3Credential {
-                access_key_id: S3::ACCESS_KEY_ID.to_owned(),
-                secret_access_key: S3::SECRET_ACCESS_KEY.to_owned().into(),
-                session_token: None,
-            },
-            ends: None,
-        }),
-        ..S3Settings::default()
-    }
+    bucket(endpoint, S3::BUCKET, S3::ACCESS_KEY_ID, S3::SECRET_ACCESS_KEY)
 }
 
 pub(super) async fn started() -> (S3, S3Store) {

@@ -8,7 +8,10 @@ use futures_util::future::join_all;
 use reqwest::{Client, Method};
 use taskgate::clock::{Clock as _, ManualClock, SharedClock, SystemClock};
 use taskgate::data::path::Key;
-use taskgate::data::store::{DownloadTerms, SignedRequest, Store, StoreError, UploadTerms, WriteMode};
+use taskgate::data::store::credential::S3Credential;
+use taskgate::data::store::{
+    DownloadTerms, S3Key, S3Settings, SignedRequest, Store, StoreError, UploadTerms, WriteMode,
+};
 
 /// What is uploaded.
 pub(crate) const BODY: &[u8] = b"hello, store";
@@ -175,4 +178,20 @@ pub(crate) async fn clients_put_and_get(store: &dyn Store, success: u16) {
     assert_eq!(put(&store.sign_upload(&empty, &terms).await.expect("signed"), b"").await, success);
     assert_eq!(store.read(&empty, 0).await, Ok(Some(Bytes::new())));
     assert_eq!(get(&store.sign_download(&empty, &download()).await.expect("signed")).await.status, 200);
+}
+
+/// A bucket of a server that speaks S3.
+pub(crate) fn bucket(endpoint: &str, bucket: &str, access_key_id: &str, secret_access_key: &str) -> S3Settings {
+    let credential = S3Credential {
+        access_key_id: access_key_id.to_owned(),
+        secret_access_key: secret_access_key.to_owned().into(),
+        session_token: None,
+    };
+    S3Settings {
+        bucket: bucket.to_owned(),
+        region: "us-east-1".to_owned(),
+        endpoint: Some(endpoint.to_owned()),
+        key: Some(S3Key { credential, ends: None }),
+        ..S3Settings::default()
+    }
 }
