@@ -12,6 +12,7 @@ WASM_TARGET := wasm32-unknown-unknown
 TOOLS := target/tools
 ENVOY := $(TOOLS)/envoy/bin/envoy
 YT_CLIENT := $(TOOLS)/ytsaurus/bin/yt
+ARVADOS_CLIENT := $(TOOLS)/arvados/bin/arv-copy
 HSDS := $(TOOLS)/hsds/bin/hsds
 S3S_FS := $(TOOLS)/s3s-fs/bin/s3s-fs
 RADOSGW := $(TOOLS)/radosgw/root/usr/bin/radosgw
@@ -50,7 +51,7 @@ test: lint deny filter fault-filter browser envoy postgres tools ## everything t
 	cargo nextest run --workspace --no-fail-fast
 
 .PHONY: tools
-tools: yt-client hsds s3s-fs azurite gcs-client flyte tus nextest cargo-deny ## what tests need beside Envoy and PostgreSQL
+tools: yt-client arvados-client hsds s3s-fs azurite gcs-client flyte tus nextest cargo-deny ## what tests need beside Envoy and PostgreSQL
 
 .PHONY: test-radosgw
 test-radosgw: radosgw nextest ## the tests of signed URLs against Ceph's gateway, which `test` leaves out
@@ -144,6 +145,15 @@ yt-client: $(YT_CLIENT) ## YTsaurus's own client, in a virtual environment: the 
 $(YT_CLIENT): tests/emulators/requirements.txt
 	python3 -m venv $(TOOLS)/ytsaurus
 	$(TOOLS)/ytsaurus/bin/pip install --quiet --requirement tests/emulators/requirements.txt
+	test -x $@
+	touch $@
+
+.PHONY: arvados-client
+arvados-client: $(ARVADOS_CLIENT) ## Arvados' own client, in a virtual environment: the judge of its emulator
+
+$(ARVADOS_CLIENT): tests/emulators/requirements-arvados.txt
+	python3 -m venv $(TOOLS)/arvados
+	$(TOOLS)/arvados/bin/pip install --quiet --requirement tests/emulators/requirements-arvados.txt
 	test -x $@
 	touch $@
 

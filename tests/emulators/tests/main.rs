@@ -1,6 +1,8 @@
-//! The emulators against those that talk to them: YTsaurus's own client, and plain HTTP.
+//! The emulators against those that talk to them: the platforms' own clients, and plain HTTP.
 
 // Helpers of tests are tests: they may unwrap.
+#[cfg(test)]
+mod arvados;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]
