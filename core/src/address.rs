@@ -6,7 +6,7 @@
 
 use crate::denial::Denial;
 use crate::label::Label;
-use crate::naming::{ServiceDigest, alias_label};
+use crate::naming::{ServiceDigest, alias_label, is_like_an_id};
 use crate::request::{Field, Request};
 use crate::service::Service;
 use crate::table::Table;
@@ -38,6 +38,17 @@ impl Domains {
             }
         }
         Some(Self { bases: names, gateways: gateways.to_vec() })
+    }
+
+    /// The label directly under a base domain that a host (`host` or `host:port`) has, and the host's name without a
+    /// port; none where it names no service.
+    #[must_use]
+    pub fn find(&self, host: &[u8]) -> Option<(Label, String)> {
+        let Host::Name(name) = Host::parse(host)? else { return None };
+        match self.place(&name) {
+            Place::Label(label) => Some((label, name)),
+            Place::Elsewhere | Place::Nothing => None,
+        }
     }
 
     /// What a host name says about the service. Where base domains are nested, the nearest counts.
@@ -116,16 +127,30 @@ fn is_port(text: &str) -> bool {
     text.is_empty() || (text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok())
 }
 
+/// Which service a request is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved<'t> {
+    /// The service.
+    pub service: Service<'t>,
+    /// Whether the host names it by a label that another owner's service may have had before: any but those that are
+    /// made of the service's own names.
+    pub by_alias: bool,
+}
+
 /// Which service the request is for.
 ///
 /// # Errors
 /// The denial to reply with: no name, a malformed, repeated, incomplete or conflicting one, or one
 /// that no service has.
-pub fn resolve<'t>(request: &Request<'_>, domains: &Domains, table: &'t Table) -> Result<Service<'t>, Denial> {
+pub fn resolve<'t>(request: &Request<'_>, domains: &Domains, table: &'t Table) -> Result<Resolved<'t>, Denial> {
     let mut found: Found<'t> = Found::default();
+    let mut by_alias = false;
     match host(request)? {
         Host::Name(name) => match domains.place(&name) {
-            Place::Label(label) => found.add(table.service(label.as_str())),
+            Place::Label(label) => {
+                by_alias = !is_like_an_id(&label);
+                found.add(table.service(label.as_str()));
+            }
             Place::Nothing => found.add(None),
             Place::Elsewhere => {}
         },
@@ -138,7 +163,7 @@ pub fn resolve<'t>(request: &Request<'_>, domains: &Domains, table: &'t Table) -
     for service in by_triple(request, table)? {
         found.add(service);
     }
-    found.service(table.is_complete())
+    found.service(table.is_complete()).map(|service| Resolved { service, by_alias })
 }
 
 /// What the ways to name a service led to.

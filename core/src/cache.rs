@@ -39,6 +39,7 @@ impl Keyer {
             Scheme::Cookie => b"c",
             Scheme::Oauth => b"o",
             Scheme::Query => b"q",
+            Scheme::Session => b"s",
         };
         let name = credential.name.as_deref().unwrap_or_default();
         // Lengths go first, so that no two questions make the same bytes. Two bytes hold each of them:
@@ -167,7 +168,7 @@ mod tests {
     use super::*;
     use crate::verdict::Refusal;
 
-    const DENY: Verdict = Verdict::Deny(Refusal::AccessDenied);
+    const DENY: Verdict = Verdict::Deny { refusal: Refusal::AccessDenied, actor: None };
 
     fn at(millis: u64) -> UnixTime {
         UnixTime::from_millis(millis)
@@ -235,7 +236,7 @@ mod tests {
     fn a_newer_verdict_takes_the_place_of_the_old() {
         let mut cache = VerdictCache::new(100, Duration::ZERO);
         cache.keep(key("t"), Arc::new(DENY), Duration::from_secs(30), at(0));
-        let other = Verdict::Deny(Refusal::CredentialRejected);
+        let other = Verdict::Deny { refusal: Refusal::CredentialRejected, actor: None };
         cache.keep(key("t"), Arc::new(other.clone()), Duration::from_secs(30), at(1));
         assert_eq!((cache.find(&key("t"), at(2)), cache.len()), (Cached::Fresh(Arc::new(other)), 1));
     }

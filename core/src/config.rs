@@ -22,11 +22,35 @@ pub struct GateConfig {
     #[serde(default = "default::platform_cookies")]
     pub platform_cookies: Vec<String>,
     /// Query parameters that carry the platform's token.
-    #[serde(default)]
+    #[serde(default = "default::query_parameters")]
     pub query_parameters: Vec<String>,
     /// The cookie of our sessions. With TLS in front, keep the `__Host-` prefix.
     #[serde(default = "default::session_cookie")]
     pub session_cookie: String,
+    /// How long a session lasts at most, in seconds.
+    #[serde(default = "default::session_lifetime_secs")]
+    pub session_lifetime_secs: u64,
+    /// How long a session lasts without being used, in seconds.
+    #[serde(default = "default::session_idle_secs")]
+    pub session_idle_secs: u64,
+    /// How long a session is believed without asking whether its visitor may still use the service, in seconds.
+    #[serde(default = "default::session_recheck_secs")]
+    pub session_recheck_secs: u64,
+    /// Whether browsers come over plain HTTP, for development: cookies are then neither `Secure` nor `__Host-`.
+    #[serde(default)]
+    pub plain_http: bool,
+    /// Whether people without a credential are sent to sign in.
+    #[serde(default)]
+    pub sign_in: bool,
+    /// The label of the sidecar's own service for access, which paths below `/.taskgate/` of every service lead to.
+    #[serde(default = "default::access_label")]
+    pub access_label: String,
+    /// Who issues assertions (`iss`): where the keys that they are verified with are.
+    #[serde(default)]
+    pub issuer: String,
+    /// How long an assertion holds, in seconds; 0: none are made.
+    #[serde(default)]
+    pub assertion_lifetime_secs: u64,
     /// How long the table is trusted without a word from the sidecar, in seconds.
     #[serde(default = "default::table_max_age_secs")]
     pub table_max_age_secs: u64,
@@ -52,8 +76,23 @@ mod default {
     pub(super) fn platform_cookies() -> Vec<String> {
         vec!["YTCypressCookie".into()]
     }
+    pub(super) fn query_parameters() -> Vec<String> {
+        vec!["api_token".into(), "arvados_api_token".into()]
+    }
     pub(super) fn session_cookie() -> String {
         "__Host-taskgate".into()
+    }
+    pub(super) const fn session_lifetime_secs() -> u64 {
+        12 * 3600
+    }
+    pub(super) const fn session_idle_secs() -> u64 {
+        2 * 3600
+    }
+    pub(super) const fn session_recheck_secs() -> u64 {
+        60
+    }
+    pub(super) fn access_label() -> String {
+        "access".into()
     }
     pub(super) const fn table_max_age_secs() -> u64 {
         3600
@@ -97,8 +136,16 @@ impl GateConfig {
             base_domains: vec![base_domain.into()],
             gateway_labels: default::gateway_labels(),
             platform_cookies: default::platform_cookies(),
-            query_parameters: Vec::new(),
+            query_parameters: default::query_parameters(),
             session_cookie: default::session_cookie(),
+            session_lifetime_secs: default::session_lifetime_secs(),
+            session_idle_secs: default::session_idle_secs(),
+            session_recheck_secs: default::session_recheck_secs(),
+            plain_http: false,
+            sign_in: false,
+            access_label: default::access_label(),
+            issuer: String::new(),
+            assertion_lifetime_secs: 0,
             table_max_age_secs: default::table_max_age_secs(),
             verdict_cache_entries: default::verdict_cache_entries(),
             verdict_grace_secs: default::verdict_grace_secs(),
@@ -124,9 +171,16 @@ impl GateConfig {
         Domains::new(&self.base_domains, &labels).ok_or(InvalidConfig::BaseDomains)
     }
 
+    /// The cookie of sessions as browsers have it: with no TLS in front they take no `__Host-`.
+    #[must_use]
+    pub fn session_cookie_name(&self) -> &str {
+        let plain = self.session_cookie.strip_prefix("__Host-").filter(|name| self.plain_http && !name.is_empty());
+        plain.unwrap_or(&self.session_cookie)
+    }
+
     pub(crate) fn credential_names(&self) -> CredentialNames {
         CredentialNames {
-            session_cookie: self.session_cookie.clone(),
+            session_cookie: self.session_cookie_name().into(),
             platform_cookies: self.platform_cookies.clone(),
             query_parameters: self.query_parameters.clone(),
         }

@@ -10,6 +10,7 @@ use crate::cookie::Cookie;
 use crate::denial::Denial;
 use crate::edit::FieldEdit;
 use crate::request::{Field, Request};
+use crate::share::SHARE_PARAMETER;
 use crate::verdict::{Credential, MAX_CREDENTIAL, Scheme};
 use crate::{cookie, query, token};
 
@@ -40,14 +41,32 @@ pub enum Source {
     Query,
 }
 
+impl CredentialNames {
+    /// Whether a query parameter carries a credential.
+    #[must_use]
+    pub fn is_parameter(&self, name: &[u8]) -> bool {
+        name == SHARE_PARAMETER.as_bytes() || self.query_parameters.iter().any(|ours| ours.as_bytes() == name)
+    }
+}
+
+/// Where a sealed token was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Our cookie: a browser has it, and takes another one in its place.
+    Cookie,
+    /// A header.
+    Header,
+}
+
 /// The sealed tokens that a request shows, at most four.
-pub fn sealed<'a>(request: &'a Request<'a>, names: &'a CredentialNames) -> impl Iterator<Item = &'a [u8]> {
+pub fn sealed<'a>(request: &'a Request<'a>, names: &'a CredentialNames) -> impl Iterator<Item = (&'a [u8], Place)> {
     let headers = [request.own_authorization, request.authorization];
     let bearers = headers.into_iter().filter_map(|field| match parse(field.one()?) {
-        Some((Scheme::Bearer, text)) if is_sealed(text) => Some(text),
+        Some((Scheme::Bearer, text)) if is_sealed(text) => Some((text, Place::Header)),
         _ => None,
     });
-    bearers.chain(cookie::values(&request.cookies, &names.session_cookie)).take(MAX_SEALED)
+    let cookies = cookie::values(&request.cookies, &names.session_cookie).map(|text| (text, Place::Cookie));
+    bearers.chain(cookies).take(MAX_SEALED)
 }
 
 /// What of the platform's a request shows.
@@ -59,6 +78,20 @@ pub enum Shown {
     Nothing,
     /// Only a sealed token, which never goes to a platform.
     Sealed,
+}
+
+/// The platform's credential in the query.
+///
+/// # Errors
+/// [`Denial::CredentialRejected`] where it is one that no platform gives (not text, too long).
+pub fn in_query(request: &Request<'_>, names: &CredentialNames) -> Result<Option<Credential>, Denial> {
+    for name in &names.query_parameters {
+        let value = request.path.one().and_then(|path| query::value(path, name));
+        if let Some(value) = value.filter(|value| !value.is_empty() && !is_sealed(value)) {
+            return credential(Scheme::Query, Some(name), &value).map(Some);
+        }
+    }
+    Ok(None)
 }
 
 /// The platform's credential that a request shows: the first in the order of this module.
@@ -91,16 +124,13 @@ pub fn platform(request: &Request<'_>, names: &CredentialNames) -> Result<Shown,
             shown = Shown::Sealed;
         }
     }
-    for name in &names.query_parameters {
-        let value = request.path.one().and_then(|path| query::value(path, name));
-        if let Some(value) = value.filter(|value| !value.is_empty()) {
-            if !is_sealed(&value) {
-                return Ok(Shown::Credential(credential(Scheme::Query, Some(name), &value)?, Source::Query));
-            }
-            shown = Shown::Sealed;
-        }
+    if let Some(credential) = in_query(request, names)? {
+        return Ok(Shown::Credential(credential, Source::Query));
     }
-    Ok(shown)
+    let has_value = |name: &String| {
+        request.path.one().and_then(|path| query::value(path, name)).is_some_and(|value| !value.is_empty())
+    };
+    Ok(if names.query_parameters.iter().any(has_value) { Shown::Sealed } else { shown })
 }
 
 /// What happens to the headers that can carry credentials.
@@ -158,7 +188,7 @@ pub fn strip(
     };
     let parameter = kept(Source::Query);
     let path = request.path.one().and_then(|path| {
-        query::strip(path, |name, value| is_among(&names.query_parameters, name) && parameter != Some((name, value)))
+        query::strip(path, |name, value| names.is_parameter(name) && parameter != Some((name, value)))
     });
     Ok(CredentialEdits { authorization, cookie: cookie::strip(&request.cookies, is_ours), path })
 }

@@ -25,8 +25,12 @@ pub enum Denial {
     MalformedAddress,
     /// `Authorization` comes more than once.
     MalformedCredential,
+    /// Another owner has the name now, and the request was meant for the one before.
+    NameMoved,
     /// The service has no running job.
     NoEndpoint,
+    /// The share link is for other paths of the service.
+    OutsideShare,
     /// Too many requests are waiting for a verdict.
     Overloaded,
     /// The service is not spoken to over HTTP.
@@ -35,6 +39,8 @@ pub enum Denial {
     ProxyFailure,
     /// The session was ended, or its time is over.
     SessionEnded,
+    /// The share link is over, or was not made for this service.
+    ShareEnded,
     /// The sidecar has not confirmed the table for too long.
     TableExpired,
     /// The table has not arrived yet.
@@ -53,7 +59,7 @@ pub enum Denial {
 
 impl Denial {
     /// Every reason, in alphabetical order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::AccessDenied,
         Self::AddressMissing,
         Self::ConflictingAddress,
@@ -63,11 +69,14 @@ impl Denial {
         Self::IncompleteAddress,
         Self::MalformedAddress,
         Self::MalformedCredential,
+        Self::NameMoved,
         Self::NoEndpoint,
+        Self::OutsideShare,
         Self::Overloaded,
         Self::ProtocolMismatch,
         Self::ProxyFailure,
         Self::SessionEnded,
+        Self::ShareEnded,
         Self::TableExpired,
         Self::TableLoading,
         Self::UnknownService,
@@ -90,11 +99,14 @@ impl Denial {
             Self::IncompleteAddress => "incomplete-address",
             Self::MalformedAddress => "malformed-address",
             Self::MalformedCredential => "malformed-credential",
+            Self::NameMoved => "name-moved",
             Self::NoEndpoint => "no-endpoint",
+            Self::OutsideShare => "outside-share",
             Self::Overloaded => "overloaded",
             Self::ProtocolMismatch => "protocol-mismatch",
             Self::ProxyFailure => "proxy-failure",
             Self::SessionEnded => "session-ended",
+            Self::ShareEnded => "share-ended",
             Self::TableExpired => "table-expired",
             Self::TableLoading => "table-loading",
             Self::UnknownService => "unknown-service",

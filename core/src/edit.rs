@@ -6,8 +6,10 @@
 use core::fmt;
 use core::net::SocketAddr;
 
+use crate::audit::Audit;
 use crate::identity::Identity;
 use crate::service::Protocol;
+use crate::standing::Standing;
 
 /// How many addresses one request may try.
 pub const CANDIDATES: usize = 3;
@@ -62,7 +64,7 @@ pub struct Upstream {
     pub candidates: [SocketAddr; CANDIDATES],
 }
 
-/// Everything that changes in a permitted request. Made by [`crate::permit::Plan::carry_out`] alone.
+/// Everything that changes in a permitted request. Made by [`crate::plan::Plan::carry_out`] alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RequestEdits {
@@ -76,10 +78,22 @@ pub struct RequestEdits {
     pub path: Option<Vec<u8>>,
     /// Names, as they came, of headers that go.
     pub remove: Vec<Vec<u8>>,
-    /// Who the visitor is; none on a public service.
-    pub identity: Option<Identity>,
     /// What vouches for that to the sidecar, on its own services alone ([`crate::visitor`]).
     pub vouch: Option<String>,
+    /// What says who the visitor is to a job that wants a proof ([`crate::assertion`]).
+    pub assertion: Option<std::sync::Arc<str>>,
+    /// What the log is told.
+    pub audit: Audit,
+    /// What has to stay so for as long as the request lasts.
+    pub standing: Standing,
+}
+
+impl RequestEdits {
+    /// Who the visitor is; none on a public service.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.standing.who().identity()
+    }
 }
 
 #[cfg(test)]

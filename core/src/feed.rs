@@ -13,9 +13,10 @@ use thiserror::Error;
 
 use crate::config::GateConfig;
 use crate::key::KeyId;
+use crate::revocation::Revocation;
 
 /// The version of the wire form; a reader refuses any other.
-pub const FORMAT: u8 = 2;
+pub const FORMAT: u8 = 3;
 /// The most rows a page holds.
 pub const PAGE_ROWS: usize = 400;
 /// The header that marks an answer as the sidecar's own, and not a proxy's.
@@ -66,6 +67,8 @@ pub struct Control {
     pub keys: Vec<(KeyId, [u8; 32])>,
     /// Verdicts from before a change of this number are void.
     pub verdict_epoch: u64,
+    /// What was ended before its time.
+    pub revocations: Vec<Revocation>,
     /// What the gate decides by. It has one place, the sidecar's configuration.
     pub gate: GateConfig,
 }
@@ -78,6 +81,7 @@ impl fmt::Debug for Control {
             .field("number", &self.number)
             .field("keys", &ids)
             .field("verdict_epoch", &self.verdict_epoch)
+            .field("revocations", &self.revocations.len())
             .field("gate", &self.gate)
             .finish_non_exhaustive()
     }
@@ -137,6 +141,7 @@ mod tests {
                 cache_key: [1; 32],
                 keys: vec![(KeyId::parse("k1").expect("a key id"), [2; 32])],
                 verdict_epoch: 4,
+                revocations: vec![],
                 gate: GateConfig::for_domain("tasks.example.test"),
             }),
         }

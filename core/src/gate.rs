@@ -2,34 +2,43 @@
 //!
 //! It has getters; `on_*` methods, which take an event and return the next [`Step`]; and methods that
 //! feed it what it decides on. A request that waits for a verdict is a [`Pending`] value, which
-//! [`Gate::on_verdict`] consumes: it can be neither forgotten half-way nor used twice.
+//! [`Gate::on_verdict`] consumes: it can be neither forgotten half-way nor used twice. What was permitted
+//! has a [`Standing`](crate::standing::Standing), which [`Gate::stand`] looks at for as long as it lasts.
 //!
 //! Times are of a clock that does not jump, except that sealed tokens end by the wall clock.
+
+mod answer;
+mod arrival;
+mod decide;
+mod moved;
+mod rules;
+mod stand;
 
 use core::time::Duration;
 use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::address::{self, Domains};
-use crate::cache::{Cached, Keyer, VerdictCache, VerdictKey};
-use crate::candidate::{self, Demotions};
+use crate::assertion::Assertions;
+use crate::audit::Audit;
+use crate::cache::{VerdictCache, VerdictKey};
+use crate::candidate::Demotions;
 use crate::config::InvalidConfig;
-use crate::credential::{self, CredentialNames, Shown, Source};
 use crate::denial::Denial;
-use crate::edit::{RequestEdits, Upstream};
+use crate::edit::RequestEdits;
 use crate::feed::{Control, FeedPage};
-use crate::key::{KeyRing, Secret};
-use crate::permit::{Permit, Plan};
+use crate::key::KeyRing;
+use crate::plan::Plan;
 use crate::reply::{self, Client, Reply};
 use crate::request::Request;
-use crate::service::{AccessLevel, Protocol, Service};
-use crate::session::SessionError;
-use crate::signed_url::OBJECTS;
 use crate::table::{Applied, StalePage, Table};
 use crate::time::{Moment, UnixTime};
-use crate::verdict::{Credential, Verdict, VerdictAnswer, VerdictQuery};
-use crate::visitor::OWN_PROVIDER;
+use crate::verdict::{Verdict, VerdictAnswer, VerdictQuery};
+
+use self::rules::Rules;
+
+pub use self::answer::AnswerEdits;
+pub use self::stand::Stand;
 
 /// How long after the sidecar gave no verdict on a question a stale one is used without asking again.
 const PAUSE_AFTER_UNAVAILABLE: Duration = Duration::from_secs(1);
@@ -41,19 +50,10 @@ pub struct Gate {
     rules: Option<Rules>,
     verdicts: VerdictCache,
     demotions: Demotions,
+    assertions: Assertions,
+    seed: u64,
     turn: u64,
     rewrites_path: bool,
-}
-
-/// What arrived with the table, ready for use.
-#[derive(Debug)]
-struct Rules {
-    control: Control,
-    domains: Domains,
-    names: CredentialNames,
-    table_max_age: Duration,
-    keys: KeyRing,
-    keyer: Keyer,
 }
 
 /// Why a page was not applied, or not all of it.
@@ -81,8 +81,10 @@ pub enum Step {
 pub enum Decision {
     /// It goes to the job, with these edits.
     Permit(Box<RequestEdits>),
+    /// Its visitor is let in, or has to start anew, and is sent to the same URL without what said so.
+    Redirect(Box<Reply>),
     /// It is refused.
-    Refuse(Denial, Reply),
+    Refuse(Denial, Box<Reply>),
 }
 
 /// A question to the sidecar, and the request that waits for the answer.
@@ -100,11 +102,19 @@ pub struct Question {
 #[derive(Debug)]
 pub struct Pending {
     plan: Plan,
-    client: Client,
+    visit: Visit,
     /// A verdict past its lifetime, for the case that there is no other.
     stale: Option<Arc<Verdict>>,
     /// The epoch that it is of.
     verdict_epoch: u64,
+}
+
+/// Who waits for the reply, and where he could sign in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Visit {
+    client: Client,
+    /// Where a person signs in and comes back from; none where that can't be.
+    sign_in: Option<String>,
 }
 
 /// What can be said of a credential now: a verdict, or that there is none.
@@ -121,6 +131,8 @@ impl Gate {
             rules: None,
             verdicts: VerdictCache::new(0, Duration::ZERO),
             demotions: Demotions::new(Duration::ZERO),
+            assertions: Assertions::new(&KeyRing::default(), "", Duration::ZERO, seed),
+            seed,
             turn: seed,
             rewrites_path,
         }
@@ -163,14 +175,14 @@ impl Gate {
         Ok(applied)
     }
 
-    /// Takes over configuration, keys and epochs. Verdicts from before another configuration, verdict
+    /// Takes over configuration, keys, epochs and revocations. Verdicts from before another configuration, verdict
     /// epoch or cache key are gone.
     ///
     /// # Errors
     /// [`InvalidConfig`]; then nothing has changed.
     pub fn set_control(&mut self, control: Control) -> Result<(), InvalidConfig> {
-        let gate = &control.gate;
-        let domains = gate.domains()?;
+        let rules = Rules::new(control)?;
+        let (control, gate) = (&rules.control, &rules.control.gate);
         let is_kept = |old: &Control| {
             (old.verdict_epoch, &old.cache_key, &old.gate) == (control.verdict_epoch, &control.cache_key, gate)
         };
@@ -178,14 +190,12 @@ impl Gate {
             self.verdicts = VerdictCache::new(gate.verdict_cache_entries, Duration::from_secs(gate.verdict_grace_secs));
             self.demotions = Demotions::new(Duration::from_secs(gate.demotion_secs));
         }
-        self.rules = Some(Rules {
-            domains,
-            names: gate.credential_names(),
-            table_max_age: Duration::from_secs(gate.table_max_age_secs),
-            keys: KeyRing::new(control.keys.iter().map(|(id, key)| (id.clone(), Secret::new(*key)))),
-            keyer: Keyer::new(&control.cache_key, control.verdict_epoch),
-            control,
-        });
+        let is_signed_alike = |old: &Control| (&old.keys, &old.gate) == (&control.keys, gate);
+        if !self.control().is_some_and(is_signed_alike) {
+            let lifetime = Duration::from_secs(gate.assertion_lifetime_secs);
+            self.assertions = Assertions::new(&rules.keys, &gate.issuer, lifetime, self.seed);
+        }
+        self.rules = Some(rules);
         Ok(())
     }
 
@@ -198,10 +208,11 @@ impl Gate {
 
     /// A request's headers arrived at `now`.
     pub fn on_request(&mut self, request: &Request<'_>, now: impl Into<Moment>) -> Step {
-        let client = Client::of(request);
-        match self.decide(request, client, now.into()) {
+        let visit = self.visit(request);
+        let mut audit = Audit::default();
+        match self.decide(request, &visit, now.into(), &mut audit) {
             Ok(step) => step,
-            Err(denial) => Step::Done(refuse(denial, client)),
+            Err(denial) => Step::Done(visit.refuse(denial, audit)),
         }
     }
 
@@ -224,124 +235,31 @@ impl Gate {
     /// What was learned reaches a request that waited for it. Without a verdict, one that is past its
     /// lifetime but within the configured grace still counts.
     #[must_use]
-    pub fn on_verdict(&self, pending: Pending, learned: &Learned) -> Decision {
-        let permit = learned.0.as_ref().or(self.stale(&pending)).map(|verdict| Permit::verdict(verdict));
-        self.settle(pending.plan, permit.unwrap_or(Err(Denial::VerdictUnavailable)), pending.client)
+    pub fn on_verdict(&mut self, pending: Pending, learned: &Learned) -> Decision {
+        match &learned.0 {
+            Some(verdict) => self.settle(pending, Ok((Arc::clone(verdict), false))),
+            None => self.settle_stale(pending, Denial::VerdictUnavailable),
+        }
     }
 
     /// A request that had to wait can't, for lack of room.
     #[must_use]
-    pub fn on_overload(&self, pending: Pending) -> Decision {
-        let permit = self.stale(&pending).map(|verdict| Permit::verdict(verdict));
-        self.settle(pending.plan, permit.unwrap_or(Err(Denial::Overloaded)), pending.client)
+    pub fn on_overload(&mut self, pending: Pending) -> Decision {
+        self.settle_stale(pending, Denial::Overloaded)
     }
 
-    fn settle(&self, plan: Plan, permit: Result<Permit, Denial>, client: Client) -> Decision {
-        match &self.rules {
-            Some(rules) => finish(plan, permit, client, &rules.keys),
-            None => refuse(Denial::TableLoading, client),
-        }
-    }
-
-    /// The verdict that a request falls back on, unless access was taken away while it waited.
-    fn stale<'a>(&self, pending: &'a Pending) -> Option<&'a Arc<Verdict>> {
+    /// Settles with the verdict that a request falls back on, unless access was taken away while it waited.
+    fn settle_stale(&mut self, mut pending: Pending, denial: Denial) -> Decision {
         let epoch = self.control().map(|control| control.verdict_epoch);
-        pending.stale.as_ref().filter(|_| epoch == Some(pending.verdict_epoch))
-    }
-
-    fn decide(&mut self, request: &Request<'_>, client: Client, now: Moment) -> Result<Step, Denial> {
-        let Moment { wall, steady: now } = now;
-        let Some(rules) = &self.rules else { return Err(Denial::TableLoading) };
-        // An old table says neither who is there nor who is not.
-        let is_expired = self.table.confirmed().is_some_and(|confirmed| now.since(confirmed) > rules.table_max_age);
-        let service = match address::resolve(request, &rules.domains, &self.table) {
-            Ok(_) | Err(Denial::UnknownService) if is_expired => return Err(Denial::TableExpired),
-            resolved => resolved?,
-        };
-        match (service.access, service.protocol) {
-            (AccessLevel::Nobody, _) => return Err(Denial::AccessDenied),
-            (_, Protocol::Tcp) => return Err(Denial::ProtocolMismatch),
-            _ => {}
-        }
-        self.turn = self.turn.wrapping_add(1);
-        let plan = |used: Option<(&Credential, Source)>| -> Result<Plan, Denial> {
-            let is_demoted = |address: &core::net::SocketAddr| self.demotions.has(address, now);
-            let is_own = service.provider == OWN_PROVIDER;
-            let plan = Plan {
-                upstream: upstream(&service, self.turn, is_demoted),
-                credentials: credential::strip(request, &rules.names, used, service.forward_credential)?,
-                remove: request.reserved.iter().map(|name| name.to_vec()).collect(),
-                vouch_at: is_own.then_some(wall),
-            };
-            if plan.changes_path() && !self.rewrites_path { Err(Denial::UnsupportedCredential) } else { Ok(plan) }
-        };
-
-        let method = request.method.one().unwrap_or_default();
-        let preflight = Permit::preflight(&service, method);
-        if let Some(path) = object(&service, request).filter(|_| preflight.is_none()) {
-            let audience = &rules.control.gate.url_audience;
-            let permit = Permit::signed_url(&rules.keys, audience, method, path, wall)?;
-            return Ok(Step::Done(finish(plan(None)?, Ok(permit), client, &rules.keys)));
-        }
-        let sealed = credential::sealed(request, &rules.names)
-            .map(|token| Permit::sealed(&rules.keys, token, &service, wall))
-            .fold(Err(SessionError::NotOurs), best);
-        let ended = sealed == Err(SessionError::Ended);
-        if let Some(permit) = sealed.ok().or_else(|| Permit::public(&service)).or(preflight) {
-            return Ok(Step::Done(finish(plan(None)?, Ok(permit), client, &rules.keys)));
-        }
-        let (credential, source) = match credential::platform(request, &rules.names)? {
-            Shown::Credential(credential, source) => (credential, source),
-            Shown::Nothing | Shown::Sealed if ended => return Err(Denial::SessionEnded),
-            Shown::Nothing => return Err(Denial::CredentialMissing),
-            Shown::Sealed => return Err(Denial::CredentialRejected),
-        };
-        let plan = plan(Some((&credential, source)))?;
-        let key = rules.keyer.key(service.id, service.epoch, &credential);
-        let stale = match self.verdicts.find(&key, now) {
-            Cached::Fresh(verdict) => {
-                return Ok(Step::Done(finish(plan, Permit::verdict(&verdict), client, &rules.keys)));
-            }
-            Cached::Stale(verdict) => Some(verdict),
-            Cached::Nothing => None,
-        };
-        let query = VerdictQuery { service: service.id.to_owned(), epoch: service.epoch, credential };
-        let pending = Pending { plan, client, stale, verdict_epoch: rules.control.verdict_epoch };
-        Ok(Step::Ask(Box::new(Question { key, query, pending })))
+        let stale = pending.stale.take().filter(|_| epoch == Some(pending.verdict_epoch));
+        self.settle(pending, stale.map(|verdict| (verdict, true)).ok_or(denial))
     }
 }
 
-fn upstream(service: &Service<'_>, turn: u64, is_demoted: impl Fn(&core::net::SocketAddr) -> bool) -> Option<Upstream> {
-    let candidates = candidate::choose(&service.endpoints, turn, is_demoted)?;
-    Some(Upstream { protocol: service.protocol, candidates })
-}
-
-/// The token that is worth something; else that a session has ended, which its holder should hear.
-fn best(so_far: Result<Permit, SessionError>, next: Result<Permit, SessionError>) -> Result<Permit, SessionError> {
-    match (so_far, next) {
-        (Ok(permit), _) | (Err(_), Ok(permit)) => Ok(permit),
-        (Err(SessionError::Ended), Err(_)) => Err(SessionError::Ended),
-        (Err(_), Err(error)) => Err(error),
-    }
-}
-
-/// The path of an object in the sidecar's own store, with its query: a signature in it takes the place of a credential.
-fn object<'a>(service: &Service<'_>, request: &Request<'a>) -> Option<&'a [u8]> {
-    let path = request.path.one()?;
-    (service.provider == OWN_PROVIDER && path.starts_with(OBJECTS.as_bytes())).then_some(path)
-}
-
-fn finish(plan: Plan, permit: Result<Permit, Denial>, client: Client, ring: &KeyRing) -> Decision {
-    match permit.and_then(|permit| plan.carry_out(permit, ring)) {
-        Ok(edits) => Decision::Permit(Box::new(edits)),
-        Err(denial) => refuse(denial, client),
-    }
-}
-
-/// The decision to refuse a request.
+/// The decision to refuse a request of which nothing is known.
 #[must_use]
 pub fn refuse(denial: Denial, client: Client) -> Decision {
-    Decision::Refuse(denial, reply::reply(denial, client))
+    Decision::Refuse(denial, Box::new(reply::reply(denial, client)))
 }
 
 #[cfg(test)]

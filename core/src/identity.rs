@@ -17,6 +17,7 @@ pub struct Identity {
     actor: Box<str>,
     email: Option<Box<str>>,
     groups: Box<str>,
+    arvados_user_uuid: Option<Box<str>>,
 }
 
 /// What somebody else says a visitor is.
@@ -28,6 +29,8 @@ pub struct WireIdentity {
     pub email: Option<String>,
     /// Groups.
     pub groups: Vec<String>,
+    /// The UUID by which Arvados knows the visitor; none on other platforms.
+    pub arvados_user_uuid: Option<String>,
 }
 
 /// Why a visitor can't be told to a job.
@@ -39,6 +42,9 @@ pub enum InvalidIdentity {
     /// The mail address can't.
     #[error("mail address is empty, too long or has characters that no header may have")]
     Email,
+    /// The user's UUID in Arvados can't.
+    #[error("Arvados user UUID is empty, too long or has characters that no header may have")]
+    ArvadosUserUuid,
 }
 
 impl Identity {
@@ -59,6 +65,24 @@ impl Identity {
     pub fn groups(&self) -> &str {
         &self.groups
     }
+
+    /// The UUID by which Arvados knows the visitor.
+    #[must_use]
+    pub fn arvados_user_uuid(&self) -> Option<&str> {
+        self.arvados_user_uuid.as_deref()
+    }
+
+    /// The same to be told to somebody else.
+    #[must_use]
+    pub fn to_wire(&self) -> WireIdentity {
+        let groups = self.groups.split(',').filter(|group| !group.is_empty());
+        WireIdentity {
+            actor: self.actor.as_ref().into(),
+            email: self.email.as_deref().map(Into::into),
+            groups: groups.map(Into::into).collect(),
+            arvados_user_uuid: self.arvados_user_uuid.as_deref().map(Into::into),
+        }
+    }
 }
 
 impl TryFrom<WireIdentity> for Identity {
@@ -72,6 +96,9 @@ impl TryFrom<WireIdentity> for Identity {
         if wire.email.as_deref().is_some_and(|email| !is_header_text(email)) {
             return Err(InvalidIdentity::Email);
         }
+        if wire.arvados_user_uuid.as_deref().is_some_and(|uuid| !is_header_text(uuid)) {
+            return Err(InvalidIdentity::ArvadosUserUuid);
+        }
         let groups: Vec<&str> = wire
             .groups
             .iter()
@@ -79,11 +106,16 @@ impl TryFrom<WireIdentity> for Identity {
             .filter(|group| is_header_text(group) && !group.contains(','))
             .take(MAX_GROUPS)
             .collect();
-        Ok(Self { groups: groups.join(",").into(), email: wire.email.map(Into::into), actor: wire.actor.into() })
+        Ok(Self {
+            groups: groups.join(",").into(),
+            email: wire.email.map(Into::into),
+            arvados_user_uuid: wire.arvados_user_uuid.map(Into::into),
+            actor: wire.actor.into(),
+        })
     }
 }
 
-fn is_header_text(text: &str) -> bool {
+pub(crate) fn is_header_text(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_FIELD && text.trim_ascii() == text && !text.chars().any(char::is_control)
 }
 
@@ -97,12 +129,15 @@ mod tests {
             actor: "älice".into(),
             email: Some("a@example.test".into()),
             groups: vec!["ml".into(), "a,b".into(), "x\ny".into(), String::new(), "ops".into()],
+            arvados_user_uuid: Some("zzzzz-tpzed-000000000000000".into()),
         };
         let identity = Identity::try_from(wire).expect("valid");
         assert_eq!(
             (identity.actor(), identity.email(), identity.groups()),
             ("älice", Some("a@example.test"), "ml,ops")
         );
+        assert_eq!(identity.arvados_user_uuid(), Some("zzzzz-tpzed-000000000000000"));
+        assert_eq!(Identity::try_from(identity.to_wire()), Ok(identity));
     }
 
     #[test]
@@ -111,7 +146,9 @@ mod tests {
             let wire = WireIdentity { actor: actor.into(), ..WireIdentity::default() };
             assert_eq!(Identity::try_from(wire), Err(InvalidIdentity::Actor), "{actor:?}");
         }
-        let wire = WireIdentity { actor: "a".into(), email: Some("a\nb".into()), groups: vec![] };
+        let wire = WireIdentity { actor: "a".into(), email: Some("a\nb".into()), ..WireIdentity::default() };
         assert_eq!(Identity::try_from(wire), Err(InvalidIdentity::Email));
+        let wire = WireIdentity { actor: "a".into(), arvados_user_uuid: Some("\n".into()), ..WireIdentity::default() };
+        assert_eq!(Identity::try_from(wire), Err(InvalidIdentity::ArvadosUserUuid));
     }
 }

@@ -63,10 +63,14 @@ impl<'de> Deserialize<'de> for KeyId {
 /// another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Purpose {
+    /// A proof to a job of who the visitor is. It is the seed of a signing key: [`crate::assertion`].
+    Assertion,
     /// A browser session of one service.
     Session,
     /// A share link of one service.
     Share,
+    /// What a browser keeps while its person signs in.
+    SignIn,
     /// The credential that a task's owner handed in, where tasks are kept.
     Task,
     /// A signed URL of an object in the local store. It is signed, not sealed: [`crate::signed_url`].
@@ -76,14 +80,17 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 5] = [Self::Session, Self::Share, Self::Task, Self::Url, Self::Visitor];
+    const ALL: [Self; 7] =
+        [Self::Assertion, Self::Session, Self::Share, Self::SignIn, Self::Task, Self::Url, Self::Visitor];
 
     /// The purpose's letter in a token's text.
     #[must_use]
     pub const fn tag(self) -> &'static str {
         match self {
+            Self::Assertion => "a",
             Self::Session => "s",
             Self::Share => "h",
+            Self::SignIn => "i",
             Self::Task => "t",
             Self::Url => "u",
             Self::Visitor => "v",
@@ -92,8 +99,10 @@ impl Purpose {
 
     const fn context(self) -> &'static [u8] {
         match self {
+            Self::Assertion => b"taskgate/v1/assertion",
             Self::Session => b"taskgate/v1/session",
             Self::Share => b"taskgate/v1/share",
+            Self::SignIn => b"taskgate/v1/sign-in",
             Self::Task => b"taskgate/v1/task-credential",
             Self::Url => b"taskgate/v1/signed-url",
             Self::Visitor => b"taskgate/v1/visitor",
@@ -141,7 +150,7 @@ impl Secret {
     }
 
     #[inline(never)] // Seldom used; inlined, it would be in the filter several times.
-    fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         // A key that is shorter than a block is filled with zeros (RFC 2104, section 2).
         let mut block = [0; 64];
         block.iter_mut().zip(self.0).for_each(|(to, from)| *to = from);
@@ -187,6 +196,11 @@ impl KeyRing {
     #[must_use]
     pub fn current(&self, purpose: Purpose) -> Option<(&KeyId, &Secret)> {
         self.keys.first().and_then(|key| key.secret(purpose).map(|secret| (&key.id, secret)))
+    }
+
+    /// All keys for a purpose, the current one first.
+    pub fn all(&self, purpose: Purpose) -> impl Iterator<Item = (&KeyId, &Secret)> {
+        self.keys.iter().filter_map(move |key| key.secret(purpose).map(|secret| (&key.id, secret)))
     }
 
     /// The key with that name, for a purpose.

@@ -9,6 +9,8 @@
 //! randomness are arguments. It never panics, whatever it is given.
 
 pub mod address;
+pub mod assertion;
+pub mod audit;
 #[cfg(feature = "browser")]
 pub mod browser;
 pub mod cache;
@@ -26,12 +28,17 @@ pub mod label;
 pub mod mirror;
 pub mod naming;
 pub mod permit;
+pub mod plan;
 pub mod query;
 pub mod reply;
 pub mod request;
+pub mod revocation;
 pub mod service;
 pub mod session;
+pub mod set_cookie;
+pub mod share;
 pub mod signed_url;
+pub mod standing;
 pub mod table;
 pub mod task;
 pub mod time;

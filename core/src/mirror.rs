@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::feed::{Control, Cursor};
 use crate::time::{Moment, UnixTime};
 
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// One part of a mirrored table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -197,7 +197,7 @@ mod tests {
 
     fn control(epoch: u64, number: u64, confirmed: u64) -> MirrorControl<'static> {
         let gate = crate::config::GateConfig::for_domain("tasks.example.test");
-        let control = Control { number, cache_key: [1; 32], keys: vec![], verdict_epoch: 2, gate };
+        let control = Control { number, cache_key: [1; 32], keys: vec![], verdict_epoch: 2, revocations: vec![], gate };
         MirrorControl::new("k", epoch, UnixTime::from_millis(confirmed), control)
     }
 

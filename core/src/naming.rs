@@ -46,6 +46,13 @@ impl ServiceDigest {
     }
 }
 
+/// Whether a label could be the id of some service.
+#[must_use]
+pub fn is_like_an_id(label: &Label) -> bool {
+    let text = label.as_str();
+    ID_LENGTHS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// The host label of a name triple whose operation has an alias: `<alias>-<task>-<service>`.
 ///
 /// None where the parts make no label, or where task or service has a `-` (the label is read from

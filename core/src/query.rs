@@ -34,6 +34,12 @@ pub fn strip(path: &[u8], unwanted: impl Fn(&[u8], &[u8]) -> bool) -> Option<Vec
     Some(path)
 }
 
+/// Percent-encodes a byte (RFC 3986, section 2.1).
+pub fn escape(byte: u8, text: &mut String) {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase();
+    text.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+}
+
 fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
     let mark = path.iter().position(|byte| *byte == b'?')?;
     let (before, rest) = path.split_at_checked(mark)?;

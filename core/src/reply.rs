@@ -3,6 +3,7 @@
 //! The reply fits the client: a person gets a page, a gRPC client a gRPC status, a Connect client Connect's JSON,
 //! everything else RFC 9457 problem JSON. No text of the request is ever repeated.
 
+use crate::audit::Audit;
 use crate::denial::Denial;
 use crate::request::Request;
 
@@ -57,6 +58,22 @@ pub struct Reply {
     pub headers: Vec<(&'static str, String)>,
     /// The body; for gRPC the status message.
     pub body: String,
+    /// What the log is told.
+    pub audit: Audit,
+}
+
+impl Reply {
+    /// A redirect (303, RFC 9110, section 15.4.4) with these headers.
+    #[must_use]
+    pub fn redirect(headers: Vec<(&'static str, String)>) -> Self {
+        Self { status: 303, grpc_status: None, headers, body: String::new(), audit: Audit::default() }
+    }
+
+    /// The same with what the log is told.
+    #[must_use]
+    pub fn audited(self, audit: Audit) -> Self {
+        Self { audit, ..self }
+    }
 }
 
 /// A code of gRPC, which Connect has by name.
@@ -94,6 +111,10 @@ impl Meaning {
 
     const fn forbidden(title: &'static str, detail: &'static str) -> Self {
         Self { status: 403, code: code::PERMISSION_DENIED, title, detail, retry_after_secs: None, challenge: None }
+    }
+
+    const fn gone(title: &'static str, detail: &'static str) -> Self {
+        Self { status: 410, code: code::NOT_FOUND, title, detail, retry_after_secs: None, challenge: None }
     }
 
     const fn unauthenticated(title: &'static str, detail: &'static str, challenge: &'static str) -> Self {
@@ -186,8 +207,30 @@ impl Meaning {
                     )
                 }
             }
+            Denial::NameMoved => {
+                const {
+                    &Self::gone(
+                        "The name belongs to somebody else now",
+                        "What was sent was meant for the service that had this name before. Open the page anew.",
+                    )
+                }
+            }
             Denial::NoEndpoint => {
-                const { &Self::unavailable("No running job", "None of the service's jobs is running now.", 5) }
+                const {
+                    &Self::unavailable(
+                        "No running job",
+                        "The service is starting, or none of its jobs is running now. Try again in a while.",
+                        5,
+                    )
+                }
+            }
+            Denial::OutsideShare => {
+                const {
+                    &Self::forbidden(
+                        "Not part of what was shared",
+                        "The link that you came by is for other pages of this service. Ask who sent it for another one.",
+                    )
+                }
             }
             Denial::Overloaded => {
                 const {
@@ -217,6 +260,14 @@ impl Meaning {
             }
             Denial::SessionEnded => {
                 const { &Self::unauthenticated("Session ended", "The session is over. Sign in again.", CHALLENGE_INVALID) }
+            }
+            Denial::ShareEnded => {
+                const {
+                    &Self::forbidden(
+                        "Share link ended",
+                        "The link is over, was taken back, or is not for this service. Ask who sent it for a new one.",
+                    )
+                }
             }
             Denial::TableExpired => {
                 const {
@@ -277,6 +328,31 @@ impl Meaning {
     }
 }
 
+/// The reply to a person who can sign in at `location` (which has only characters that need no escaping).
+#[must_use]
+pub fn to_person(denial: Denial, location: &str) -> Reply {
+    let mut reply = reply(denial, Client::Page);
+    match denial {
+        Denial::CredentialMissing | Denial::SessionEnded => {
+            reply.status = 303;
+            reply.headers.retain(|(name, _)| *name != "www-authenticate");
+            reply.headers.push(("location", location.to_owned()));
+        }
+        Denial::AccessDenied
+        | Denial::CredentialRejected
+        | Denial::OutsideShare
+        | Denial::ShareEnded
+        | Denial::UnknownService => {
+            let link = format!("<p><a href=\"{location}\">Sign in as somebody who may use it</a></p>");
+            if let Some(end) = reply.body.find("<footer>") {
+                reply.body.insert_str(end, &link);
+            }
+        }
+        _ => {}
+    }
+    reply
+}
+
 /// The reply to a denied request.
 #[must_use]
 pub fn reply(denial: Denial, client: Client) -> Reply {
@@ -303,19 +379,25 @@ pub fn reply(denial: Denial, client: Client) -> Reply {
             headers.push(("content-type", "text/html; charset=utf-8".to_owned()));
             headers.push(("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'".to_owned()));
             headers.push(("x-content-type-options", "nosniff".to_owned()));
-            page(status, title, detail, code)
+            page(meaning, code)
         }
     };
     let grpc_status = (client == Client::Grpc).then_some(meaning.code.0);
-    Reply { status, grpc_status, headers, body }
+    Reply { status, grpc_status, headers, body, audit: Audit::default() }
 }
 
-fn page(status: u16, title: &str, detail: &str, code: &str) -> String {
+/// A page that says what is wrong and what to do; one that waits for something asks again by itself.
+fn page(meaning: &Meaning, code: &str) -> String {
+    let Meaning { status, title, detail, .. } = meaning;
+    let refresh = meaning.retry_after_secs.map(|secs| format!("<meta http-equiv=\"refresh\" content=\"{secs}\">"));
+    let waiting = if refresh.is_some() { "<p role=\"status\">This page asks again by itself.</p>" } else { "" };
+    let refresh = refresh.unwrap_or_default();
     format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><title>{title}</title><style>body{{font:16px/1.5 system-ui,sans-serif;\
-         max-width:36rem;margin:15vh auto;padding:0 1rem;color:#222}}h1{{font-size:1.4rem}}\
-         small{{color:#666}}</style><h1>{title}</h1><p>{detail}</p><small>{status} {code}</small></html>\n"
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width\">{refresh}<title>{title}</title><style>:root{{color-scheme:light dark}}\
+         body{{font:16px/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem}}\
+         h1{{font-size:1.4rem}}footer{{font-size:.85rem;opacity:.8}}</style></head><body><main><h1>{title}</h1>\
+         <p>{detail}</p>{waiting}<footer>{status} <code>{code}</code></footer></main></body></html>\n"
     )
 }
 

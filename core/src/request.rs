@@ -74,6 +74,8 @@ pub struct Request<'a> {
     pub content_type: Field<'a>,
     /// `Sec-Fetch-Mode`.
     pub fetch_mode: Field<'a>,
+    /// `Upgrade`: the request wants to be a WebSocket.
+    pub upgrade: Field<'a>,
     /// `Connect-Protocol-Version`.
     pub connect: Field<'a>,
     /// Names, as they came, of headers that no client may set.
@@ -112,6 +114,7 @@ impl<'a> Request<'a> {
             b":path" => &mut self.path,
             b":authority" => &mut self.authority,
             b"host" => &mut self.host,
+            b"upgrade" => &mut self.upgrade,
             b"authorization" => &mut self.authorization,
             b"accept" => &mut self.accept,
             b"content-type" => &mut self.content_type,

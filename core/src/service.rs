@@ -94,6 +94,11 @@ pub struct Service<'a> {
     pub owner: Option<&'a str>,
     /// Whether the visitor's credential is passed on to the job. Off unless an operator asked.
     pub forward_credential: bool,
+    /// Whether its upstream wants a proof of who asks ([`crate::visitor`]): the sidecar itself, or something of it.
+    pub vouched: bool,
+    /// Tells one owner of a name from the next: a browser that was at this name under another one has things of that
+    /// owner's.
+    pub origin: u32,
     /// Rises when access to the service changes: verdicts given under another epoch are void.
     pub epoch: u32,
 }
@@ -122,6 +127,21 @@ pub enum InvalidService {
     /// More endpoints or labels than a row may have.
     #[error("row has too many endpoints or labels")]
     TooMany,
+}
+
+impl AccessLevel {
+    /// Its name in configurations and in audits.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::CanRead => "can_read",
+            Self::CanWrite => "can_write",
+            Self::CanManage => "can_manage",
+            Self::Owner => "owner",
+            Self::Nobody => "nobody",
+        }
+    }
 }
 
 impl Service<'_> {
@@ -240,6 +260,8 @@ pub(crate) mod tests {
             access: AccessLevel::CanRead,
             owner: Some("alice"),
             forward_credential: false,
+            vouched: false,
+            origin: 0xa11ce,
             epoch: 1,
         }
     }

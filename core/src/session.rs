@@ -1,41 +1,61 @@
-//! Sessions and shares: sealed tokens that a worker believes without asking anyone.
+//! Sessions: sealed tokens that a worker believes without asking anyone.
 //!
-//! A session says who a visitor is, to one service, until a time. It never contains the platform's
-//! credential. A share is the same with its own purpose, so that neither opens as the other.
+//! A session says who a visitor is, to one service, until a time. It never contains the platform's credential. One
+//! that a share link gave says so, and is good for the paths of that link alone.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::identity::{Identity, InvalidIdentity, WireIdentity};
+use crate::identity::{Identity, WireIdentity};
 use crate::key::{KeyRing, Purpose};
+use crate::share::PathScope;
 use crate::time::UnixTime;
-use crate::token::{self, NONCE_BYTES, Opened, SealError};
+use crate::token::{self, Opened, SealError, TokenId};
 
 /// What a sealed session says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
+    /// What it is called where it is ended before its time. All sessions of one sign-in have the same.
+    pub id: TokenId,
     /// The canonical id of the one service it is for.
     pub service: String,
-    /// The visitor's login name.
-    pub actor: String,
-    /// The visitor's mail address.
-    pub email: Option<String>,
-    /// The visitor's groups.
-    pub groups: Vec<String>,
-    /// When it was made.
+    /// Who the visitor is.
+    pub identity: WireIdentity,
+    /// When the visitor signed in.
     pub issued_at: UnixTime,
-    /// When it ends.
+    /// When it was last used, to the nearest renewal: one that is idle for too long ends.
+    pub seen_at: UnixTime,
+    /// When it was last looked at whether the visitor may still use the service.
+    pub checked_at: UnixTime,
+    /// When it ends, however much it is used.
     pub expires_at: UnixTime,
-    /// The service's epoch when it was made; a session of another epoch is over.
+    /// The service's epoch when that was looked at; under another one it has to be looked at anew.
     pub epoch: u32,
+    /// The share link that gave it.
+    pub share: Option<SharedAccess>,
 }
 
-/// Why a token is no session for this service now.
+/// What a share link gives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedAccess {
+    /// The link.
+    pub id: TokenId,
+    /// The paths that it is for.
+    pub scope: PathScope,
+}
+
+/// A session that was opened: what it says, with a visitor who can be named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// What it says.
+    pub claims: Claims,
+    /// Who the visitor is.
+    pub identity: Identity,
+}
+
+/// Why a token is no session for this service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SessionError {
-    /// Its time is over, or the service's access has changed since.
-    #[error("session has ended")]
-    Ended,
     /// A known key, but not what that key sealed.
     #[error("session token is forged")]
     Forged,
@@ -48,29 +68,36 @@ pub enum SessionError {
 }
 
 impl Claims {
-    /// Seals the claims. `nonce` must be random and used once.
+    /// A session that begins now and was looked at now.
+    #[must_use]
+    pub fn new(
+        id: TokenId,
+        service: &str,
+        epoch: u32,
+        identity: WireIdentity,
+        now: UnixTime,
+        expires_at: UnixTime,
+    ) -> Self {
+        let service = service.into();
+        Self { id, service, identity, issued_at: now, seen_at: now, checked_at: now, expires_at, epoch, share: None }
+    }
+
+    /// Seals the claims. Equal claims make equal tokens.
     ///
     /// # Errors
     /// [`SealError`].
-    pub fn seal(&self, ring: &KeyRing, purpose: Purpose, nonce: [u8; NONCE_BYTES]) -> Result<String, SealError> {
+    pub fn seal(&self, ring: &KeyRing) -> Result<String, SealError> {
         let payload = postcard::to_allocvec(self).map_err(|_| SealError::TooLong)?;
-        token::seal(ring, purpose, &payload, nonce)
+        token::seal_anew(ring, Purpose::Session, &payload)
     }
 }
 
-/// Opens a session or share for one service at `now`: who the visitor is.
+/// Opens a session for one service. Whether it still holds is for others to say.
 ///
 /// # Errors
 /// [`SessionError`].
-pub fn open(
-    ring: &KeyRing,
-    purpose: Purpose,
-    text: &[u8],
-    service: &str,
-    epoch: u32,
-    now: UnixTime,
-) -> Result<Identity, SessionError> {
-    let payload = match token::open(ring, purpose, text) {
+pub fn open(ring: &KeyRing, text: &[u8], service: &str) -> Result<Session, SessionError> {
+    let payload = match token::open(ring, Purpose::Session, text) {
         Opened::Payload(payload) => payload,
         Opened::Forged => return Err(SessionError::Forged),
         Opened::NotOurs => return Err(SessionError::NotOurs),
@@ -79,52 +106,46 @@ pub fn open(
     if claims.service != service {
         return Err(SessionError::OtherService);
     }
-    if now >= claims.expires_at || claims.epoch != epoch {
-        return Err(SessionError::Ended);
-    }
-    let wire = WireIdentity { actor: claims.actor, email: claims.email, groups: claims.groups };
-    Identity::try_from(wire).map_err(|_: InvalidIdentity| SessionError::Forged)
+    let identity = Identity::try_from(claims.identity.clone()).map_err(|_| SessionError::Forged)?;
+    Ok(Session { claims, identity })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::key::{KeyId, Secret};
 
-    fn ring() -> KeyRing {
-        KeyRing::new([(KeyId::parse("k1").expect("an id"), Secret::new([1; 32]))])
+    use super::*;
+
+    fn claims() -> Claims {
+        let identity = WireIdentity { actor: "alice".into(), groups: vec!["ml".into()], ..WireIdentity::default() };
+        let (now, end) = (UnixTime::from_millis(1_000), UnixTime::from_millis(2_000));
+        Claims::new(TokenId::new(7), "ae5cf6f5", 1, identity, now, end)
     }
 
-    fn token() -> String {
-        let claims = Claims {
-            service: "ae5cf6f5".into(),
-            actor: "alice".into(),
-            email: None,
-            groups: vec!["ml".into()],
-            issued_at: UnixTime::from_millis(1_000),
-            expires_at: UnixTime::from_millis(5_000),
-            epoch: 3,
-        };
-        claims.seal(&ring(), Purpose::Session, [4; NONCE_BYTES]).expect("seals")
-    }
-
-    fn opened(service: &str, epoch: u32, millis: u64) -> Result<String, SessionError> {
-        let now = UnixTime::from_millis(millis);
-        open(&ring(), Purpose::Session, token().as_bytes(), service, epoch, now).map(|who| who.actor().to_owned())
+    fn ring(id: &str, secret: u8) -> KeyRing {
+        KeyRing::new([(KeyId::parse(id).expect("an id"), Secret::new([secret; 32]))])
     }
 
     #[test]
-    fn holds_for_its_service_epoch_and_time_alone() {
-        assert_eq!(opened("ae5cf6f5", 3, 4_999), Ok("alice".into()));
-        assert_eq!(opened("ae5cf6f5", 3, 5_000), Err(SessionError::Ended));
-        assert_eq!(opened("ae5cf6f5", 4, 2_000), Err(SessionError::Ended));
-        assert_eq!(opened("2ef4261c", 3, 2_000), Err(SessionError::OtherService));
+    fn opens_for_its_service_alone() {
+        let token = claims().seal(&ring("k1", 1)).expect("seals");
+        let session = open(&ring("k1", 1), token.as_bytes(), "ae5cf6f5").expect("opens");
+        assert_eq!((&session.claims, session.identity.actor()), (&claims(), "alice"));
+        assert_eq!(open(&ring("k1", 1), token.as_bytes(), "2ef4261c"), Err(SessionError::OtherService));
+        assert_eq!(open(&ring("k2", 1), token.as_bytes(), "ae5cf6f5"), Err(SessionError::NotOurs));
+        assert_eq!(open(&ring("k1", 2), token.as_bytes(), "ae5cf6f5"), Err(SessionError::Forged));
     }
 
     #[test]
-    fn a_share_is_no_session() {
-        let now = UnixTime::from_millis(2_000);
-        let opened = open(&ring(), Purpose::Share, token().as_bytes(), "ae5cf6f5", 3, now);
-        assert_eq!(opened, Err(SessionError::NotOurs));
+    fn who_cannot_be_named_has_no_session() {
+        let unnamed = Claims { identity: WireIdentity { actor: "a\nb".into(), ..WireIdentity::default() }, ..claims() };
+        let token = unnamed.seal(&ring("k1", 1)).expect("seals");
+        assert_eq!(open(&ring("k1", 1), token.as_bytes(), "ae5cf6f5"), Err(SessionError::Forged));
+    }
+
+    #[test]
+    fn shows_neither_visitor_nor_service() {
+        let token = claims().seal(&ring("k1", 1)).expect("seals");
+        assert!(!token.contains("alice") && !token.contains("ae5cf6f5"));
     }
 }

@@ -4,10 +4,13 @@
 //! (draft-irtf-cfrg-xchacha-03) under a key of that purpose alone. Everything before the last dot is
 //! authenticated too. A worker opens a token with no call to anyone.
 
+use core::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::key::{KeyRing, Purpose};
@@ -18,6 +21,49 @@ pub const NONCE_BYTES: usize = 24;
 pub const MAX_TOKEN: usize = 4096;
 /// How every token starts.
 pub const PREFIX: &str = "tg1.";
+
+/// What stands before all that a nonce is made of: no other use of the key begins so.
+const NONCE_CONTEXT: &[u8] = b"taskgate-nonce-1\n";
+
+/// What a session or a share is called, to end it before its time: 16 hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TokenId(u64);
+
+/// Text that is no [`TokenId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("must be 16 hex digits")]
+pub struct InvalidTokenId;
+
+impl TokenId {
+    /// The id with that number, which should be random.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// Reads an id.
+    ///
+    /// # Errors
+    /// [`InvalidTokenId`].
+    pub fn parse(text: &str) -> Result<Self, InvalidTokenId> {
+        let is_id = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = if is_id { u64::from_str_radix(text, 16).ok() } else { None };
+        number.map(Self).ok_or(InvalidTokenId)
+    }
+}
+
+impl fmt::Display for TokenId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:016x}", self.0)
+    }
+}
 
 /// What came of opening a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +100,18 @@ pub fn seal(ring: &KeyRing, purpose: Purpose, payload: &[u8], nonce: [u8; NONCE_
     let body = URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat());
     let token = format!("{head}.{body}");
     if token.len() > MAX_TOKEN { Err(SealError::TooLong) } else { Ok(token) }
+}
+
+/// Seals `payload` without randomness: the nonce is made of key and payload, so equal payloads make equal tokens, and
+/// different ones never share a nonce (but by a collision of 192 bits).
+///
+/// # Errors
+/// [`SealError`].
+pub fn seal_anew(ring: &KeyRing, purpose: Purpose, payload: &[u8]) -> Result<String, SealError> {
+    let (_, secret) = ring.current(purpose).ok_or(SealError::NoKey)?;
+    let mac = secret.mac(&[NONCE_CONTEXT, payload]);
+    let nonce = mac.first_chunk::<NONCE_BYTES>().ok_or(SealError::TooLong)?;
+    seal(ring, purpose, payload, *nonce)
 }
 
 /// Opens a token of that purpose.

@@ -8,14 +8,15 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::identity::{Identity, WireIdentity};
+use crate::identity::{Identity, WireIdentity, is_header_text};
+use crate::time::UnixTime;
 
 /// The value of [`crate::feed::ANSWER_HEADER`] on a verdict.
 pub const VERDICT_ANSWER: &str = "verdict-v1";
 /// The version of the answer's wire form; the filter believes no other.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 /// The version of the question's; the sidecar believes no other.
-const QUERY_FORMAT: u8 = 2;
+const QUERY_FORMAT: u8 = 3;
 /// The longest a verdict may be kept, whatever the sidecar says.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(3600);
 /// The longest credential that is asked about, in bytes.
@@ -33,6 +34,8 @@ pub enum Scheme {
     Oauth,
     /// A query parameter.
     Query,
+    /// A session that the gate has opened, and wants to hear whether it still holds.
+    Session,
 }
 
 /// A credential as it is asked about.
@@ -88,9 +91,19 @@ impl VerdictQuery {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The holder may use the service.
-    Allow(Identity),
+    Allow {
+        /// Who the holder is.
+        identity: Identity,
+        /// When the credential ends, where that is known: no session that is made of it lasts longer.
+        ends_at: Option<UnixTime>,
+    },
     /// The holder may not.
-    Deny(Refusal),
+    Deny {
+        /// Why.
+        refusal: Refusal,
+        /// Who the holder is, where that is known.
+        actor: Option<Box<str>>,
+    },
 }
 
 /// Why the sidecar said no.
@@ -124,11 +137,15 @@ pub enum WireVerdict {
         identity: WireIdentity,
         /// How long the verdict holds, in milliseconds.
         lifetime_ms: u64,
+        /// When the credential ends, where that is known.
+        ends_at: Option<UnixTime>,
     },
     /// May not.
     Deny {
         /// Why.
         code: Refusal,
+        /// Who the holder is, where that is known.
+        actor: Option<String>,
         /// How long the verdict holds, in milliseconds.
         lifetime_ms: u64,
     },
@@ -159,11 +176,15 @@ impl From<WireVerdict> for VerdictAnswer {
     fn from(wire: WireVerdict) -> Self {
         let lifetime = |millis| Duration::from_millis(millis).min(MAX_LIFETIME);
         match wire {
-            WireVerdict::Allow { identity, lifetime_ms } => match Identity::try_from(identity) {
-                Ok(identity) => Self::Decided(Verdict::Allow(identity), lifetime(lifetime_ms)),
+            WireVerdict::Allow { identity, lifetime_ms, ends_at } => match Identity::try_from(identity) {
+                Ok(identity) => Self::Decided(Verdict::Allow { identity, ends_at }, lifetime(lifetime_ms)),
                 Err(_) => Self::Unavailable,
             },
-            WireVerdict::Deny { code, lifetime_ms } => Self::Decided(Verdict::Deny(code), lifetime(lifetime_ms)),
+            WireVerdict::Deny { code, actor, lifetime_ms } => {
+                // Only who can be named in a header can be named in an audit.
+                let actor = actor.filter(|actor| is_header_text(actor)).map(Into::into);
+                Self::Decided(Verdict::Deny { refusal: code, actor }, lifetime(lifetime_ms))
+            }
             WireVerdict::Unavailable => Self::Unavailable,
         }
     }
@@ -174,22 +195,25 @@ mod tests {
     use super::*;
 
     fn allow(actor: &str, lifetime_ms: u64) -> WireVerdict {
-        let identity = WireIdentity { actor: actor.into(), email: None, groups: vec!["ml".into()] };
-        WireVerdict::Allow { identity, lifetime_ms }
+        let identity = WireIdentity { actor: actor.into(), groups: vec!["ml".into()], ..WireIdentity::default() };
+        WireVerdict::Allow { identity, lifetime_ms, ends_at: Some(UnixTime::from_millis(7)) }
     }
 
     fn deny(lifetime_ms: u64) -> WireVerdict {
-        WireVerdict::Deny { code: Refusal::AccessDenied, lifetime_ms }
+        WireVerdict::Deny { code: Refusal::AccessDenied, actor: Some("bob".into()), lifetime_ms }
     }
 
     #[test]
     fn reads_the_three_answers() {
         assert!(matches!(VerdictAnswer::read(&allow("alice", 30_000).encode()),
-            VerdictAnswer::Decided(Verdict::Allow(identity), lifetime)
+            VerdictAnswer::Decided(Verdict::Allow { identity, ends_at: Some(_) }, lifetime)
             if identity.actor() == "alice" && lifetime == Duration::from_secs(30)));
         assert_eq!(
             VerdictAnswer::read(&deny(5_000).encode()),
-            VerdictAnswer::Decided(Verdict::Deny(Refusal::AccessDenied), Duration::from_secs(5))
+            VerdictAnswer::Decided(
+                Verdict::Deny { refusal: Refusal::AccessDenied, actor: Some("bob".into()) },
+                Duration::from_secs(5)
+            )
         );
         assert_eq!(VerdictAnswer::read(&WireVerdict::Unavailable.encode()), VerdictAnswer::Unavailable);
     }
@@ -212,7 +236,10 @@ mod tests {
 
     #[test]
     fn no_verdict_is_kept_for_ever() {
-        let kept = VerdictAnswer::Decided(Verdict::Deny(Refusal::AccessDenied), MAX_LIFETIME);
+        let kept = VerdictAnswer::Decided(
+            Verdict::Deny { refusal: Refusal::AccessDenied, actor: Some("bob".into()) },
+            MAX_LIFETIME,
+        );
         assert_eq!(VerdictAnswer::read(&deny(u64::MAX).encode()), kept);
     }
 

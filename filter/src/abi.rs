@@ -19,6 +19,8 @@ pub enum Action {
 pub enum MapType {
     /// Of the request.
     HttpRequestHeaders = 0,
+    /// Of an answer to a request.
+    HttpResponseHeaders = 2,
     /// Of the answer to a callout.
     HttpCallResponseHeaders = 6,
 }

@@ -42,6 +42,13 @@ pub extern "C" fn proxy_on_request_headers(context: u32, _header_count: usize, _
     action as u32
 }
 
+/// The headers of an answer have arrived.
+#[unsafe(no_mangle)]
+pub extern "C" fn proxy_on_response_headers(context: u32, _header_count: usize, _end_of_stream: u32) -> u32 {
+    worker::with(|worker| worker.on_answer_headers(Context(context)));
+    Action::Continue as u32
+}
+
 /// A callout was answered.
 #[unsafe(no_mangle)]
 pub extern "C" fn proxy_on_http_call_response(

@@ -98,6 +98,7 @@ impl Worker {
                 self.feed.heard = true;
                 self.feed.resync = false;
                 self.feed.next_at = self.ticks;
+                self.streams.look_soon();
                 self.mirror(now);
                 if is_news && host::calls_out_any_time(self.flavour) {
                     self.poll();

@@ -12,6 +12,7 @@
 mod envoy;
 mod nginx;
 
+use taskgate_core::audit::Audit;
 use taskgate_core::edit::RequestEdits;
 use taskgate_core::reply::Reply;
 
@@ -35,6 +36,14 @@ unsafe extern "C" {
         value: *const u8,
         size: usize,
     ) -> u32;
+    fn proxy_add_header_map_value(map: u32, name: *const u8, name_size: usize, value: *const u8, size: usize) -> u32;
+    fn proxy_get_header_map_value(
+        map: u32,
+        name: *const u8,
+        name_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
     fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
     fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, size: usize) -> u32;
@@ -48,6 +57,7 @@ unsafe extern "C" {
         headers_size: usize,
         grpc_status: i32,
     ) -> u32;
+    fn proxy_close_stream(stream: u32) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_http_call(
         upstream: *const u8,
@@ -74,6 +84,9 @@ unsafe extern "C" {
     fn proxy_increment_metric(id: u32, by: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
 }
+
+/// The header that gives a browser cookies.
+const SET_COOKIE: &[u8] = b"set-cookie";
 
 /// A context of the host: a request, or the filter's root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -184,6 +197,59 @@ pub fn reply(reply: &Reply) -> bool {
 pub fn continue_request() {
     // SAFETY: no pointers.
     unsafe { proxy_continue_stream(StreamType::HttpRequest as u32) };
+}
+
+/// Ends a request that was permitted, and its answer.
+pub fn close_request() {
+    // SAFETY: no pointers.
+    unsafe { proxy_close_stream(StreamType::HttpRequest as u32) };
+}
+
+/// Tells the proxy's log what was decided about the request that the host is at.
+pub fn audit(flavour: Flavour, audit: &Audit) {
+    match flavour {
+        Flavour::Envoy => envoy::audit(audit),
+        Flavour::Nginx => {}
+    }
+}
+
+/// The `Set-Cookie` lines of the answer that the host is at. None where it has none.
+pub fn set_cookies() -> Option<Vec<Vec<u8>>> {
+    let map = MapType::HttpResponseHeaders as u32;
+    // Seldom there, and cheap to see that it is not.
+    // SAFETY: the name is a live slice; the closure passes on pointers to live variables.
+    received(|data, length| unsafe {
+        proxy_get_header_map_value(map, SET_COOKIE.as_ptr(), SET_COOKIE.len(), data, length)
+    })?;
+    let bytes = header_pairs(MapType::HttpResponseHeaders)?;
+    let lines = pairs::read(&bytes)?.into_iter().filter(|(name, _)| *name == SET_COOKIE);
+    Some(lines.map(|(_, value)| value.to_vec()).collect())
+}
+
+/// The host that a request was for.
+pub fn request_host() -> Option<Vec<u8>> {
+    let (map, name) = (MapType::HttpRequestHeaders as u32, b":authority");
+    // SAFETY: the name is a live slice; the closure passes on pointers to live variables.
+    received(|data, length| unsafe { proxy_get_header_map_value(map, name.as_ptr(), name.len(), data, length) })
+}
+
+/// Takes every `Set-Cookie` line out of the answer.
+pub fn remove_set_cookies() {
+    let map = MapType::HttpResponseHeaders as u32;
+    // SAFETY: the pointer and size pair is of a live slice.
+    unsafe { proxy_remove_header_map_value(map, SET_COOKIE.as_ptr(), SET_COOKIE.len()) };
+}
+
+/// Adds a `Set-Cookie` line to the answer.
+pub fn add_set_cookie(line: &[u8]) {
+    let map = MapType::HttpResponseHeaders as u32;
+    // SAFETY: both pointer and size pairs are of live slices.
+    unsafe { proxy_add_header_map_value(map, SET_COOKIE.as_ptr(), SET_COOKIE.len(), line.as_ptr(), line.len()) };
+}
+
+/// Whether the host lets the filter see answers and turn to requests under way.
+pub const fn follows_requests(flavour: Flavour) -> bool {
+    matches!(flavour, Flavour::Envoy)
 }
 
 /// Turns to another context; false where it is gone. `WasmX` can't: there the host is always at the

@@ -23,5 +23,6 @@ pub mod mirror;
 pub mod pairs;
 #[cfg(target_arch = "wasm32")]
 pub mod request;
+pub mod streams;
 #[cfg(target_arch = "wasm32")]
 pub mod worker;

@@ -26,6 +26,9 @@ impl Counter {
 pub struct Metrics {
     permitted: Counter,
     denied: Vec<(Denial, Counter)>,
+    redirected: Counter,
+    cookies_dropped: Counter,
+    streams_ended: Counter,
     asked: Counter,
     endpoint_failed: Counter,
     poll_failed: Counter,
@@ -42,6 +45,9 @@ impl Metrics {
                 .iter()
                 .map(|denial| (*denial, Counter::define(&format!("taskgate.requests.denied.{}", denial.code()))))
                 .collect(),
+            redirected: Counter::define("taskgate.requests.redirected"),
+            cookies_dropped: Counter::define("taskgate.cookies.dropped"),
+            streams_ended: Counter::define("taskgate.streams.ended"),
             asked: Counter::define("taskgate.verdicts.asked"),
             endpoint_failed: Counter::define("taskgate.endpoints.failed"),
             poll_failed: Counter::define("taskgate.table.poll_failed"),
@@ -52,6 +58,21 @@ impl Metrics {
     /// A request went to its job.
     pub fn permitted(&self) {
         self.permitted.add_one();
+    }
+
+    /// A visitor was sent to the same URL without what let him in.
+    pub fn redirected(&self) {
+        self.redirected.add_one();
+    }
+
+    /// Cookies of a job did not pass.
+    pub fn cookies_dropped(&self, count: u32) {
+        (0..count).for_each(|_| self.cookies_dropped.add_one());
+    }
+
+    /// A request that was permitted was ended.
+    pub fn stream_ended(&self) {
+        self.streams_ended.add_one();
     }
 
     /// A request was refused.

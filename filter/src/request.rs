@@ -11,7 +11,7 @@ use taskgate_core::denial::Denial;
 use taskgate_core::gate::{Decision, Pending, Question, Step, refuse};
 use taskgate_core::reply::{self, Client};
 use taskgate_core::request::Request;
-use taskgate_core::verdict::{VERDICT_ANSWER, VerdictAnswer};
+use taskgate_core::verdict::{VERDICT_ANSWER, VerdictAnswer, VerdictQuery};
 
 use crate::abi::Action;
 use crate::feed::{answer, call};
@@ -63,9 +63,9 @@ impl Worker {
         });
         match step {
             Some(Ok(Step::Ask(question))) => self.ask(context, *question),
-            Some(Ok(Step::Done(decision))) => self.settle(decision),
+            Some(Ok(Step::Done(decision))) => self.settle(context, decision),
             Some(Err(failed)) => self.on_retry(failed),
-            None => self.settle(refuse(Denial::ProxyFailure, Client::Api)),
+            None => self.settle(context, refuse(Denial::ProxyFailure, Client::Api)),
         }
     }
 
@@ -74,7 +74,7 @@ impl Worker {
         let Question { key, query, pending } = question;
         if self.waiting.count() >= self.config.max_waiting {
             let decision = self.gate.on_overload(pending);
-            return self.settle(decision);
+            return self.settle(context, decision);
         }
         if host::shares_callouts(self.flavour)
             && let Some(call) = self.waiting.calls.iter_mut().find(|call| call.key == key)
@@ -91,12 +91,29 @@ impl Worker {
             let now = self.now().steady;
             let learned = self.gate.learn(key, VerdictAnswer::Unavailable, now);
             let decision = self.gate.on_verdict(pending, &learned);
-            return self.settle(decision);
+            return self.settle(context, decision);
         };
-        let ticks = u64::from(timeout / TICK_MILLIS).saturating_mul(3).saturating_add(10);
-        let give_up_at = self.ticks.saturating_add(ticks);
-        self.waiting.calls.push(Call { callout, key, waiters: vec![(context, pending)], give_up_at });
+        self.wait_for(callout, key, vec![(context, pending)]);
         Action::Pause
+    }
+
+    /// Asks on behalf of nobody who waits, unless that is being asked: the gate will know.
+    pub(crate) fn ask_for_later(&mut self, key: VerdictKey, query: &VerdictQuery) {
+        if self.waiting.calls.iter().any(|call| call.key == key) {
+            return;
+        }
+        host::turn_to(self.flavour, self.root);
+        let timeout = self.config.verdict_timeout_ms;
+        if let Some(callout) = call(&self.config, "POST", "/internal/verdict", &query.encode(), timeout) {
+            self.wait_for(callout, key, Vec::new());
+        }
+        self.metrics.asked();
+    }
+
+    fn wait_for(&mut self, callout: Callout, key: VerdictKey, waiters: Vec<(Context, Pending)>) {
+        let ticks = u64::from(self.config.verdict_timeout_ms / TICK_MILLIS).saturating_mul(3).saturating_add(10);
+        let give_up_at = self.ticks.saturating_add(ticks);
+        self.waiting.calls.push(Call { callout, key, waiters, give_up_at });
     }
 
     /// The sidecar answered, or did not.
@@ -140,7 +157,7 @@ impl Worker {
             // A request that is gone is no concern of the others.
             if host::turn_to(self.flavour, context) {
                 let decision = self.gate.on_verdict(pending, &learned);
-                if self.settle(decision) == Action::Continue {
+                if self.settle(context, decision) == Action::Continue {
                     host::continue_request();
                 }
             }
@@ -149,16 +166,30 @@ impl Worker {
     }
 
     /// Carries out a decision about the request that the host is at.
-    fn settle(&mut self, decision: Decision) -> Action {
-        let (denial, reply) = match decision {
+    fn settle(&mut self, context: Context, decision: Decision) -> Action {
+        let reply = match decision {
             Decision::Permit(edits) if host::permit(self.flavour, &edits) => {
                 self.metrics.permitted();
+                host::audit(self.flavour, &edits.audit);
+                if host::follows_requests(self.flavour) {
+                    self.streams.add(context, edits.standing);
+                }
                 return Action::Continue;
             }
-            Decision::Permit(_) => (Denial::ProxyFailure, reply::reply(Denial::ProxyFailure, Client::Api)),
-            Decision::Refuse(denial, reply) => (denial, reply),
+            Decision::Permit(edits) => {
+                self.metrics.denied(Denial::ProxyFailure);
+                Box::new(reply::reply(Denial::ProxyFailure, Client::Api).audited(edits.audit))
+            }
+            Decision::Redirect(reply) => {
+                self.metrics.redirected();
+                reply
+            }
+            Decision::Refuse(denial, reply) => {
+                self.metrics.denied(denial);
+                reply
+            }
         };
-        self.metrics.denied(denial);
+        host::audit(self.flavour, &reply.audit);
         host::reply(&reply);
         Action::Pause
     }

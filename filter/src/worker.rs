@@ -17,6 +17,7 @@ use crate::host::{self, Callout, Context};
 use crate::metric::Metrics;
 use crate::mirror;
 use crate::request::Waiting;
+use crate::streams::Streams;
 
 /// How often the proxy calls [`Worker::on_tick`], in milliseconds.
 pub const TICK_MILLIS: u32 = 100;
@@ -37,6 +38,7 @@ pub struct Worker {
     pub(crate) gate: Gate,
     pub(crate) feed: Feed,
     pub(crate) waiting: Waiting,
+    pub(crate) streams: Streams,
     pub(crate) metrics: Metrics,
     pub(crate) ticks: u64,
     clock: SteadyClock,
@@ -108,6 +110,7 @@ impl Worker {
             gate,
             feed: Feed::default(),
             waiting: Waiting::default(),
+            streams: Streams::default(),
             metrics: Metrics::define(),
             ticks: 0,
             clock,
@@ -127,6 +130,7 @@ impl Worker {
         let now = self.now();
         self.give_up_on_lost_verdicts();
         self.poll_if_due();
+        self.look_after_streams(now);
         self.mirror(now);
         self.metrics.services(self.gate.table().len());
     }

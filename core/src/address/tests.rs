@@ -44,7 +44,7 @@ fn table() -> Table {
 /// What the headers lead to: the id, or the denial.
 fn resolved(headers: &[(&str, &[u8])], table: &Table) -> Result<String, Denial> {
     let request = Request::read(headers.iter().map(|(name, value)| (name.as_bytes(), *value)));
-    resolve(&request, &domains(), table).map(|service| service.id.to_owned())
+    resolve(&request, &domains(), table).map(|resolved| resolved.service.id.to_owned())
 }
 
 fn name(text: &str) -> Option<Host> {

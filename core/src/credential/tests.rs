@@ -103,7 +103,9 @@ fn sealed_tokens_are_found_in_headers_and_cookies_and_bounded() {
         ("cookie", b"taskgate=4; taskgate=5"),
     ];
     let (request, names) = (request(&headers), names());
-    assert_eq!(sealed(&request, &names).collect::<Vec<_>>(), [&b"tg1.s.k.a"[..], b"1", b"2", b"3"]);
+    let found: Vec<(&[u8], Place)> = sealed(&request, &names).collect();
+    let cookies = [&b"1"[..], b"2", b"3"].map(|text| (text, Place::Cookie));
+    assert_eq!(found, [&[(&b"tg1.s.k.a"[..], Place::Header)][..], &cookies].concat());
 }
 
 #[test]

@@ -2,10 +2,11 @@ use core::net::SocketAddr;
 
 use crate::config::GateConfig;
 use crate::identity::{Identity, WireIdentity};
-use crate::key::{KeyId, Purpose};
+use crate::key::{KeyId, Secret};
 use crate::service::tests::example;
-use crate::service::{Endpoint, PackedRow};
+use crate::service::{AccessLevel, Endpoint, PackedRow, Protocol, Service};
 use crate::session::Claims;
+use crate::token::TokenId;
 use crate::verdict::Refusal;
 
 use super::*;
@@ -44,7 +45,8 @@ fn control(verdict_epoch: u64) -> Control {
         cache_key: [1; 32],
         keys: vec![(KeyId::parse("k1").expect("an id"), [2; 32])],
         verdict_epoch,
-        gate: GateConfig { query_parameters: vec!["api_token".into()], ..GateConfig::for_domain(BASE) },
+        revocations: vec![],
+        gate: GateConfig::for_domain(BASE),
     }
 }
 
@@ -68,18 +70,17 @@ fn gate() -> Gate {
     gate
 }
 
+fn ring() -> KeyRing {
+    KeyRing::new([(KeyId::parse("k1").expect("an id"), Secret::new([2; 32]))])
+}
+
+fn claims(service: &str, expires_at: UnixTime) -> Claims {
+    let identity = WireIdentity { actor: "alice".into(), ..WireIdentity::default() };
+    Claims::new(TokenId::new(7), service, 1, identity, NOW, expires_at)
+}
+
 fn token(service: &str, expires_at: UnixTime) -> String {
-    let claims = Claims {
-        service: service.into(),
-        actor: "alice".into(),
-        email: None,
-        groups: vec![],
-        issued_at: NOW,
-        expires_at,
-        epoch: 1,
-    };
-    let ring = KeyRing::new([(KeyId::parse("k1").expect("an id"), Secret::new([2; 32]))]);
-    claims.seal(&ring, Purpose::Session, [3; crate::token::NONCE_BYTES]).expect("seals")
+    claims(service, expires_at).seal(&ring()).expect("seals")
 }
 
 fn after(millis: u64) -> UnixTime {
@@ -89,11 +90,11 @@ fn after(millis: u64) -> UnixTime {
 fn allow(lifetime_secs: u64) -> VerdictAnswer {
     let wire = WireIdentity { actor: "alice".into(), ..WireIdentity::default() };
     let identity = Identity::try_from(wire).expect("valid");
-    VerdictAnswer::Decided(Verdict::Allow(identity), Duration::from_secs(lifetime_secs))
+    VerdictAnswer::Decided(Verdict::Allow { identity, ends_at: None }, Duration::from_secs(lifetime_secs))
 }
 
 fn deny() -> VerdictAnswer {
-    VerdictAnswer::Decided(Verdict::Deny(Refusal::AccessDenied), Duration::from_secs(5))
+    VerdictAnswer::Decided(Verdict::Deny { refusal: Refusal::AccessDenied, actor: None }, Duration::from_secs(5))
 }
 
 /// The step for a request to `host` with `authorization`.
@@ -120,7 +121,8 @@ fn settled(step: Step) -> Option<Result<Option<String>, Denial>> {
 
 fn outcome(decision: Decision) -> Result<Option<String>, Denial> {
     match decision {
-        Decision::Permit(edits) => Ok(edits.identity.map(|identity| identity.actor().to_owned())),
+        Decision::Permit(edits) => Ok(edits.identity().map(|identity| identity.actor().to_owned())),
+        Decision::Redirect(reply) => panic!("is sent elsewhere: {reply:?}"),
         Decision::Refuse(denial, _) => Err(denial),
     }
 }

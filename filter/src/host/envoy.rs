@@ -5,11 +5,13 @@
 
 use std::io::Write as _;
 
+use taskgate_core::assertion::ASSERTION_HEADER;
+use taskgate_core::audit::{Audit, Rule};
 use taskgate_core::edit::{CANDIDATES, FieldEdit, RequestEdits};
-use taskgate_core::service::Protocol;
+use taskgate_core::service::{AccessLevel, Protocol};
 use taskgate_core::visitor::VISITOR_HEADER;
 
-use super::{remove_header, set_header};
+use super::{remove_header, set_header, set_property};
 
 /// The headers that carry the addresses, in order.
 const CANDIDATE_HEADERS: [&[u8]; CANDIDATES] = [b"x-taskgate-up1", b"x-taskgate-up2", b"x-taskgate-up3"];
@@ -24,6 +26,21 @@ pub(super) fn permit(edits: &RequestEdits) -> bool {
     removed && changed && path && identify(edits) && route(edits)
 }
 
+/// In filter state, where `%FILTER_STATE(wasm.tg_service:PLAIN)%` and its like in the access log find it.
+pub(super) fn audit(audit: &Audit) {
+    let told = [
+        ("tg_service", audit.service.as_deref()),
+        ("tg_level", audit.level.map(AccessLevel::code)),
+        ("tg_rule", audit.rule.map(Rule::code)),
+        ("tg_actor", audit.actor.as_deref()),
+    ];
+    for (name, value) in told {
+        if let Some(value) = value {
+            set_property(&[name], value.as_bytes());
+        }
+    }
+}
+
 fn edit(name: &[u8], edit: &FieldEdit) -> bool {
     match edit {
         FieldEdit::Keep => true,
@@ -33,11 +50,15 @@ fn edit(name: &[u8], edit: &FieldEdit) -> bool {
 }
 
 fn identify(edits: &RequestEdits) -> bool {
-    let Some(identity) = &edits.identity else { return true };
+    let Some(identity) = edits.identity() else { return true };
     let groups = identity.groups();
+    let uuid = identity.arvados_user_uuid();
+    let assertion = edits.assertion.as_ref();
     set_header(b"x-forwarded-user", identity.actor().as_bytes())
         && identity.email().is_none_or(|email| set_header(b"x-forwarded-email", email.as_bytes()))
         && (groups.is_empty() || set_header(b"x-forwarded-groups", groups.as_bytes()))
+        && uuid.is_none_or(|uuid| set_header(b"x-arvados-user-uuid", uuid.as_bytes()))
+        && assertion.is_none_or(|text| set_header(ASSERTION_HEADER.as_bytes(), text.as_bytes()))
         && edits.vouch.as_ref().is_none_or(|vouch| set_header(VISITOR_HEADER.as_bytes(), vouch.as_bytes()))
 }
 

@@ -16,7 +16,7 @@ pub(super) fn correct_headers(headers: &mut Vec<(&[u8], &[u8])>) {
 
 /// Sets the variables; the upstream last.
 pub(super) fn permit(edits: &RequestEdits) -> bool {
-    let identity = edits.identity.as_ref();
+    let identity = edits.identity();
     let actor = identity.map_or("", |identity| identity.actor());
     let email = identity.and_then(|identity| identity.email()).unwrap_or_default();
     let groups = identity.map_or("", |identity| identity.groups());

@@ -10,9 +10,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use taskgate_core::identity::{Identity, WireIdentity};
-use taskgate_core::key::Purpose;
 use taskgate_core::session::Claims;
 use taskgate_core::time::UnixTime;
+use taskgate_core::token::TokenId;
 
 use crate::api::body;
 use crate::api::problem::Problem;
@@ -45,6 +45,8 @@ pub struct SessionRequest {
 pub struct SessionAnswer {
     /// The token.
     pub token: String,
+    /// What it is called where it is ended before its time.
+    pub id: String,
     /// The service's canonical id.
     pub service: String,
     /// When the session ends, in milliseconds since 1970.
@@ -62,30 +64,23 @@ pub(super) async fn seal(State(app): State<Arc<App>>, body: Body) -> Result<Resp
     let service = app.registry.service(&request.service).ok_or_else(|| {
         Problem::new(StatusCode::NOT_FOUND, "unknown-service", "no service has this label; see `taskgate services`")
     })?;
-    let identity = WireIdentity { actor: request.actor, email: request.email, groups: request.groups };
+    let identity =
+        WireIdentity { actor: request.actor, email: request.email, groups: request.groups, ..WireIdentity::default() };
     Identity::try_from(identity.clone()).map_err(|error| Problem::malformed(error.to_string()))?;
     let issued_at = app.clock.now();
-    let claims = Claims {
-        service: service.id.to_string(),
-        actor: identity.actor,
-        email: identity.email,
-        groups: identity.groups,
-        issued_at,
-        expires_at: issued_at.after(lifetime),
-        epoch: request.epoch.unwrap_or(service.epoch),
-    };
-    let nonce = random::bytes().map_err(|_| Problem::internal())?;
-    let token = claims
-        .seal(&app.control.ring(), Purpose::Session, nonce)
-        .map_err(|error| Problem::malformed(error.to_string()))?;
+    let id = TokenId::new(random::non_zero().map_err(|_| Problem::internal())?);
+    let (epoch, expires_at) = (request.epoch.unwrap_or(service.epoch), issued_at.after(lifetime));
+    let claims = Claims::new(id, service.id.as_str(), epoch, identity, issued_at, expires_at);
+    let token = claims.seal(&app.control.ring()).map_err(|error| Problem::malformed(error.to_string()))?;
     app.metrics.sessions_sealed.inc();
     tracing::info!(
         service.id = claims.service,
-        actor.id = claims.actor,
+        actor.id = claims.identity.actor,
+        session.id = %claims.id,
         lifetime_secs = lifetime.as_secs(),
         audit = true,
         "session made on request"
     );
-    let answer = SessionAnswer { token, service: claims.service, expires_at: claims.expires_at };
+    let answer = SessionAnswer { token, id: claims.id.to_string(), service: claims.service, expires_at };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }

@@ -46,7 +46,7 @@ impl Fields {
             }
             _ => Vec::new(),
         };
-        Ok(WireIdentity { actor, email: email.map(ToOwned::to_owned), groups })
+        Ok(WireIdentity { actor, email: email.map(ToOwned::to_owned), groups, ..WireIdentity::default() })
     }
 }
 

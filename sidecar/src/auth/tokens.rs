@@ -98,7 +98,8 @@ fn stored(key: &str, config: TokenConfig) -> Result<StoredToken, InvalidSetting>
         .map(parse_date)
         .transpose()
         .map_err(|error| InvalidSetting::new(format!("{key}.expires_at"), error))?;
-    let identity = WireIdentity { actor: config.actor, email: config.email, groups: config.groups };
+    let identity =
+        WireIdentity { actor: config.actor, email: config.email, groups: config.groups, ..WireIdentity::default() };
     let actor = Actor::new(identity, expires_at).map_err(|error| InvalidSetting::new(key, error.to_string()))?;
     Ok(StoredToken { digest, actor })
 }

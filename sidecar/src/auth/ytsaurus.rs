@@ -145,7 +145,7 @@ fn holder(login: String) -> Identification {
     if login.is_empty() {
         return Identification::Rejected("the cluster knows nobody by it");
     }
-    match Actor::new(WireIdentity { actor: login, email: None, groups: Vec::new() }, None) {
+    match Actor::new(WireIdentity { actor: login, ..WireIdentity::default() }, None) {
         Ok(actor) => Identification::Identified(actor),
         Err(_) => Identification::Rejected("the cluster names someone who can't be named in a header"),
     }

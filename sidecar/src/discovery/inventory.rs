@@ -36,6 +36,10 @@ pub struct Entry {
     pub policy: Policy,
     /// Whether the visitor's credential is passed on to the job.
     pub forward_credential: bool,
+    /// Friendly names that its owner wants for it: `ollama` for `ollama.<base domain>`.
+    pub names: Vec<String>,
+    /// Whether its upstream wants a proof of who asks: what the sidecar serves itself.
+    pub vouched: bool,
 }
 
 /// An id that another sidecar of the fleet gave to a service, and published.
@@ -85,6 +89,16 @@ pub struct Inventory {
 }
 
 impl Entry {
+    /// Tells one owner of a name from the next: 32 bits of a digest of the owner, or of the workload where nobody
+    /// owns it. Never 0.
+    #[must_use]
+    pub fn origin(&self) -> u32 {
+        let owner = self.policy.owner.as_deref();
+        let kind: &[u8] = if owner.is_some() { b"owner" } else { b"operation" };
+        let parts = [kind, owner.unwrap_or(&self.key.operation).as_bytes()];
+        u32::try_from(Digest::of_parts(&parts).prefix() >> 32).unwrap_or_default().max(1)
+    }
+
     /// The epoch of the service: 32 bits of the digest of its names and its policy. So a restart does
     /// not change it, a change of the policy does, and what was decided about a service never counts
     /// for another that got its id. Never 0.
@@ -147,6 +161,8 @@ pub(crate) mod tests {
             endpoints: Vec::new(),
             policy: Policy { access: AccessLevel::CanRead, owner: None, grants: Vec::new(), revision: 0 },
             forward_credential: false,
+            names: Vec::new(),
+            vouched: false,
         }
     }
 

@@ -113,7 +113,7 @@ mod tests {
 
     fn actor(name: &str, groups: &[&str]) -> Actor {
         let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-        Actor::new(WireIdentity { actor: name.into(), email: None, groups }, None).expect("an actor")
+        Actor::new(WireIdentity { actor: name.into(), groups, ..WireIdentity::default() }, None).expect("an actor")
     }
 
     fn policy(access: AccessLevel) -> Policy {

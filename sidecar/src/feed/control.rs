@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use taskgate_core::config::GateConfig;
 use taskgate_core::feed::Control;
 use taskgate_core::key::{KeyId, KeyRing, Secret};
+use taskgate_core::revocation::Revocation;
 
 use crate::digest::Digest;
 
@@ -27,6 +28,7 @@ struct Inner {
     keys: Vec<(KeyId, Secret)>,
     fingerprint: Digest,
     verdict_epoch: u64,
+    revocations: Vec<Revocation>,
 }
 
 impl ControlState {
@@ -35,7 +37,7 @@ impl ControlState {
     pub fn new(gate: GateConfig, keys: Vec<(KeyId, Secret)>, fingerprint: Digest) -> Self {
         // From the sources rather than from the time: a restart with the same sources voids nothing.
         let verdict_epoch = (fingerprint.prefix() >> (COUNTER_BITS + 1)) << COUNTER_BITS;
-        Self { inner: Mutex::new(Inner { number: 1, gate, keys, fingerprint, verdict_epoch }) }
+        Self { inner: Mutex::new(Inner { number: 1, gate, keys, fingerprint, verdict_epoch, revocations: Vec::new() }) }
     }
 
     /// Takes the gate's configuration, keys and sources; whether anything changed. The verdict epoch rises when sources did.
@@ -55,6 +57,17 @@ impl ControlState {
         true
     }
 
+    /// Takes what was ended before its time; whether that is news.
+    pub fn revoke(&self, revocations: Vec<Revocation>) -> bool {
+        let mut inner = self.inner();
+        if inner.revocations == revocations {
+            return false;
+        }
+        inner.number = inner.number.saturating_add(1);
+        inner.revocations = revocations;
+        true
+    }
+
     /// The wire form.
     #[must_use]
     pub fn control(&self) -> Control {
@@ -65,6 +78,7 @@ impl ControlState {
             cache_key: cache_key.unwrap_or_default(),
             keys: inner.keys.iter().map(|(id, secret)| (id.clone(), *secret.expose())).collect(),
             verdict_epoch: inner.verdict_epoch,
+            revocations: inner.revocations.clone(),
             gate: inner.gate.clone(),
         }
     }

@@ -35,6 +35,8 @@ fn service(number: u32, port: u16) -> Arc<Published> {
         endpoints: vec![Endpoint { address: SocketAddr::from(([10, 0, 0, 1], port)), weight: 1 }],
         policy: Policy { access: AccessLevel::Public, owner: None, grants: Vec::new(), revision: 0 },
         forward_credential: false,
+        names: Vec::new(),
+        vouched: false,
     };
     let id = Label::parse(format!("{number:08x}").as_bytes()).expect("a label");
     Arc::new(Published::new(id, Vec::new(), "file".into(), Arc::new(entry)).expect("a service"))

@@ -48,6 +48,8 @@ impl Published {
             access: entry.policy.access,
             owner: entry.policy.owner.as_deref(),
             forward_credential: entry.forward_credential,
+            vouched: entry.vouched,
+            origin: entry.origin(),
             epoch,
         }
         .pack()?;

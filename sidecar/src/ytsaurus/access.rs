@@ -162,7 +162,7 @@ mod tests {
     use crate::ytsaurus::client::error::YtError;
 
     fn actor(name: &str) -> Actor {
-        Actor::new(WireIdentity { actor: name.into(), email: None, groups: Vec::new() }, None).expect("an actor")
+        Actor::new(WireIdentity { actor: name.into(), ..WireIdentity::default() }, None).expect("an actor")
     }
 
     #[test]

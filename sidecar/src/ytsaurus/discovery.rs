@@ -296,6 +296,8 @@ fn settled(operation: &Operation, now: Vec<Entry>, known: Vec<Arc<Entry>>) -> Ve
             alias: operation.alias.clone(),
             policy: operation.policy(),
             forward_credential: false,
+            names: Vec::new(),
+            vouched: false,
             ..(*entry).clone()
         })
     }));

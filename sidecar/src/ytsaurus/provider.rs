@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use taskgate_core::verdict::Credential;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -99,7 +100,7 @@ impl Provider for YtsaurusProvider {
         }
     }
 
-    async fn authorise(&self, service: &Entry, actor: &Actor) -> Authorisation {
+    async fn authorise(&self, service: &Entry, actor: &Actor, _credential: Option<&Credential>) -> Authorisation {
         self.access.authorise(service, actor).await
     }
 }

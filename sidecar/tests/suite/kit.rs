@@ -184,8 +184,8 @@ impl Sidecar {
 
 pub(crate) fn outcome(answer: &VerdictAnswer) -> String {
     match answer {
-        VerdictAnswer::Decided(Verdict::Allow(identity), _) => identity.actor().to_owned(),
-        VerdictAnswer::Decided(Verdict::Deny(code), _) => format!("{code:?}"),
+        VerdictAnswer::Decided(Verdict::Allow { identity, .. }, _) => identity.actor().to_owned(),
+        VerdictAnswer::Decided(Verdict::Deny { refusal: code, .. }, _) => format!("{code:?}"),
         VerdictAnswer::Unavailable => "unavailable".to_owned(),
     }
 }

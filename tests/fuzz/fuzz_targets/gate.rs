@@ -100,9 +100,9 @@ impl World {
         match self.answer {
             Answer::Allow => {
                 let wire = WireIdentity { actor: "alice".into(), ..WireIdentity::default() };
-                VerdictAnswer::Decided(Verdict::Allow(Identity::try_from(wire).expect("valid")), lifetime)
+                VerdictAnswer::Decided(Verdict::Allow { identity: Identity::try_from(wire).expect("valid"), ends_at: None }, lifetime)
             }
-            Answer::Deny => VerdictAnswer::Decided(Verdict::Deny(Refusal::AccessDenied), lifetime),
+            Answer::Deny => VerdictAnswer::Decided(Verdict::Deny { refusal: Refusal::AccessDenied, actor: None }, lifetime),
             Answer::Unavailable => VerdictAnswer::Unavailable,
         }
     }

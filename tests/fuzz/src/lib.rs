@@ -144,6 +144,8 @@ pub fn service(nth: u8) -> Service<'static> {
         access: if nth == 3 { AccessLevel::Public } else { AccessLevel::CanRead },
         owner: Some("owner"),
         forward_credential: nth == 4,
+        vouched: false,
+        origin: 1,
         epoch: 1,
     }
 }
@@ -155,6 +157,7 @@ pub fn control(verdict_epoch: u64) -> Control {
         cache_key: [1; 32],
         keys: vec![(key_id(), SECRET)],
         verdict_epoch,
+        revocations: vec![],
         gate: GateConfig {
             platform_cookies: vec!["YTCypressCookie".into(), "Session_id".into()],
             query_parameters: vec!["api_token".into()],

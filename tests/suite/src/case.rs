@@ -161,9 +161,10 @@ impl From<VerdictText> for WireVerdict {
     fn from(text: VerdictText) -> Self {
         match text {
             VerdictText::Allow { actor, email, groups, lifetime_ms } => {
-                Self::Allow { identity: WireIdentity { actor, email, groups }, lifetime_ms }
+                let identity = WireIdentity { actor, email, groups, ..WireIdentity::default() };
+                Self::Allow { identity, lifetime_ms, ends_at: None }
             }
-            VerdictText::Deny { code, lifetime_ms } => Self::Deny { code, lifetime_ms },
+            VerdictText::Deny { code, lifetime_ms } => Self::Deny { code, actor: None, lifetime_ms },
             VerdictText::Unavailable => Self::Unavailable,
         }
     }

@@ -190,8 +190,9 @@ proptest! {
                 let service = owner(&edits).expect("addresses of one service");
                 let session = contains(&headers, &token(service.id, after(1)));
                 prop_assert!(service.access == AccessLevel::Public || session, "{} let somebody in", service.id);
-                prop_assert!(session || edits.identity.is_none(), "an identity out of nothing");
+                prop_assert!(session || edits.identity().is_none(), "an identity out of nothing");
             }
+            Step::Done(Decision::Redirect(reply)) => prop_assert!(false, "{:?}", reply),
             Step::Done(Decision::Refuse(..)) => {}
         }
     }

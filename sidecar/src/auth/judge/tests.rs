@@ -79,6 +79,7 @@ impl Court {
         let metrics = Arc::new(Metrics::new());
         let tasks = Tasks::new();
         let shared = Shared {
+            access: None,
             decisions: decisions(100),
             docket: Arc::new(Docket::with_unattended(unattended, tasks.clone())),
             cache_key: [3; 32],
@@ -127,6 +128,8 @@ fn service_of(operation: &str, access: AccessLevel) -> Arc<Published> {
             revision: 0,
         },
         forward_credential: false,
+        names: Vec::new(),
+        vouched: false,
     };
     let id = Label::parse(b"ae5cf6f5").expect("a label");
     Arc::new(Published::new(id, Vec::new(), "file".into(), Arc::new(entry)).expect("a service"))
@@ -137,7 +140,7 @@ fn bearer(value: &str) -> Credential {
 }
 
 fn identified(name: &str, expires_at: Option<u64>) -> Identification {
-    let identity = WireIdentity { actor: name.into(), email: None, groups: Vec::new() };
+    let identity = WireIdentity { actor: name.into(), ..WireIdentity::default() };
     Identification::Identified(Actor::new(identity, expires_at.map(UnixTime::from_millis)).expect("an actor"))
 }
 
@@ -146,12 +149,12 @@ fn unavailable() -> Identification {
 }
 
 fn allow(name: &str, lifetime_ms: u64) -> WireVerdict {
-    let identity = WireIdentity { actor: name.into(), email: None, groups: Vec::new() };
-    WireVerdict::Allow { identity, lifetime_ms }
+    let identity = WireIdentity { actor: name.into(), ..WireIdentity::default() };
+    WireVerdict::Allow { identity, lifetime_ms, ends_at: None }
 }
 
 fn deny(code: Refusal) -> WireVerdict {
-    WireVerdict::Deny { code, lifetime_ms: 5_000 }
+    WireVerdict::Deny { code, actor: None, lifetime_ms: 5_000 }
 }
 
 #[tokio::test]

@@ -11,20 +11,24 @@ use crate::clock::SharedClock;
 use crate::data::caller::{Caller, Callers, credential};
 use crate::data::desk::SharedKeys;
 use crate::data::error::DataError;
+use crate::discovery::inventory::ServiceKey;
+use crate::discovery::own::own_id;
 
 /// Callers that the gate vouches for. Those who come past the gate show their credential to somebody else.
 #[derive(Debug)]
 pub struct GateCallers {
+    /// The id of the service that they are vouched for at.
+    service: String,
     keys: SharedKeys,
     clock: SharedClock,
     others: Arc<dyn Callers>,
 }
 
 impl GateCallers {
-    /// Callers that a gate with these keys vouches for, and others.
+    /// Callers that a gate with these keys vouches for at that service of the sidecar's own, and others.
     #[must_use]
-    pub fn new(keys: SharedKeys, clock: SharedClock, others: Arc<dyn Callers>) -> Self {
-        Self { keys, clock, others }
+    pub fn new(service: &ServiceKey, keys: SharedKeys, clock: SharedClock, others: Arc<dyn Callers>) -> Self {
+        Self { service: own_id(service), keys, clock, others }
     }
 }
 
@@ -37,7 +41,7 @@ impl Callers for GateCallers {
         let vouched = || {
             let text = one(headers, VISITOR_HEADER)?;
             let visitor = Identity::try_from(said(headers)?).ok()?;
-            is_vouched(&self.keys.load(), text, &visitor, self.clock.now()).then_some(visitor)
+            is_vouched(&self.keys.load(), text, &self.service, &visitor, self.clock.now()).then_some(visitor)
         };
         // Nothing but what was vouched for counts.
         let visitor = vouched().ok_or(DataError::Unauthenticated)?;
@@ -53,6 +57,7 @@ fn said(headers: &HeaderMap) -> Option<WireIdentity> {
         actor: one(headers, "x-forwarded-user")?.to_owned(),
         email: one(headers, "x-forwarded-email").map(Into::into),
         groups: groups.map(Into::into).collect(),
+        arvados_user_uuid: one(headers, "x-arvados-user-uuid").map(Into::into),
     })
 }
 
@@ -72,6 +77,7 @@ mod tests {
     use taskgate_core::visitor::vouch;
 
     use super::*;
+    use crate::discovery::own::data_key;
     use crate::clock::{Clock as _, SystemClock};
     use crate::data::desk::shared_keys;
 
@@ -95,15 +101,16 @@ mod tests {
         for (name, value) in lines {
             headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value"));
         }
-        let callers = GateCallers::new(shared_keys(keys()), Arc::new(SystemClock), Arc::new(Nobody));
+        let callers = GateCallers::new(&data_key(), shared_keys(keys()), Arc::new(SystemClock), Arc::new(Nobody));
         callers.caller(&headers).await.map(|caller| (caller.user, caller.groups))
     }
 
     fn vouch_for(actor: &str, groups: &[&str]) -> String {
         let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-        let visitor = Identity::try_from(WireIdentity { actor: actor.into(), email: None, groups }).expect("valid");
+        let visitor =
+            Identity::try_from(WireIdentity { actor: actor.into(), groups, ..WireIdentity::default() }).expect("valid");
         let ring = KeyRing::new(keys());
-        vouch(&ring, &visitor, SystemClock.now()).expect("a key")
+        vouch(&ring, &own_id(&data_key()), &visitor, SystemClock.now()).expect("a key")
     }
 
     #[tokio::test]

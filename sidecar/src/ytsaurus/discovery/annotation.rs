@@ -1,16 +1,19 @@
 //! The annotation `task_proxy`: what an operation wants to have published.
 //!
 //! The short form, `{enabled=%true}`, publishes every port of every task. The long one names services:
-//! `{enabled=%true; tasks_info={TASK={SERVICE={protocol="http"; port_index=0}}}}`. Users write it, so a
-//! service that makes no sense costs itself alone.
+//! `{enabled=%true; tasks_info={TASK={SERVICE={protocol="http"; port_index=0; names=["ollama"]}}}}`. Users
+//! write it, so a service that makes no sense costs itself alone, and a friendly name no more than itself.
 
 use serde_json::{Map, Value};
 use taskgate_core::service::{MAX_NAME, Protocol};
 
+use crate::registry::names::friendly::name::is_platform_label;
 use crate::ytsaurus::text;
 
 /// The most services of one operation.
 pub const MAX_SERVICES: usize = 200;
+/// The most friendly names of one service.
+const MAX_NAMES: usize = 8;
 
 /// What an operation wants to have published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub struct NamedService {
     pub port_index: usize,
     /// Whether visitors' credentials are passed on.
     pub forward_credential: bool,
+    /// Friendly names that it wants.
+    pub names: Vec<String>,
 }
 
 /// What an annotation comes to, with what is wrong in it.
@@ -129,7 +134,35 @@ fn service(
     };
     let port_index = port_index.ok_or("`port_index` is no index of a port: 0, 1, …")?;
     let forward_credential = flag(fields, place, reasons).unwrap_or(forward_credential);
-    Ok(NamedService { task: task.to_owned(), service, protocol, port_index, forward_credential })
+    let names = friendly_names(fields, place, reasons);
+    Ok(NamedService { task: task.to_owned(), service, protocol, port_index, forward_credential, names })
+}
+
+/// The friendly names that a service wants: `name` or a list `names`. Whether it gets them is not said here.
+fn friendly_names(fields: &Map<String, Value>, place: &str, reasons: &mut Vec<String>) -> Vec<String> {
+    let wanted = match (fields.get("name"), fields.get("names")) {
+        (None | Some(Value::Null), None | Some(Value::Null)) => return Vec::new(),
+        (Some(name), None | Some(Value::Null)) => std::slice::from_ref(name),
+        (None | Some(Value::Null), Some(Value::Array(names))) => names.as_slice(),
+        _ => {
+            reasons.push(format!("`{place}`: set either `name` or a list `names`; it gets none"));
+            return Vec::new();
+        }
+    };
+    if wanted.len() > MAX_NAMES {
+        reasons.push(format!("`{place}`: more than {MAX_NAMES} names; the rest are left out"));
+    }
+    let mut names = Vec::new();
+    for value in wanted.iter().take(MAX_NAMES) {
+        match value.as_str().and_then(text::decode) {
+            Some(name) if is_platform_label(&name) => {
+                reasons.push(format!("`{place}`: name `{}` is like a UUID of Arvados'", text::shown(&name)));
+            }
+            Some(name) => names.push(name),
+            None => reasons.push(format!("`{place}`: a name is no text")),
+        }
+    }
+    names
 }
 
 /// Whether credentials are passed on. Only a plain `%true` says so.
@@ -256,6 +289,29 @@ mod tests {
                 .map(|one| one.forward_credential),
             Some(true)
         );
+    }
+
+    #[test]
+    fn friendly_names_are_one_or_a_list() {
+        let names = |fields: Value| {
+            let mut service = json!({"port_index": 0});
+            service.as_object_mut().expect("a map").extend(fields.as_object().expect("a map").clone());
+            let read = read_json(&json!({"enabled": true, "tasks_info": {"a": {"b": service}}}));
+            let names = match read.annotation.map(|one| one.services) {
+                Some(Wanted::Named(services)) => services.into_iter().flat_map(|service| service.names).collect(),
+                _ => Vec::new(),
+            };
+            (names.join(" "), read.reasons.len())
+        };
+        assert_eq!(names(json!({})), (String::new(), 0));
+        assert_eq!(names(json!({"name": "ollama"})), ("ollama".into(), 0));
+        assert_eq!(names(json!({"names": ["one", "\u{c3}\u{a9}"]})), ("one é".into(), 0));
+        // What is none costs itself alone, and what names of another platform look like is none.
+        assert_eq!(names(json!({"names": ["one", 7, "zzzzz-dz642-000000000000000-8080"]})), ("one".into(), 2));
+        assert_eq!(names(json!({"name": "one", "names": ["two"]})), (String::new(), 1));
+        let many: Vec<String> = (0..20).map(|number| format!("n{number}")).collect();
+        let (given, reasons) = names(json!({"names": many}));
+        assert_eq!((given.split(' ').count(), reasons), (MAX_NAMES, 1));
     }
 
     #[test]

@@ -104,6 +104,14 @@ impl Composing<'_> {
     fn named(&mut self, wanted: &NamedService) {
         let endpoints = self.at_port(&wanted.task, &wanted.service, wanted.port_index);
         self.add(&wanted.task, &wanted.service, Vec::new(), wanted.protocol, endpoints, wanted.forward_credential);
+        self.call_last(&wanted.names);
+    }
+
+    /// Gives the service that was added last the friendly names that it wants.
+    fn call_last(&mut self, names: &[String]) {
+        if let Some(entry) = self.entries.last_mut() {
+            entry.names = names.to_vec();
+        }
     }
 
     /// A service of a SPYT cluster: by the ports of its jobs where it says so, else where its parts wrote
@@ -114,6 +122,7 @@ impl Composing<'_> {
         if let Some(wanted) = at_port.filter(|_| self.found.jobs.iter().any(|(job, _)| &*job.task == task)) {
             let endpoints = self.at_port(task, service, wanted.port_index);
             self.add(task, service, Vec::new(), Protocol::Http, endpoints, false);
+            self.call_last(&wanted.names);
             return;
         }
         let Some(written) = self.found.written.and_then(|written| written.get(directory)) else { return };
@@ -227,6 +236,8 @@ impl Composing<'_> {
             endpoints,
             policy: operation.policy(),
             forward_credential: forward_credential && allowed,
+            names: Vec::new(),
+            vouched: false,
         });
     }
 }

@@ -91,7 +91,7 @@ async fn behind_the_gate_it_is_a_service_whose_callers_the_gate_vouches_for() {
     let control = reader.control.expect("control");
     let ring = KeyRing::new(control.keys.iter().map(|(id, key)| (id.clone(), Secret::new(*key))));
     let ann = WireIdentity { actor: "ann".into(), ..WireIdentity::default() };
-    let text = vouch(&ring, &Identity::try_from(ann).expect("valid"), START).expect("a key");
+    let text = vouch(&ring, service.id, &Identity::try_from(ann).expect("valid"), START).expect("a key");
     let as_user = |user: &str| [(VISITOR_HEADER, text.clone()), ("x-forwarded-user", user.to_owned())];
     assert_eq!(place(&sidecar, &as_user("ann")).await.0, 200);
     assert_eq!(place(&sidecar, &as_user("root")).await.0, 401);

@@ -13,8 +13,8 @@ use crate::support::{Outcome, jobs};
 const MARK: (&str, &str) = ("x-taskgate-answer", VERDICT_ANSWER);
 
 fn allow() -> Vec<u8> {
-    let identity = WireIdentity { actor: "alice".to_owned(), email: None, groups: Vec::new() };
-    WireVerdict::Allow { identity, lifetime_ms: 30_000 }.encode()
+    let identity = WireIdentity { actor: "alice".to_owned(), ..WireIdentity::default() };
+    WireVerdict::Allow { identity, lifetime_ms: 30_000, ends_at: None }.encode()
 }
 
 /// Everything that is no verdict, though nearly all of it has one in it.
@@ -79,7 +79,7 @@ async fn what_is_no_verdict_lets_nobody_in() -> Outcome {
         assert_eq!(answer.denial(), (503, "verdict-unavailable"), "{name}");
         assert_eq!((sidecar.questions(), job.connections()), (number + 1, 0), "{name}");
     }
-    let deny = WireVerdict::Deny { code: Refusal::AccessDenied, lifetime_ms: 30_000 }.encode();
+    let deny = WireVerdict::Deny { code: Refusal::AccessDenied, actor: None, lifetime_ms: 30_000 }.encode();
     sidecar.set_verdict(Some(response("200 OK", &[MARK], &deny)));
     assert_eq!(ingress.visit("web", ALICE).await?.denial(), (403, "access-denied"));
     // And what is a verdict does let in, so it was not for another reason.

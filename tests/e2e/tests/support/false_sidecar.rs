@@ -112,6 +112,8 @@ pub(crate) fn page(task: &str, job: SocketAddr) -> anyhow::Result<Vec<u8>> {
         access: AccessLevel::CanRead,
         owner: None,
         forward_credential: false,
+        vouched: false,
+        origin: 1,
         epoch: 1,
     };
     let row = service.pack()?;
@@ -120,6 +122,7 @@ pub(crate) fn page(task: &str, job: SocketAddr) -> anyhow::Result<Vec<u8>> {
         cache_key: [1; 32],
         keys: vec![(KeyId::parse("k1")?, [2; 32])],
         verdict_epoch: 1,
+        revocations: vec![],
         gate: GateConfig::for_domain(BASE_DOMAIN),
     };
     let page = FeedPage {

@@ -92,6 +92,8 @@ pub(crate) fn packed(id: &str, row: &Row) -> Vec<u8> {
         access: row.access,
         owner: None,
         forward_credential: false,
+        vouched: false,
+        origin: 1,
         epoch: 1,
     };
     service.pack().expect("a row").as_bytes().to_vec()
@@ -116,6 +118,7 @@ impl Sidecar {
             cache_key: [1; 32],
             keys: vec![key("k1", 2)],
             verdict_epoch: 1,
+            revocations: vec![],
             gate: GateConfig::for_domain(DOMAIN),
         };
         Self { epoch, number: 0, changes: BTreeMap::new(), control, page_rows: 400 }
@@ -196,11 +199,11 @@ pub(crate) fn allow(actor: &str) -> WireVerdict {
         email: Some(format!("{actor}@example.test")),
         groups: vec!["ml".into(), "ops".into()],
     };
-    WireVerdict::Allow { identity, lifetime_ms: 60_000 }
+    WireVerdict::Allow { identity, lifetime_ms: 60_000, ends_at: None }
 }
 
 pub(crate) fn deny() -> WireVerdict {
-    WireVerdict::Deny { code: Refusal::AccessDenied, lifetime_ms: 60_000 }
+    WireVerdict::Deny { code: Refusal::AccessDenied, actor: None, lifetime_ms: 60_000 }
 }
 
 // === the proxy ===

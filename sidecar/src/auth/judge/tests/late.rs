@@ -87,7 +87,7 @@ impl Provider for Broken {
 
     async fn run(&self, _publisher: Publisher, _stop: CancellationToken) {}
 
-    async fn authorise(&self, _service: &Entry, _actor: &Actor) -> Authorisation {
+    async fn authorise(&self, _service: &Entry, _actor: &Actor, _credential: Option<&Credential>) -> Authorisation {
         panic!("as this test wants it");
     }
 }

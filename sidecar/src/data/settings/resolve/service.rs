@@ -1,21 +1,20 @@
-//! Where the API of data is behind the gate, from as written to what is published.
+//! Where something of the sidecar's own is behind the gate, from as written to what is published.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use http::HeaderValue;
 use taskgate_core::config::GateConfig;
 use taskgate_core::label::Label;
+use taskgate_core::naming::is_like_an_id;
 use url::Url;
 
-use crate::config::data::service::DataServiceConfig;
 use crate::config::resolve::InvalidSetting;
 use crate::data::settings::resolve::parsed;
-use crate::discovery::own::{OwnService, is_like_an_id};
+use crate::discovery::inventory::ServiceKey;
+use crate::discovery::own::OwnService;
 use crate::lifecycle::address::Listen;
 
-const LABEL: &str = "data.service.label";
-
-/// The name of the API of data behind the gate, and where it is.
+/// The name of something of the sidecar's own behind the gate, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceSettings {
     label: Label,
@@ -23,44 +22,55 @@ pub struct ServiceSettings {
 }
 
 impl ServiceSettings {
-    /// Checks what is written; none where the API is not behind the gate.
+    /// Checks what the section `key` says; none where it is not behind the gate.
     ///
     /// # Errors
     /// [`InvalidSetting`].
-    pub(super) fn resolve(
-        config: &DataServiceConfig,
+    pub fn resolve(
+        key: &str,
+        label: &str,
+        address: Option<SocketAddr>,
         gate: &GateConfig,
         public: &Listen,
     ) -> Result<Option<Self>, InvalidSetting> {
-        if config.label.is_empty() {
+        if label.is_empty() {
             return Ok(None);
         }
-        let label = parsed(LABEL, Label::parse(config.label.as_bytes()))?;
+        let label_key = format!("{key}.label");
+        let label = parsed(&label_key, Label::parse(label.as_bytes()))?;
         if is_like_an_id(&label) {
-            return Err(InvalidSetting::new(LABEL, "could be the id of a service; choose another name"));
+            return Err(InvalidSetting::new(label_key, "could be the id of a service; choose another name"));
         }
         if gate.gateway_labels.iter().any(|other| other.eq_ignore_ascii_case(label.as_str())) {
-            return Err(InvalidSetting::new(LABEL, "is one of `gate.gateway_labels`"));
+            return Err(InvalidSetting::new(label_key, "is one of `gate.gateway_labels`"));
         }
-        if let (None, Listen::Unix { .. }) = (config.address, public) {
+        if let (None, Listen::Unix { .. }) = (address, public) {
             return Err(InvalidSetting::new(
-                "data.service.address",
-                "proxies reach no `unix:` listener through the gate; have `public.listen` be an address, or say here \
-                 where they reach it, or leave `data.service.label` empty",
+                format!("{key}.address"),
+                format!(
+                    "proxies reach no `unix:` listener through the gate; have `public.listen` be an address, or say \
+                     here where they reach it, or leave `{label_key}` empty"
+                ),
             ));
         }
-        Ok(Some(Self { label, address: config.address }))
+        Ok(Some(Self { label, address }))
+    }
+
+    /// Its label.
+    #[must_use]
+    pub const fn label(&self) -> &Label {
+        &self.label
     }
 
     /// What is published, with where the public listener listens.
     #[must_use]
-    pub fn own(&self, public: &Listen) -> Option<OwnService> {
+    pub fn own(&self, key: ServiceKey, public: &Listen) -> Option<OwnService> {
         let address = match (self.address, public) {
             (Some(address), _) => address,
             (None, Listen::Tcp(address)) => reachable(*address),
             (None, Listen::Unix { .. }) => return None,
         };
-        Some(OwnService { label: self.label.clone(), address })
+        Some(OwnService { key, label: self.label.clone(), address })
     }
 }
 
@@ -92,14 +102,16 @@ pub(super) fn origins(texts: &[String]) -> Result<Vec<HeaderValue>, InvalidSetti
 
 #[cfg(test)]
 mod tests {
+    use crate::discovery::own::data_key;
+
     use super::*;
 
     fn resolve(label: &str, address: Option<&str>, public: &str) -> Result<Option<OwnService>, String> {
         let address = address.map(|text| text.parse().expect("an address"));
-        let config = DataServiceConfig { label: label.into(), address, origins: Vec::new() };
         let public = Listen::parse(public, "0600").expect("a listener");
-        let resolved = ServiceSettings::resolve(&config, &GateConfig::for_domain("tasks.example.test"), &public);
-        resolved.map(|found| found.and_then(|found| found.own(&public))).map_err(|error| error.to_string())
+        let gate = GateConfig::for_domain("tasks.example.test");
+        let resolved = ServiceSettings::resolve("data.service", label, address, &gate, &public);
+        resolved.map(|found| found.and_then(|found| found.own(data_key(), &public))).map_err(|error| error.to_string())
     }
 
     fn found(label: &str, address: Option<&str>, public: &str) -> Option<(String, String)> {

@@ -159,5 +159,7 @@ pub(super) fn entry(text: &str) -> Entry {
         endpoints: vec![Endpoint { address: ([10, 0, 0, 1], 80).into(), weight: 1 }],
         policy: Policy { access: AccessLevel::CanRead, owner: Some("alice".into()), grants: Vec::new(), revision: 0 },
         forward_credential: false,
+        names: Vec::new(),
+        vouched: false,
     }
 }

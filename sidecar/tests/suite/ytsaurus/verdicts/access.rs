@@ -18,7 +18,7 @@ use crate::ytsaurus::support::{client, yson};
 use crate::ytsaurus::verdicts::stage::with_operation;
 
 fn actor(name: &str) -> Actor {
-    Actor::new(WireIdentity { actor: name.into(), email: None, groups: Vec::new() }, None).expect("an actor")
+    Actor::new(WireIdentity { actor: name.into(), ..WireIdentity::default() }, None).expect("an actor")
 }
 
 fn entry(operation: &str, access: AccessLevel) -> Entry {
@@ -31,6 +31,8 @@ fn entry(operation: &str, access: AccessLevel) -> Entry {
         endpoints: Vec::new(),
         policy: Policy { access, owner: Some("alice".into()), grants: Vec::new(), revision: 0 },
         forward_credential: false,
+        names: Vec::new(),
+        vouched: false,
     }
 }
 

@@ -1,0 +1,33 @@
+//! The answer of a job on its way back.
+
+use crate::set_cookie;
+use crate::standing::Standing;
+
+use super::Gate;
+
+/// What changes in an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AnswerEdits {
+    /// The `Set-Cookie` lines of the job that stay, in their order; none: all of them.
+    pub kept: Option<Vec<Vec<u8>>>,
+    /// How many do not.
+    pub dropped: u32,
+    /// `Set-Cookie` lines of ours.
+    pub added: Vec<String>,
+}
+
+impl Gate {
+    /// The answer to a permitted request arrived, with these `Set-Cookie` lines; `host` is what the request was for.
+    pub fn on_answer(&self, standing: &mut Standing, set_cookies: &[&[u8]], host: &[u8]) -> AnswerEdits {
+        let added = standing.take_cookies();
+        // What the sidecar serves itself sets cookies of ours.
+        let Some(rules) = self.rules.as_ref().filter(|_| standing.epoch().is_some()) else {
+            return AnswerEdits { added, ..AnswerEdits::default() };
+        };
+        let may_pass = |line: &&&[u8]| set_cookie::may_pass(line, host, |name| rules.is_our_cookie(name));
+        let kept: Vec<Vec<u8>> = set_cookies.iter().filter(may_pass).map(|line| line.to_vec()).collect();
+        let dropped = set_cookies.len().saturating_sub(kept.len());
+        let kept = (dropped > 0).then_some(kept);
+        AnswerEdits { kept, dropped: u32::try_from(dropped).unwrap_or(u32::MAX), added }
+    }
+}

@@ -1,0 +1,359 @@
+//! The decision about one request, from its headers.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use crate::address;
+use crate::assertion::Assertions;
+use crate::audit::Audit;
+use crate::cache::Cached;
+use crate::candidate;
+use crate::credential::{self, Place, Shown, Source};
+use crate::denial::Denial;
+use crate::edit::Upstream;
+use crate::key::Purpose;
+use crate::permit::{Permit, Worth};
+use crate::plan::Plan;
+use crate::query;
+use crate::reply::{self, Client};
+use crate::request::Request;
+use crate::service::{AccessLevel, Protocol, Service};
+use crate::session::{self, Claims, Session};
+use crate::signed_url::OBJECTS;
+use crate::time::{Moment, UnixTime};
+use crate::token::TokenId;
+use crate::verdict::{Credential, Scheme, Verdict, VerdictQuery};
+use crate::visitor::OWN_PROVIDER;
+
+use super::moved::{self, Things};
+use super::rules::Rules;
+use super::{Decision, Gate, Pending, Question, Step, Visit, arrival};
+
+/// Where people sign in, on every service.
+const SIGN_IN: &str = "/.taskgate/sign-in?to=";
+/// The longest path that a person comes back to after signing in.
+const MAX_RETURN: usize = 2048;
+/// What stands before all that the id of a session is made of: no other use of the key begins so.
+const ID_CONTEXT: &[u8] = b"taskgate-session-id-1";
+
+/// With what a decision is finished.
+struct Desk<'a> {
+    rules: &'a Rules,
+    assertions: &'a mut Assertions,
+    /// Different in each worker and for each request.
+    ticket: [u64; 2],
+}
+
+impl Gate {
+    /// Who waits, and where he could sign in.
+    pub(super) fn visit(&self, request: &Request<'_>) -> Visit {
+        let client = Client::of(request);
+        let sign_in = match &self.rules {
+            Some(rules) if client == Client::Page && rules.control.gate.sign_in => sign_in(rules, request),
+            _ => None,
+        };
+        Visit { client, sign_in }
+    }
+
+    pub(super) fn decide(
+        &mut self,
+        request: &Request<'_>,
+        visit: &Visit,
+        now: Moment,
+        audit: &mut Audit,
+    ) -> Result<Step, Denial> {
+        let Self { table, rules, verdicts, demotions, assertions, seed, turn, rewrites_path } = self;
+        let Some(rules) = &*rules else { return Err(Denial::TableLoading) };
+        // An old table says neither who is there nor who is not.
+        let is_expired = table.confirmed().is_some_and(|confirmed| now.steady.since(confirmed) > rules.table_max_age);
+        let resolved = match address::resolve(request, &rules.domains, table) {
+            Ok(_) | Err(Denial::UnknownService) if is_expired => return Err(Denial::TableExpired),
+            resolved => resolved?,
+        };
+        let service = resolved.service;
+        *audit = Audit::of(&service);
+        match (service.access, service.protocol) {
+            (AccessLevel::Nobody, _) => return Err(Denial::AccessDenied),
+            (_, Protocol::Tcp) => return Err(Denial::ProtocolMismatch),
+            _ => {}
+        }
+        *turn = turn.wrapping_add(1);
+        let turn = *turn;
+        let mut desk = Desk { rules, assertions, ticket: [*seed, turn] };
+        let is_demoted = |address: &core::net::SocketAddr| demotions.has(address, now.steady);
+        let draft = |upstream: &Service<'_>| Plan {
+            upstream: choose(upstream, turn, is_demoted),
+            credentials: credential::CredentialEdits::default(),
+            remove: request.reserved.iter().map(|name| name.to_vec()).collect(),
+            vouch: service.vouched,
+            audit: Audit::of(&service),
+            epoch: service.epoch,
+            arrived: now,
+            cookies: Vec::new(),
+            redirect: None,
+            session: None,
+            renews: false,
+        };
+
+        let (path, method) = (request.path.one().unwrap_or_default(), request.method.one().unwrap_or_default());
+        if let Some(permit) = Permit::own_path(path) {
+            let own = table.service(&rules.control.gate.access_label).filter(|row| row.provider == OWN_PROVIDER);
+            let own = own.ok_or(Denial::UnknownService)?;
+            return Ok(desk.finish(Plan { vouch: false, ..draft(&own) }, Ok(permit), visit));
+        }
+
+        let things =
+            if resolved.by_alias { moved::things(rules, request, visit.client, &service)? } else { Things::Own };
+        let cookies = match things {
+            Things::Foreign(reply) => {
+                return Ok(Step::Done(Decision::Redirect(Box::new(reply.audited(audit.clone())))));
+            }
+            Things::Own => Vec::new(),
+            Things::Unknown(line) => vec![line],
+        };
+        let plan = |used: Option<(&Credential, Source)>, redirects: bool| -> Result<Plan, Denial> {
+            let credentials = credential::strip(request, &rules.names, used, service.forward_credential)?;
+            let location = || arrival::location(credentials.path.as_deref().unwrap_or(path));
+            let redirect = redirects.then(location);
+            let plan = Plan { redirect, credentials, cookies: cookies.clone(), ..draft(&service) };
+            if plan.changes_path() && !*rewrites_path { Err(Denial::UnsupportedCredential) } else { Ok(plan) }
+        };
+
+        let preflight = Permit::preflight(&service, method);
+        if let Some(path) = object(&service, path).filter(|_| preflight.is_none()) {
+            let audience = &rules.control.gate.url_audience;
+            let permit = Permit::signed_url(&rules.keys, audience, method, path, now.wall)?;
+            return Ok(desk.finish(plan(None, false)?, Ok(permit), visit));
+        }
+
+        // Of sealed tokens of ours the first that is worth something counts.
+        let judged = |session| Permit::session(session, &service, path, rules.sessions(), now.wall);
+        let (mut worth, mut ended, mut is_cookie) = (None, None, false);
+        for (token, place) in credential::sealed(request, &rules.names) {
+            match open(rules, token, &service, now.wall).map(judged) {
+                Some(Ok(found)) => {
+                    (worth, is_cookie) = (Some(found), place == Place::Cookie);
+                    break;
+                }
+                Some(Err(denial)) => ended = ended.or(Some(denial)),
+                None => {}
+            }
+        }
+        let redirects = arrival::can_be_redirected(request, visit.client);
+        if let Some(token) = arrival::share_token(request) {
+            let shared = arrival::shared(rules, &token, &service, now.wall).map_err(|_| Denial::ShareEnded)?;
+            let shared = judged(shared)?;
+            // Who may come anyway stays who he is.
+            let has_session = arrival::is_of_a_person(worth.as_ref());
+            if redirects && has_session {
+                let location = plan(None, true)?.redirect.unwrap_or_default();
+                let reply = arrival::redirect(location, cookies);
+                return Ok(Step::Done(Decision::Redirect(Box::new(reply.audited(audit.clone())))));
+            }
+            if !has_session {
+                worth = Some(shared);
+            }
+            if let (true, Some(Worth::Good(permit))) = (redirects, &worth) {
+                return Ok(desk.finish(plan(None, true)?, Ok(permit.clone()), visit));
+            }
+        }
+        let arriving = if redirects { credential::in_query(request, &rules.names)? } else { None };
+        match worth.filter(|_| arriving.is_none()) {
+            Some(Worth::Good(permit)) => {
+                let mut plan = plan(None, false)?;
+                let claims = permit.session_claims().filter(|_| is_cookie);
+                plan.cookies.extend(claims.and_then(|claims| renewed(rules, claims, now.wall)));
+                return Ok(desk.finish(plan, Ok(permit), visit));
+            }
+            Some(Worth::Unsure(session)) => {
+                let mut plan = Plan { renews: is_cookie, ..plan(None, false)? };
+                let Ok(value) = session.claims.seal(&rules.keys) else { return Err(Denial::CredentialRejected) };
+                let credential = Credential { scheme: Scheme::Session, name: None, value };
+                let key = rules.keyer.key(service.id, service.epoch, &credential);
+                let stale = match verdicts.find(&key, now.steady) {
+                    Cached::Fresh(verdict) => {
+                        plan.session = Some(session);
+                        return Ok(desk.settle(plan, &verdict, false, visit));
+                    }
+                    Cached::Stale(verdict) => Some(verdict),
+                    // Where only time has passed, a sidecar that is away ends no session.
+                    Cached::Nothing if session.claims.epoch == service.epoch => {
+                        let verdict = Arc::new(Verdict::Allow { identity: session.identity.clone(), ends_at: None });
+                        verdicts.keep(key, Arc::clone(&verdict), Duration::ZERO, now.steady);
+                        Some(verdict)
+                    }
+                    Cached::Nothing => None,
+                };
+                plan.session = Some(session);
+                let query = VerdictQuery { service: service.id.to_owned(), epoch: service.epoch, credential };
+                let pending = Pending { plan, visit: visit.clone(), stale, verdict_epoch: rules.control.verdict_epoch };
+                return Ok(Step::Ask(Box::new(Question { key, query, pending })));
+            }
+            None => {}
+        }
+        if let Some(permit) = Permit::public(&service).or(preflight).filter(|_| arriving.is_none()) {
+            return Ok(desk.finish(plan(None, false)?, Ok(permit), visit));
+        }
+        let (credential, source, is_arriving) = match arriving {
+            Some(credential) => (credential, Source::Query, true),
+            None => match credential::platform(request, &rules.names)? {
+                Shown::Credential(credential, source) => (credential, source, false),
+                Shown::Nothing => return Err(ended.unwrap_or(Denial::CredentialMissing)),
+                Shown::Sealed => return Err(ended.unwrap_or(Denial::CredentialRejected)),
+            },
+        };
+        let used = (&credential, source);
+        let plan = plan(Some(used).filter(|_| !is_arriving), is_arriving)?;
+        let key = rules.keyer.key(service.id, service.epoch, &credential);
+        let stale = match verdicts.find(&key, now.steady) {
+            Cached::Fresh(verdict) => return Ok(desk.settle(plan, &verdict, false, visit)),
+            Cached::Stale(verdict) => Some(verdict),
+            Cached::Nothing => None,
+        };
+        let query = VerdictQuery { service: service.id.to_owned(), epoch: service.epoch, credential };
+        let pending = Pending { plan, visit: visit.clone(), stale, verdict_epoch: rules.control.verdict_epoch };
+        Ok(Step::Ask(Box::new(Question { key, query, pending })))
+    }
+
+    /// A request that waited goes on, with a verdict (past its lifetime or not) or without.
+    pub(super) fn settle(&mut self, pending: Pending, verdict: Result<(Arc<Verdict>, bool), Denial>) -> Decision {
+        let Pending { plan, visit, .. } = pending;
+        let Self { rules, assertions, seed, turn, .. } = self;
+        *turn = turn.wrapping_add(1);
+        let Some(rules) = &*rules else { return visit.refuse(Denial::TableLoading, plan.audit) };
+        let mut desk = Desk { rules, assertions, ticket: [*seed, *turn] };
+        match verdict {
+            Ok((verdict, is_stale)) => desk.decision(plan, &verdict, is_stale, &visit),
+            Err(denial) => visit.refuse(denial, plan.audit),
+        }
+    }
+}
+
+impl Desk<'_> {
+    fn settle(&mut self, plan: Plan, verdict: &Arc<Verdict>, is_stale: bool, visit: &Visit) -> Step {
+        Step::Done(self.decision(plan, verdict, is_stale, visit))
+    }
+
+    fn finish(&mut self, plan: Plan, permit: Result<Permit, Denial>, visit: &Visit) -> Step {
+        Step::Done(self.close(plan, permit, visit))
+    }
+
+    /// The decision that a verdict makes.
+    fn decision(&mut self, mut plan: Plan, verdict: &Arc<Verdict>, is_stale: bool, visit: &Visit) -> Decision {
+        if let Verdict::Deny { actor, .. } = &**verdict {
+            plan.audit.actor.clone_from(actor);
+        }
+        let permit = match plan.session.take() {
+            Some(session) => {
+                let session = if is_stale { session } else { confirmed(session, &plan) };
+                if plan.renews && !is_stale {
+                    plan.cookies.extend(arrival::cookie(self.rules, &session.claims, plan.arrived.wall));
+                }
+                Permit::rechecked(session, verdict)
+            }
+            None => Permit::verdict(verdict, is_stale),
+        };
+        self.close(plan, permit, visit)
+    }
+
+    fn close(&mut self, mut plan: Plan, permit: Result<Permit, Denial>, visit: &Visit) -> Decision {
+        let permit = match permit {
+            Ok(permit) => permit,
+            Err(denial) => return visit.refuse(denial, plan.audit),
+        };
+        let audit = plan.audit.clone();
+        if let Some(location) = plan.redirect.take() {
+            let now = plan.arrived.wall;
+            let service = audit.service.as_deref().unwrap_or_default();
+            let claims = arrival::session(self.rules, service, plan.epoch, self.token_id(now), &permit, now);
+            plan.cookies.extend(claims.and_then(|claims| arrival::cookie(self.rules, &claims, now)));
+            let actor = permit.identity().map(|identity| identity.actor().into());
+            let audit = Audit { rule: Some(permit.rule()), actor, ..audit };
+            return Decision::Redirect(Box::new(arrival::redirect(location, plan.cookies).audited(audit)));
+        }
+        let (vouch, arrived) = (plan.vouch, plan.arrived.wall);
+        match plan.carry_out(permit, &self.rules.keys) {
+            Ok(mut edits) => {
+                let identity = edits.standing.who().identity().filter(|_| !vouch);
+                let service = edits.standing.service();
+                edits.assertion = identity.and_then(|identity| self.assertions.make(service, identity, arrived));
+                Decision::Permit(Box::new(edits))
+            }
+            Err(denial) => visit.refuse(denial, audit),
+        }
+    }
+
+    /// What a new session is called. It need not be secret, only its own.
+    fn token_id(&self, now: UnixTime) -> TokenId {
+        let [seed, turn] = self.ticket.map(u64::to_be_bytes);
+        let parts = [ID_CONTEXT, &seed, &turn, &now.as_millis().to_be_bytes()];
+        let mac = self.rules.keys.current(Purpose::Session).map(|(_, secret)| secret.mac(&parts));
+        let bytes = mac.as_ref().and_then(|mac| mac.first_chunk::<8>()).copied().unwrap_or_default();
+        TokenId::new(u64::from_be_bytes(bytes))
+    }
+}
+
+impl Visit {
+    /// The decision to refuse this visit.
+    pub(super) fn refuse(&self, denial: Denial, audit: Audit) -> Decision {
+        let reply = match &self.sign_in {
+            Some(sign_in) => reply::to_person(denial, sign_in),
+            None => reply::reply(denial, self.client),
+        };
+        Decision::Refuse(denial, Box::new(reply.audited(audit)))
+    }
+}
+
+fn choose(service: &Service<'_>, turn: u64, is_demoted: impl Fn(&core::net::SocketAddr) -> bool) -> Option<Upstream> {
+    let candidates = candidate::choose(&service.endpoints, turn, is_demoted)?;
+    Some(Upstream { protocol: service.protocol, candidates })
+}
+
+/// The path of an object in the sidecar's own store, with its query: a signature in it takes the place of a credential.
+fn object<'a>(service: &Service<'_>, path: &'a [u8]) -> Option<&'a [u8]> {
+    (service.provider == OWN_PROVIDER && path.starts_with(OBJECTS.as_bytes())).then_some(path)
+}
+
+/// The session in a token, or the one that a share link gives.
+fn open(rules: &Rules, token: &[u8], service: &Service<'_>, now: UnixTime) -> Option<Box<Session>> {
+    match session::open(&rules.keys, token, service.id) {
+        Ok(session) => Some(Box::new(session)),
+        Err(session::SessionError::NotOurs) => arrival::shared(rules, token, service, now).ok(),
+        Err(_) => None,
+    }
+}
+
+/// A session that the sidecar has just said to hold.
+fn confirmed(session: Box<Session>, plan: &Plan) -> Box<Session> {
+    let Session { claims, identity } = *session;
+    let now = plan.arrived.wall;
+    let claims = Claims { seen_at: now, checked_at: now, epoch: plan.epoch, ..claims };
+    Box::new(Session { claims, identity })
+}
+
+/// The line that says to a browser that its session was used, now and then.
+fn renewed(rules: &Rules, claims: &Claims, now: UnixTime) -> Option<String> {
+    let is_due = now.since(claims.seen_at) >= rules.sessions().idle / 8;
+    let claims = Claims { seen_at: now, ..claims.clone() };
+    if is_due { arrival::cookie(rules, &claims, now) } else { None }
+}
+
+/// Where a person signs in to come back to what he asked for.
+fn sign_in(rules: &Rules, request: &Request<'_>) -> Option<String> {
+    if !matches!(request.method.one(), Some(b"GET" | b"HEAD")) {
+        return None;
+    }
+    let path = request.path.one().filter(|path| path.len() <= MAX_RETURN && path.starts_with(b"/")).unwrap_or(b"/");
+    let is_ours = |name: &[u8], _: &[u8]| rules.names.is_parameter(name);
+    let stripped = query::strip(path, is_ours);
+    let mut location = String::from(SIGN_IN);
+    for byte in stripped.as_deref().unwrap_or(path) {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                location.push(char::from(*byte))
+            }
+            _ => query::escape(*byte, &mut location),
+        }
+    }
+    Some(location)
+}

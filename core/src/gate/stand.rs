@@ -1,0 +1,124 @@
+//! Whether what was permitted may go on.
+
+use core::time::Duration;
+
+use crate::cache::{Cached, VerdictKey};
+use crate::denial::Denial;
+use crate::permit::{Permit, Who};
+use crate::service::{AccessLevel, Service};
+use crate::session::Claims;
+use crate::standing::{DOUBT, Standing};
+use crate::time::{Moment, UnixTime};
+use crate::token::TokenId;
+use crate::verdict::{Credential, Scheme, Verdict, VerdictQuery};
+use crate::visitor::OWN_PROVIDER;
+
+use super::Gate;
+use super::rules::Rules;
+
+/// How long after a question about a stream it is not asked again.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How long the sidecar may use a session that is made to ask about a stream.
+const QUESTION_LIFETIME: Duration = Duration::from_secs(300);
+
+/// Whether what was permitted may go on.
+#[derive(Debug)]
+pub enum Stand {
+    /// It may; but the sidecar should be asked, and what it says be [learned](Gate::learn).
+    Ask(VerdictKey, VerdictQuery),
+    /// It ends.
+    Ends(Denial),
+    /// It may.
+    Holds,
+}
+
+impl Gate {
+    /// Whether a request that was permitted may go on at `now`. To be asked every second or so.
+    pub fn stand(&mut self, standing: &mut Standing, now: Moment) -> Stand {
+        let Some(rules) = &self.rules else { return Stand::Holds };
+        let Some(epoch) = standing.epoch() else { return Stand::Holds };
+        let Some(service) = self.table.service(standing.service()) else {
+            return if self.table.is_complete() { Stand::Ends(Denial::UnknownService) } else { Stand::Holds };
+        };
+        if let Some(denial) = ended(rules, &service, standing, now.wall) {
+            return Stand::Ends(denial);
+        }
+        let is_current = epoch == service.epoch;
+        let recheck = Duration::from_secs(rules.control.gate.session_recheck_secs);
+        if service.provider == OWN_PROVIDER || is_current && now.steady.since(standing.confirmed) < recheck {
+            return Stand::Holds;
+        }
+        let Some(claims) = claims(standing, now.wall) else {
+            standing.confirm(service.epoch, now.steady);
+            return Stand::Holds;
+        };
+        let Ok(value) = claims.seal(&rules.keys) else { return Stand::Holds };
+        let credential = Credential { scheme: Scheme::Session, name: None, value };
+        let key = rules.keyer.key(service.id, service.epoch, &credential);
+        match self.verdicts.find(&key, now.steady) {
+            Cached::Fresh(verdict) => match Permit::verdict(&verdict, false) {
+                Ok(_) => {
+                    standing.confirm(service.epoch, now.steady);
+                    return Stand::Holds;
+                }
+                Err(denial) => return Stand::Ends(denial),
+            },
+            Cached::Nothing | Cached::Stale(_) => {}
+        }
+        // Where nothing but time has passed, a sidecar that is away ends nothing.
+        let since = *standing.doubtful.get_or_insert(now.steady);
+        if !is_current && now.steady.since(since) >= DOUBT {
+            return Stand::Ends(Denial::VerdictUnavailable);
+        }
+        if now.steady < standing.ask_after {
+            return Stand::Holds;
+        }
+        standing.ask_after = now.steady.after(PAUSE);
+        Stand::Ask(key, VerdictQuery { service: service.id.into(), epoch: service.epoch, credential })
+    }
+}
+
+/// Why it is over, where nobody has to be asked.
+fn ended(rules: &Rules, service: &Service<'_>, standing: &Standing, now: UnixTime) -> Option<Denial> {
+    if service.access == AccessLevel::Nobody {
+        return Some(Denial::AccessDenied);
+    }
+    match standing.who() {
+        Who::Holder(verdict) => match &**verdict {
+            Verdict::Allow { identity, ends_at } => {
+                let began = standing.began().wall;
+                let over =
+                    ends_at.is_some_and(|end| now >= end) || rules.revocations().end_actor(identity.actor(), began);
+                over.then_some(Denial::SessionEnded)
+            }
+            Verdict::Deny { .. } => Some(Denial::AccessDenied),
+        },
+        // A signed URL or a question of a browser, which only the sidecar's own services take.
+        Who::Nobody if service.provider == OWN_PROVIDER => None,
+        Who::Nobody => (service.access != AccessLevel::Public).then_some(Denial::CredentialMissing),
+        Who::Session(session) => {
+            let over = rules.revocations().end_session(&session.claims) || now >= session.claims.expires_at;
+            let denial = if session.claims.share.is_some() { Denial::ShareEnded } else { Denial::SessionEnded };
+            over.then_some(denial)
+        }
+    }
+}
+
+/// Whom to ask about, as the sidecar takes it: a session. It is made the same each time, so streams of one visitor ask
+/// once.
+fn claims(standing: &Standing, now: UnixTime) -> Option<Claims> {
+    match standing.who() {
+        Who::Holder(verdict) => match &**verdict {
+            Verdict::Allow { identity, .. } => {
+                // Minutes, so that a question is the same for a while.
+                let minute = now.as_millis().checked_div(60_000).unwrap_or_default().saturating_mul(60_000);
+                let now = UnixTime::from_millis(minute);
+                let id = TokenId::new(0);
+                Some(Claims::new(id, standing.service(), 0, identity.to_wire(), now, now.after(QUESTION_LIFETIME)))
+            }
+            Verdict::Deny { .. } => None,
+        },
+        Who::Nobody => None,
+        Who::Session(session) => Some(session.claims.clone()),
+    }
+}

@@ -1,0 +1,74 @@
+//! What has to stay so for as long as a permitted request lasts.
+//!
+//! A WebSocket, a gRPC stream or a long download was permitted once, at its beginning. Its standing is what is left of
+//! the permit; the gate looks at it now and then ([`crate::gate::Gate::stand`]) and says when it ends.
+
+use core::time::Duration;
+
+use crate::permit::Who;
+use crate::time::{Moment, UnixTime};
+
+/// How long a stream may go on after its right became doubtful while nobody can say: then it ends.
+pub const DOUBT: Duration = Duration::from_secs(8);
+
+/// What has to stay so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    service: Box<str>,
+    /// None: not of the service, but of the sidecar below its name.
+    epoch: Option<u32>,
+    who: Who,
+    began: Moment,
+    /// When its visitor's right was last confirmed, by the steady clock.
+    pub(crate) confirmed: UnixTime,
+    /// When nobody is asked before, by the steady clock.
+    pub(crate) ask_after: UnixTime,
+    /// Since when the right is doubtful, by the steady clock.
+    pub(crate) doubtful: Option<UnixTime>,
+    cookies: Vec<String>,
+}
+
+impl Standing {
+    /// The standing of a request that has just been permitted; `cookies` are for its answer.
+    #[must_use]
+    pub fn new(service: Box<str>, epoch: Option<u32>, who: Who, began: Moment, cookies: Vec<String>) -> Self {
+        let (confirmed, ask_after) = (began.steady, began.steady);
+        Self { service, epoch, who, began, confirmed, ask_after, doubtful: None, cookies }
+    }
+
+    /// The service's id.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// The epoch of the service under which its visitor's right was last confirmed.
+    #[must_use]
+    pub const fn epoch(&self) -> Option<u32> {
+        self.epoch
+    }
+
+    /// Whose request it is.
+    #[must_use]
+    pub const fn who(&self) -> &Who {
+        &self.who
+    }
+
+    /// When it was permitted.
+    #[must_use]
+    pub const fn began(&self) -> Moment {
+        self.began
+    }
+
+    /// The `Set-Cookie` lines for its answer, once.
+    pub fn take_cookies(&mut self) -> Vec<String> {
+        core::mem::take(&mut self.cookies)
+    }
+
+    /// Its visitor's right was confirmed under that epoch.
+    pub(crate) fn confirm(&mut self, epoch: u32, now: UnixTime) {
+        self.epoch = Some(epoch);
+        self.confirmed = now;
+        self.doubtful = None;
+    }
+}
