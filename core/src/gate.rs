@@ -33,6 +33,7 @@ use crate::reply::{self, Client, Reply};
 use crate::request::Request;
 use crate::table::{Applied, StalePage, Table};
 use crate::time::{Moment, UnixTime};
+use crate::trace::{Note, Trace};
 use crate::verdict::{Verdict, VerdictAnswer, VerdictQuery};
 
 use self::rules::Rules;
@@ -208,9 +209,20 @@ impl Gate {
 
     /// A request's headers arrived at `now`.
     pub fn on_request(&mut self, request: &Request<'_>, now: impl Into<Moment>) -> Step {
+        self.traced(request, now.into(), &mut ())
+    }
+
+    /// The same, with the steps that led there: for whoever asks why.
+    pub fn explain(&mut self, request: &Request<'_>, now: impl Into<Moment>) -> (Step, Vec<Note>) {
+        let mut notes = Vec::new();
+        let step = self.traced(request, now.into(), &mut notes);
+        (step, notes)
+    }
+
+    fn traced<T: Trace>(&mut self, request: &Request<'_>, now: Moment, trace: &mut T) -> Step {
         let visit = self.visit(request);
         let mut audit = Audit::default();
-        match self.decide(request, &visit, now.into(), &mut audit) {
+        match self.decide(request, &visit, now, &mut audit, trace) {
             Ok(step) => step,
             Err(denial) => Step::Done(visit.refuse(denial, audit)),
         }

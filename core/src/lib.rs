@@ -43,5 +43,6 @@ pub mod table;
 pub mod task;
 pub mod time;
 pub mod token;
+pub mod trace;
 pub mod verdict;
 pub mod visitor;

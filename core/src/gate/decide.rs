@@ -22,6 +22,7 @@ use crate::session::{self, Claims, Session};
 use crate::signed_url::OBJECTS;
 use crate::time::{Moment, UnixTime};
 use crate::token::TokenId;
+use crate::trace::{Note, SessionWorth, Trace};
 use crate::verdict::{Credential, Scheme, Verdict, VerdictQuery};
 use crate::visitor::OWN_PROVIDER;
 
@@ -55,12 +56,13 @@ impl Gate {
         Visit { client, sign_in }
     }
 
-    pub(super) fn decide(
+    pub(super) fn decide<T: Trace>(
         &mut self,
         request: &Request<'_>,
         visit: &Visit,
         now: Moment,
         audit: &mut Audit,
+        trace: &mut T,
     ) -> Result<Step, Denial> {
         let Self { table, rules, verdicts, demotions, assertions, seed, turn, rewrites_path } = self;
         let Some(rules) = &*rules else { return Err(Denial::TableLoading) };
@@ -72,6 +74,7 @@ impl Gate {
         };
         let service = resolved.service;
         *audit = Audit::of(&service);
+        trace.note(|| Note::service(&service, resolved.by_alias));
         match (service.access, service.protocol) {
             (AccessLevel::Nobody, _) => return Err(Denial::AccessDenied),
             (_, Protocol::Tcp) => return Err(Denial::ProtocolMismatch),
@@ -99,6 +102,7 @@ impl Gate {
         if let Some(permit) = Permit::own_path(path) {
             let own = table.service(&rules.control.gate.access_label).filter(|row| row.provider == OWN_PROVIDER);
             let own = own.ok_or(Denial::UnknownService)?;
+            trace.note(|| Note::OwnPath);
             return Ok(desk.finish(Plan { vouch: false, ..draft(&own) }, Ok(permit), visit));
         }
 
@@ -106,6 +110,7 @@ impl Gate {
             if resolved.by_alias { moved::things(rules, request, visit.client, &service)? } else { Things::Own };
         let cookies = match things {
             Things::Foreign(reply) => {
+                trace.note(|| Note::ForeignThings);
                 return Ok(Step::Done(Decision::Redirect(Box::new(reply.audited(audit.clone())))));
             }
             Things::Own => Vec::new(),
@@ -121,6 +126,7 @@ impl Gate {
 
         let preflight = Permit::preflight(&service, method);
         if let Some(path) = object(&service, path).filter(|_| preflight.is_none()) {
+            trace.note(|| Note::SignedUrl);
             let audience = &rules.control.gate.url_audience;
             let permit = Permit::signed_url(&rules.keys, audience, method, path, now.wall)?;
             return Ok(desk.finish(plan(None, false)?, Ok(permit), visit));
@@ -130,19 +136,29 @@ impl Gate {
         let judged = |session| Permit::session(session, &service, path, rules.sessions(), now.wall);
         let (mut worth, mut ended, mut is_cookie) = (None, None, false);
         for (token, place) in credential::sealed(request, &rules.names) {
-            match open(rules, token, &service, now.wall).map(judged) {
-                Some(Ok(found)) => {
+            let Some(session) = open(rules, token, &service, now.wall) else {
+                trace.note(|| Note::ForeignToken(place));
+                continue;
+            };
+            let actor = if T::LISTENS { session.identity.actor().into() } else { String::new() };
+            let mut note = |worth| trace.note(|| Note::Session { place, actor, worth });
+            match judged(session) {
+                Ok(found) => {
+                    note(if matches!(found, Worth::Good(_)) { SessionWorth::Good } else { SessionWorth::Unsure });
                     (worth, is_cookie) = (Some(found), place == Place::Cookie);
                     break;
                 }
-                Some(Err(denial)) => ended = ended.or(Some(denial)),
-                None => {}
+                Err(denial) => {
+                    note(SessionWorth::Refused(denial));
+                    ended = ended.or(Some(denial));
+                }
             }
         }
         let redirects = arrival::can_be_redirected(request, visit.client);
         if let Some(token) = arrival::share_token(request) {
             let shared = arrival::shared(rules, &token, &service, now.wall).map_err(|_| Denial::ShareEnded)?;
             let shared = judged(shared)?;
+            trace.note(|| Note::Share);
             // Who may come anyway stays who he is.
             let has_session = arrival::is_of_a_person(worth.as_ref());
             if redirects && has_session {
@@ -192,24 +208,39 @@ impl Gate {
             None => {}
         }
         if let Some(permit) = Permit::public(&service).or(preflight).filter(|_| arriving.is_none()) {
+            trace.note(|| Note::Public);
             return Ok(desk.finish(plan(None, false)?, Ok(permit), visit));
         }
         let (credential, source, is_arriving) = match arriving {
             Some(credential) => (credential, Source::Query, true),
             None => match credential::platform(request, &rules.names)? {
                 Shown::Credential(credential, source) => (credential, source, false),
-                Shown::Nothing => return Err(ended.unwrap_or(Denial::CredentialMissing)),
+                Shown::Nothing => {
+                    trace.note(|| Note::NoCredential);
+                    return Err(ended.unwrap_or(Denial::CredentialMissing));
+                }
                 Shown::Sealed => return Err(ended.unwrap_or(Denial::CredentialRejected)),
             },
         };
+        trace.note(|| Note::Credential(source));
+        if is_arriving {
+            trace.note(|| Note::Handshake);
+        }
         let used = (&credential, source);
         let plan = plan(Some(used).filter(|_| !is_arriving), is_arriving)?;
         let key = rules.keyer.key(service.id, service.epoch, &credential);
         let stale = match verdicts.find(&key, now.steady) {
-            Cached::Fresh(verdict) => return Ok(desk.settle(plan, &verdict, false, visit)),
-            Cached::Stale(verdict) => Some(verdict),
+            Cached::Fresh(verdict) => {
+                trace.note(|| Note::KnownVerdict);
+                return Ok(desk.settle(plan, &verdict, false, visit));
+            }
+            Cached::Stale(verdict) => {
+                trace.note(|| Note::StaleVerdict);
+                Some(verdict)
+            }
             Cached::Nothing => None,
         };
+        trace.note(|| Note::Asks);
         let query = VerdictQuery { service: service.id.to_owned(), epoch: service.epoch, credential };
         let pending = Pending { plan, visit: visit.clone(), stale, verdict_epoch: rules.control.verdict_epoch };
         Ok(Step::Ask(Box::new(Question { key, query, pending })))
