@@ -141,7 +141,7 @@ impl Gate {
                 continue;
             };
             let actor = if T::LISTENS { session.identity.actor().into() } else { String::new() };
-            let mut note = |worth| trace.note(|| Note::Session { place, actor, worth });
+            let note = |worth| trace.note(|| Note::Session { place, actor, worth });
             match judged(session) {
                 Ok(found) => {
                     note(if matches!(found, Worth::Good(_)) { SessionWorth::Good } else { SessionWorth::Unsure });
