@@ -3,6 +3,8 @@
 //! The list rides with the table, so every worker knows of it within a moment; an entry is needed only as long as
 //! what it ends would live.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 use crate::session::Claims;
@@ -37,8 +39,8 @@ pub struct Revocation {
 /// A list of entries, made to be looked up.
 #[derive(Clone, Debug, Default)]
 pub struct Revocations {
-    tokens: Vec<TokenId>,
-    actors: Vec<(String, UnixTime)>,
+    tokens: BTreeSet<TokenId>,
+    actors: BTreeMap<Box<str>, UnixTime>,
     everybody: Option<UnixTime>,
 }
 
@@ -49,15 +51,16 @@ impl Revocations {
         let mut list = Self::default();
         for entry in entries {
             match &entry.revoked {
-                Revoked::Actor(actor) => list.actors.push((actor.clone(), entry.at)),
+                Revoked::Actor(actor) => {
+                    let at = list.actors.entry(actor.as_str().into()).or_insert(entry.at);
+                    *at = entry.at.max(*at);
+                }
                 Revoked::Everybody => list.everybody = list.everybody.max(Some(entry.at)),
-                Revoked::Session(id) | Revoked::Share(id) => list.tokens.push(*id),
+                Revoked::Session(id) | Revoked::Share(id) => {
+                    list.tokens.insert(*id);
+                }
             }
         }
-        list.tokens.sort_unstable();
-        // Of two for one person the later one is found.
-        list.actors.sort_unstable_by(|left, right| left.0.cmp(&right.0).then(right.1.cmp(&left.1)));
-        list.actors.dedup_by(|later, first| later.0 == first.0);
         list
     }
 
@@ -71,15 +74,13 @@ impl Revocations {
     /// Whether a share link was taken back.
     #[must_use]
     pub fn end_token(&self, id: TokenId) -> bool {
-        self.tokens.binary_search(&id).is_ok()
+        self.tokens.contains(&id)
     }
 
     /// Whether what a person began at that time was ended.
     #[must_use]
     pub fn end_actor(&self, actor: &str, began: UnixTime) -> bool {
-        let found = self.actors.binary_search_by(|(name, _)| name.as_str().cmp(actor)).ok();
-        let of_actor = found.and_then(|place| self.actors.get(place)).map(|(_, at)| *at);
-        of_actor.max(self.everybody).is_some_and(|at| began <= at)
+        self.actors.get(actor).copied().max(self.everybody).is_some_and(|at| began <= at)
     }
 }
 

@@ -70,12 +70,13 @@ pub(super) fn things(
 fn expired(rules: &Rules, request: &Request<'_>, path: &[u8]) -> Vec<String> {
     let folders = folders(path);
     let is_token = |name: &[u8]| !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic() && *byte != b',');
-    let mut names: Vec<&[u8]> = cookie::all(&request.cookies)
-        .filter(|cookie| !cookie.is_spaced && is_token(cookie.name) && cookie.name != rules.origin_cookie.as_bytes())
-        .map(|cookie| cookie.name)
-        .collect();
-    names.sort_unstable();
-    names.dedup();
+    let mut names: Vec<&[u8]> = Vec::new();
+    for cookie in cookie::all(&request.cookies).take(MAX_LINES) {
+        let is_ours = cookie.name == rules.origin_cookie.as_bytes();
+        if !cookie.is_spaced && is_token(cookie.name) && !is_ours && !names.contains(&cookie.name) {
+            names.push(cookie.name);
+        }
+    }
     let of_name = |name: &[u8]| {
         let name = String::from_utf8_lossy(name).into_owned();
         folders.iter().map(move |folder| rules.style.expire(&name, folder)).collect::<Vec<_>>()
