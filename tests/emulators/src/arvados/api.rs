@@ -222,7 +222,9 @@ fn computed(cluster: &Cluster, asker: &Asker, parameters: &Parameters) -> Result
     for user in cluster.all(Kind::User).map(|user| text(user, "uuid")) {
         let rights = Rights::of(cluster, user);
         for (target, level) in rights.table() {
-            let row = json!({"user_uuid": user, "target_uuid": target, "perm_level": level.name()});
+            let traverse = Kind::of_uuid(target) == Some(Kind::Group) || level == Level::Manage;
+            let row = json!({"user_uuid": user, "target_uuid": target, "perm_level": level.name(),
+                "traverse_owned": traverse});
             if filters.iter().all(|filter| is_met(filter, &row)) {
                 items.push(row);
             }

@@ -1,0 +1,114 @@
+//! The provider of services of running containers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use taskgate_core::verdict::Credential;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::arvados::access::Access;
+use crate::arvados::client::Client;
+use crate::arvados::discovery::{Discovery, Workloads};
+use crate::arvados::relay::Relay;
+use crate::arvados::relay::gatehouse::Gatehouse;
+use crate::arvados::settings::ArvadosSettings;
+use crate::auth::actor::Actor;
+use crate::discovery::inventory::{Entry, Inventory};
+use crate::discovery::policy::Authorisation;
+use crate::discovery::provider::Provider;
+use crate::discovery::publisher::Publisher;
+use crate::http::HttpError;
+use crate::registry::Registry;
+use crate::retry;
+
+/// The shortest rest between two rounds, whatever they take.
+const LEAST_REST: Duration = Duration::from_millis(500);
+/// The longest rest after rounds that failed.
+const LONGEST_REST: Duration = Duration::from_secs(120);
+
+/// The provider of services of running containers of one cluster.
+#[derive(Debug)]
+pub struct ArvadosProvider {
+    settings: Arc<ArvadosSettings>,
+    client: Client,
+    known: Arc<Workloads>,
+    access: Access,
+    relay: Option<Arc<Relay>>,
+}
+
+impl ArvadosProvider {
+    /// A provider with these settings. Without a gatehouse, as where somebody looks only once, there is no way
+    /// through the controller.
+    ///
+    /// # Errors
+    /// [`HttpError::Client`].
+    pub fn new(settings: Arc<ArvadosSettings>, gatehouse: Option<Arc<dyn Gatehouse>>) -> Result<Self, HttpError> {
+        let client = Client::new(settings.cluster.clone())?;
+        let known = Arc::new(Workloads::default());
+        let access = Access::new(client.clone(), Arc::clone(&known), settings.admins);
+        let relay = match gatehouse {
+            Some(gatehouse) => Relay::new(&settings, gatehouse)?.map(Arc::new),
+            None => None,
+        };
+        Ok(Self { settings, client, known, access, relay })
+    }
+
+    fn discovery(&self) -> Discovery {
+        Discovery::new(
+            Arc::clone(&self.settings),
+            self.client.clone(),
+            self.relay.as_ref().map(Arc::clone),
+            Arc::clone(&self.known),
+        )
+    }
+}
+
+#[async_trait]
+impl Provider for ArvadosProvider {
+    async fn run(&self, publisher: Publisher, _stop: CancellationToken) {
+        let mut discovery = self.discovery();
+        let mut failures = 0;
+        loop {
+            let started = Instant::now();
+            match discovery.round().await {
+                Ok(inventory) => {
+                    failures = 0;
+                    publisher.publish(inventory);
+                }
+                Err(error) => {
+                    failures += 1;
+                    publisher.fail(error.to_string());
+                }
+            }
+            tokio::time::sleep(rest(self.settings.period, started.elapsed(), failures)).await;
+        }
+    }
+
+    async fn look(&self) -> Result<Inventory, String> {
+        self.discovery().round().await.map_err(|error| error.to_string())
+    }
+
+    async fn follow(&self, _registry: Arc<Registry>, stop: CancellationToken) {
+        match &self.relay {
+            Some(relay) => relay.run(stop).await,
+            None => stop.cancelled().await,
+        }
+    }
+
+    async fn authorise(&self, service: &Entry, actor: &Actor, credential: Option<&Credential>) -> Authorisation {
+        self.access.authorise(service, actor, credential).await
+    }
+}
+
+/// How long to rest after a round that took so long, so many having failed in a row. A cluster that is slow or
+/// down is asked less, and no two sidecars ask in step.
+fn rest(period: Duration, took: Duration, failures: u32) -> Duration {
+    let rest = match failures {
+        0 => period.saturating_sub(took).max(took / 2),
+        _ => period.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_REST.max(period)),
+    };
+    // Up to a fifth less.
+    (rest * 4 / 5 + retry::fraction(rest / 5)).max(LEAST_REST)
+}
