@@ -8,6 +8,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::host::Site;
+use crate::access::desk::AccessDesk;
 use crate::auth::judge::Judge;
 use crate::clock::SharedClock;
 use crate::discovery::provider::Provider;
@@ -28,7 +30,9 @@ pub struct App {
     /// The table as readers get it.
     pub feed: Arc<Feed>,
     /// Keys and epochs.
-    pub control: ControlState,
+    pub control: Arc<ControlState>,
+    /// Share links, and what is ended before its time.
+    pub access: Arc<AccessDesk>,
     /// The services.
     pub registry: Arc<Registry>,
     /// The providers that run.
@@ -52,6 +56,8 @@ pub struct Live {
     pub internal_secret: Option<SecretText>,
     /// The longest a session may last.
     pub session_max: Duration,
+    /// The site as browsers see it, where people sign in anywhere.
+    pub site: Option<Arc<Site>>,
     /// The compiled filter.
     pub wasm_file: Option<PathBuf>,
 }

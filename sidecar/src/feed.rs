@@ -109,7 +109,12 @@ impl Feed {
 
     /// Replaces keys and epochs.
     pub fn set_control(&self, control: Control) {
-        self.change(|inner| inner.control = control);
+        // Who reads the state first may come last.
+        self.change(|inner| {
+            if inner.control.number <= control.number {
+                inner.control = control;
+            }
+        });
         self.wake();
     }
 

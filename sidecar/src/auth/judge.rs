@@ -7,6 +7,7 @@
 
 pub mod docket;
 mod inquiry;
+mod own;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,8 @@ use taskgate_core::verdict::{Credential, MAX_CREDENTIAL, MAX_LIFETIME, Refusal, 
 use tokio::time::Instant;
 use tokio_util::sync::DropGuard;
 
+use crate::access::desk::AccessDesk;
+use crate::auth::arvados::ArvadosSource;
 use crate::auth::callout::Callout;
 use crate::auth::judge::docket::{Answer, Docket};
 use crate::auth::judge::inquiry::Inquiry;
@@ -67,6 +70,8 @@ struct Lifetimes {
 pub struct Shared {
     /// What decisions are kept in.
     pub decisions: Decisions,
+    /// What knows sessions of our own; none: there are no such sessions.
+    pub access: Option<Arc<AccessDesk>>,
     /// The questions under way.
     pub docket: Arc<Docket>,
     /// Keys the hashes of questions.
@@ -89,7 +94,7 @@ pub struct Decision {
 
 #[derive(Clone, Debug)]
 enum Outcome {
-    Allow(taskgate_core::identity::WireIdentity),
+    Allow(taskgate_core::identity::WireIdentity, Option<UnixTime>),
     Deny(Refusal),
 }
 
@@ -116,6 +121,7 @@ impl Judge {
         for settings in &settings.sources {
             let clock = Arc::clone(&shared.clock);
             let source: Arc<dyn Source> = match settings {
+                SourceSettings::Arvados(settings) => Arc::new(ArvadosSource::new(settings.clone())?),
                 SourceSettings::Callout(settings) => Arc::new(Callout::new(settings.clone())?),
                 SourceSettings::Jwt(settings) => Arc::new(Jwt::new(settings.clone(), clock)?),
                 SourceSettings::Tokens(tokens) => Arc::new(Tokens::new(tokens.clone(), clock)),
@@ -233,8 +239,11 @@ impl Judge {
         let Ok(decision) = outcome else { return WireVerdict::Unavailable };
         let lifetime_ms = millis(decision.until.since(self.shared.clock.now()));
         match decision.outcome {
-            Outcome::Allow(identity) => WireVerdict::Allow { identity, lifetime_ms },
-            Outcome::Deny(code) => WireVerdict::Deny { code, lifetime_ms },
+            Outcome::Allow(identity, ends_at) => WireVerdict::Allow { identity, lifetime_ms, ends_at },
+            Outcome::Deny(code) => {
+                let actor = Some(decision.actor).filter(|actor| !actor.is_empty());
+                WireVerdict::Deny { code, actor, lifetime_ms }
+            }
         }
     }
 
@@ -258,7 +267,7 @@ impl Judge {
     /// One line a decision, with the same fields whatever it is.
     fn record(&self, service_id: &str, outcome: &Answer, cached: bool, took: Duration) {
         let (verdict, code, actor, source, reason) = match outcome {
-            Ok(Decision { outcome: Outcome::Allow(_), actor, source, .. }) => {
+            Ok(Decision { outcome: Outcome::Allow(..), actor, source, .. }) => {
                 ("allow", "", actor.as_str(), *source, "")
             }
             Ok(Decision { outcome: Outcome::Deny(code), actor, source, .. }) => {

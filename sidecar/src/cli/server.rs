@@ -70,6 +70,11 @@ pub(super) enum NoAnswer {
 }
 
 impl Server {
+    /// A server that takes tokens.
+    pub(super) fn at(server: String, token_file: Option<PathBuf>) -> Self {
+        Self { server, user: None, password_file: None, token_file }
+    }
+
     pub(super) fn client(&self) -> anyhow::Result<Client> {
         let server = http::parse_url(&self.server).with_context(|| format!("`--server {}`", self.server))?;
         let credential = match (&self.user, &self.password_file, &self.token_file) {

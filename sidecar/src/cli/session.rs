@@ -1,8 +1,9 @@
-//! `taskgate session seal`.
+//! `taskgate session`.
 
 use clap::{Args, Subcommand};
 use hyper::Method;
 
+use crate::api::access::v1::internal::{EndAnswer, EndRequest};
 use crate::api::session::{SessionAnswer, SessionRequest};
 use crate::cli::client::Target;
 use crate::cli::output;
@@ -12,6 +13,32 @@ use crate::config::duration;
 pub(super) enum Session {
     /// make a session token for one service, as sign-in would
     Seal(Seal),
+    /// end sessions at once, everywhere, with the streams that are open by them
+    End(End),
+}
+
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(super) struct End {
+    #[command(flatten)]
+    whose: Whose,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// Whose sessions end.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Whose {
+    /// all sessions of a person
+    #[arg(long, value_name = "USER")]
+    actor: Option<String>,
+    /// the sessions of one sign-in
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+    /// everybody's sessions
+    #[arg(long)]
+    everybody: bool,
 }
 
 #[derive(Debug, Args)]
@@ -40,7 +67,26 @@ pub(super) struct Seal {
 
 impl Session {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self::Seal(seal) = self;
+        match self {
+            Self::End(end) => end.run(),
+            Self::Seal(seal) => seal.run(),
+        }
+    }
+}
+
+impl End {
+    fn run(self) -> anyhow::Result<()> {
+        let Whose { actor, id, everybody } = self.whose;
+        let request = serde_json::to_vec(&EndRequest { actor, id, everybody })?;
+        let answer: EndAnswer = self.target.ask(&Method::POST, "/internal/sessions/end", request)?;
+        let kept = if answer.kept { "" } else { "; a restart of the sidecar forgets that: set `state.directory`" };
+        output::line(&format!("ended; open streams end within seconds{kept}"))
+    }
+}
+
+impl Seal {
+    fn run(self) -> anyhow::Result<()> {
+        let seal = self;
         let request = SessionRequest {
             service: seal.service,
             actor: seal.actor,

@@ -48,7 +48,7 @@ impl TaskSettings {
         let store = files
             .secret("tasks.store", config.store.clone(), config.store_file.as_deref())?
             .ok_or_else(|| InvalidSetting::new("tasks.store", "say where tasks are kept: `sqlite:tasks.db`, say"))?;
-        let store = store_address(store, files)?;
+        let store = store_address("tasks.store", store, files)?;
         let text = format!("{config:?}");
         let (operations, secrets) = resolve_operations(config.operations, files)?;
         let fingerprint = Digest::of_parts(&[text.as_bytes(), store.expose().as_bytes(), secrets.as_bytes()]);
@@ -88,20 +88,20 @@ impl TaskSettings {
 }
 
 /// The address of a store, where a relative path of a file is meant from the configuration file.
-fn store_address(store: SecretText, files: &Files<'_>) -> Result<SecretText, InvalidSetting> {
+pub(crate) fn store_address(key: &str, store: SecretText, files: &Files<'_>) -> Result<SecretText, InvalidSetting> {
     let address = store.expose();
     if address.starts_with("postgres://") || address.starts_with("postgresql://") {
         return Ok(store);
     }
     let Some(path) = address.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path)) else {
         let reason = "is neither `sqlite:<path>` nor `postgres://<user>@<host>/<database>`";
-        return Err(InvalidSetting::new("tasks.store", reason));
+        return Err(InvalidSetting::new(key, reason));
     };
     if path.is_empty() {
-        return Err(InvalidSetting::new("tasks.store", "names no file: write `sqlite:tasks.db`, say"));
+        return Err(InvalidSetting::new(key, "names no file: write `sqlite:<path>`"));
     }
     let path = std::path::absolute(files.path(Path::new(path)))
-        .map_err(|error| InvalidSetting::new("tasks.store", error.to_string()))?;
+        .map_err(|error| InvalidSetting::new(key, error.to_string()))?;
     Ok(SecretText::from(format!("sqlite:{}", path.display())))
 }
 

@@ -10,12 +10,12 @@
 pub mod changes;
 mod columns;
 mod commands;
-mod database;
+pub(crate) mod database;
 mod kept;
-mod open;
+pub(crate) mod open;
 pub mod outcome;
 mod signal;
-mod statements;
+pub(crate) mod statements;
 mod writer;
 
 use std::fmt;

@@ -22,6 +22,16 @@ pub(super) async fn check(State(origins): State<Arc<[HeaderValue]>>, request: Re
     Problem::new(StatusCode::FORBIDDEN, "origin-not-allowed", detail).into_response()
 }
 
+/// Middleware: refuses what a page would change that is not of the service's own origin. Programs say no origin.
+pub(in crate::api) async fn own_alone(request: Request, next: Next) -> Response {
+    let is_of_page = request.headers().contains_key(header::ORIGIN);
+    if request.method().is_safe() || !is_of_page || is_ours(&request, &[]) {
+        return next.run(request).await;
+    }
+    let detail = "pages of another origin may change nothing here";
+    Problem::new(StatusCode::FORBIDDEN, "origin-not-allowed", detail).into_response()
+}
+
 fn is_ours(request: &Request, origins: &[HeaderValue]) -> bool {
     let mut said = request.headers().get_all(header::ORIGIN).iter();
     let (Some(origin), None) = (said.next(), said.next()) else { return false };

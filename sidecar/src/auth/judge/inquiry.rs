@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use taskgate_core::verdict::{Credential, Refusal};
+use taskgate_core::verdict::{Credential, Refusal, Scheme};
 
 use crate::auth::actor::Actor;
 use crate::auth::judge::docket::Answer;
@@ -42,12 +42,25 @@ impl Inquiry {
     }
 
     async fn ask(&self) -> Answer {
+        if self.credential.scheme == Scheme::Session {
+            return self.ask_about_session().await;
+        }
         let (actor, source) = match self.identify().await? {
             Identified::Actor(actor, source) => (actor, source),
             Identified::Refusal(code, source) => return Ok(self.deny(code, String::new(), source)),
         };
+        self.authorise(actor, source, Some(&self.credential)).await
+    }
+
+    /// Whether an actor may use the service, as its provider says.
+    pub(super) async fn authorise(
+        &self,
+        actor: Actor,
+        source: &'static str,
+        credential: Option<&Credential>,
+    ) -> Answer {
         let authorisation = match &self.provider {
-            Some(provider) => provider.authorise(&self.service.entry, &actor).await,
+            Some(provider) => provider.authorise(&self.service.entry, &actor, credential).await,
             None => Authorisation::Unavailable("its provider is not configured any more".into()),
         };
         match authorisation {
@@ -96,11 +109,11 @@ impl Inquiry {
     fn allow(&self, actor: Actor, source: &'static str) -> Decision {
         let until = self.shared.clock.now().after(self.lifetimes.allow);
         let until = actor.expires_at().map_or(until, |end| end.min(until));
-        let name = actor.name().to_owned();
-        Decision { outcome: Outcome::Allow(actor.into_identity()), actor: name, source, until }
+        let (name, ends_at) = (actor.name().to_owned(), actor.expires_at());
+        Decision { outcome: Outcome::Allow(actor.into_identity(), ends_at), actor: name, source, until }
     }
 
-    fn deny(&self, code: Refusal, actor: String, source: &'static str) -> Decision {
+    pub(super) fn deny(&self, code: Refusal, actor: String, source: &'static str) -> Decision {
         let until = self.shared.clock.now().after(self.lifetimes.deny);
         Decision { outcome: Outcome::Deny(code), actor, source, until }
     }

@@ -1,6 +1,6 @@
 //! Two databases behind one face: statements with values in, rows out.
 //!
-//! It knows nothing of tasks.
+//! It knows nothing of tasks: what is kept of access ([`crate::access::store`]) is kept by it too.
 
 use sqlx::postgres::{PgDatabaseError, PgPool, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
@@ -11,7 +11,7 @@ use crate::tasks::store::statements::{LOCK, NOTIFY, Sql};
 
 /// A database.
 #[derive(Debug)]
-pub(super) enum Database {
+pub(crate) enum Database {
     /// A file. It has one connection that writes, which the transactions take in turn.
     Sqlite { writer: SqlitePool, readers: SqlitePool },
     /// A server.
@@ -20,21 +20,21 @@ pub(super) enum Database {
 
 /// A transaction that writes. Dropped, it changes nothing.
 #[derive(Debug)]
-pub(super) enum Transaction {
+pub(crate) enum Transaction {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
     Postgres(sqlx::Transaction<'static, Postgres>),
 }
 
 /// A value that goes into a statement.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Int(Option<i64>),
     Text(Option<String>),
     Bytes(Option<Vec<u8>>),
 }
 
 /// A row that comes out.
-pub(super) enum Row {
+pub(crate) enum Row {
     Sqlite(SqliteRow),
     Postgres(PgRow),
 }
@@ -43,11 +43,13 @@ pub(super) enum Row {
 /// arbitrary, and the same for all versions.
 #[derive(Clone, Copy, Debug)]
 #[repr(i64)]
-pub(super) enum Turn {
+pub(crate) enum Turn {
     /// To accept tasks, which counts those that wait.
     Submit = 0x7461_736b_0001,
     /// To claim tasks, which counts those that run.
     Claim = 0x7461_736b_0002,
+    /// To make share links, which counts those that there are.
+    Share = 0x7461_736b_0003,
 }
 
 macro_rules! bound {
@@ -66,7 +68,7 @@ macro_rules! bound {
 
 impl Database {
     /// Begins to write.
-    pub(super) async fn begin(&self) -> Result<Transaction, StoreError> {
+    pub(crate) async fn begin(&self) -> Result<Transaction, StoreError> {
         Ok(match self {
             // At once, since a transaction that reads first can't always go on to write.
             Self::Sqlite { writer, .. } => Transaction::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
@@ -75,7 +77,7 @@ impl Database {
     }
 
     /// Reads.
-    pub(super) async fn read(&self, sql: &'static Sql, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+    pub(crate) async fn read(&self, sql: &'static Sql, values: &[Value]) -> Result<Vec<Row>, StoreError> {
         Ok(match self {
             Self::Sqlite { readers, .. } => {
                 let rows = bound!(sql.sqlite, values).fetch_all(readers).await?;
@@ -89,7 +91,7 @@ impl Database {
     }
 
     /// Ends all connections.
-    pub(super) async fn close(&self) {
+    pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite { writer, readers } => {
                 readers.close().await;
@@ -102,7 +104,7 @@ impl Database {
 
 impl Transaction {
     /// Runs a statement.
-    pub(super) async fn rows(&mut self, sql: &'static Sql, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+    pub(crate) async fn rows(&mut self, sql: &'static Sql, values: &[Value]) -> Result<Vec<Row>, StoreError> {
         Ok(match self {
             Self::Sqlite(transaction) => {
                 let rows = bound!(sql.sqlite, values).fetch_all(&mut **transaction).await?;
@@ -116,18 +118,18 @@ impl Transaction {
     }
 
     /// Runs a statement that returns one row at most.
-    pub(super) async fn row(&mut self, sql: &'static Sql, values: &[Value]) -> Result<Option<Row>, StoreError> {
+    pub(crate) async fn row(&mut self, sql: &'static Sql, values: &[Value]) -> Result<Option<Row>, StoreError> {
         Ok(self.rows(sql, values).await?.into_iter().next())
     }
 
     /// Runs a statement that returns a number.
-    pub(super) async fn count(&mut self, sql: &'static Sql, values: &[Value]) -> Result<u64, StoreError> {
+    pub(crate) async fn count(&mut self, sql: &'static Sql, values: &[Value]) -> Result<u64, StoreError> {
         let row = self.row(sql, values).await?;
         row.map_or(Ok(0), |row| row.number(0))
     }
 
     /// Waits until no other transaction has this turn, and has it until it ends.
-    pub(super) async fn take(&mut self, turn: Turn) -> Result<(), StoreError> {
+    pub(crate) async fn take(&mut self, turn: Turn) -> Result<(), StoreError> {
         if let Self::Postgres(_) = self {
             self.rows(&LOCK, &[Value::from(turn as i64)]).await?;
         }
@@ -135,7 +137,7 @@ impl Transaction {
     }
 
     /// Tells other processes, once it is committed; where the database can't do that, they look by themselves.
-    pub(super) async fn notify(&mut self, channel: &str, message: String) -> Result<(), StoreError> {
+    pub(crate) async fn notify(&mut self, channel: &str, message: String) -> Result<(), StoreError> {
         if let Self::Postgres(_) = self {
             self.rows(&NOTIFY, &[Value::from(channel), Value::from(message)]).await?;
         }
@@ -143,7 +145,7 @@ impl Transaction {
     }
 
     /// Makes it last.
-    pub(super) async fn commit(self) -> Result<(), StoreError> {
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(transaction) => transaction.commit().await?,
             Self::Postgres(transaction) => transaction.commit().await?,
@@ -154,28 +156,28 @@ impl Transaction {
 
 impl Row {
     /// An optional number.
-    pub(super) fn maybe_number(&self, column: usize) -> Result<Option<u64>, StoreError> {
+    pub(crate) fn maybe_number(&self, column: usize) -> Result<Option<u64>, StoreError> {
         let number: Option<i64> = self.value(column)?;
         number.map(|number| u64::try_from(number).map_err(|_| negative(column))).transpose()
     }
 
     /// A number.
-    pub(super) fn number(&self, column: usize) -> Result<u64, StoreError> {
+    pub(crate) fn number(&self, column: usize) -> Result<u64, StoreError> {
         self.maybe_number(column)?.ok_or_else(|| missing(column))
     }
 
     /// An optional text.
-    pub(super) fn maybe_text(&self, column: usize) -> Result<Option<String>, StoreError> {
+    pub(crate) fn maybe_text(&self, column: usize) -> Result<Option<String>, StoreError> {
         self.value(column)
     }
 
     /// A text.
-    pub(super) fn text(&self, column: usize) -> Result<String, StoreError> {
+    pub(crate) fn text(&self, column: usize) -> Result<String, StoreError> {
         self.value::<Option<String>>(column)?.ok_or_else(|| missing(column))
     }
 
     /// Optional bytes.
-    pub(super) fn maybe_bytes(&self, column: usize) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(crate) fn maybe_bytes(&self, column: usize) -> Result<Option<Vec<u8>>, StoreError> {
         self.value(column)
     }
 

@@ -56,9 +56,9 @@ pub async fn open(address: &str, settings: &Settings, tasks: &Tasks) -> Result<A
     let name = random::non_zero().map_err(|error| StoreError::Unavailable(error.to_string()))?;
     let name = format!("{name:016x}");
     let database = if let Some(path) = sqlite_path(address)? {
-        open_file(&path, settings).await?
+        open_file(&path, settings, &MIGRATIONS).await?
     } else if address.starts_with("postgres://") || address.starts_with("postgresql://") {
-        connect(address, settings).await?
+        connect(address, settings, &MIGRATIONS).await?
     } else {
         return Err(StoreError::Address("the scheme is neither".to_owned()));
     };
@@ -75,7 +75,7 @@ pub async fn open(address: &str, settings: &Settings, tasks: &Tasks) -> Result<A
 }
 
 /// The path of an address of SQLite; none where it is another's.
-fn sqlite_path(address: &str) -> Result<Option<PathBuf>, StoreError> {
+pub(crate) fn sqlite_path(address: &str) -> Result<Option<PathBuf>, StoreError> {
     let Some(path) = address.strip_prefix("sqlite:") else { return Ok(None) };
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() || path.starts_with(":memory:") {
@@ -87,7 +87,8 @@ fn sqlite_path(address: &str) -> Result<Option<PathBuf>, StoreError> {
     Ok(Some(PathBuf::from(path)))
 }
 
-async fn open_file(path: &Path, settings: &Settings) -> Result<Database, StoreError> {
+/// Opens a file, and brings its tables up to date.
+pub(crate) async fn open_file(path: &Path, settings: &Settings, tables: &Migrator) -> Result<Database, StoreError> {
     create(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -110,7 +111,7 @@ async fn open_file(path: &Path, settings: &Settings) -> Result<Database, StoreEr
         tries += 1;
         let opened = async {
             let writer = pool().max_connections(1).connect_with(options.clone()).await?;
-            MIGRATIONS.run(&writer).await.map_err(migration)?;
+            tables.run(&writer).await.map_err(migration)?;
             let readers = pool().max_connections(settings.connections).connect_with(options.clone()).await?;
             Ok::<Database, StoreError>(Database::Sqlite { writer, readers })
         };
@@ -129,7 +130,8 @@ fn create(path: &Path) -> Result<(), StoreError> {
     opened.map(drop).map_err(|error| StoreError::Unavailable(format!("can't open `{}`: {error}", path.display())))
 }
 
-async fn connect(address: &str, settings: &Settings) -> Result<Database, StoreError> {
+/// Connects to a server, and brings its tables up to date.
+pub(crate) async fn connect(address: &str, settings: &Settings, tables: &Migrator) -> Result<Database, StoreError> {
     // What is wrong with it may be its password, so the error is not shown.
     let options = PgConnectOptions::from_str(address)
         .map_err(|_| StoreError::Address("it is not a URL that PostgreSQL's clients take".to_owned()))?
@@ -153,11 +155,11 @@ async fn connect(address: &str, settings: &Settings) -> Result<Database, StoreEr
         })
         .connect_with(options)
         .await?;
-    MIGRATIONS.run(&pool).await.map_err(migration)?;
+    tables.run(&pool).await.map_err(migration)?;
     Ok(Database::Postgres(pool))
 }
 
-fn migration(error: MigrateError) -> StoreError {
+pub(crate) fn migration(error: MigrateError) -> StoreError {
     let text = error.to_string();
     match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => match StoreError::from(error) {

@@ -2,9 +2,9 @@
 
 /// A statement in both dialects.
 #[derive(Debug)]
-pub(super) struct Sql {
-    pub(super) sqlite: &'static str,
-    pub(super) postgres: &'static str,
+pub(crate) struct Sql {
+    pub(crate) sqlite: &'static str,
+    pub(crate) postgres: &'static str,
 }
 
 /// What of a statement is text, and what the words stand for in SQLite.

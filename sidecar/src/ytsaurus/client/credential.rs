@@ -32,6 +32,8 @@ impl Credential {
                 (COOKIE, format!("{cookie}={text}"))
             }
             Scheme::Oauth => (AUTHORIZATION, format!("OAuth {text}")),
+            // Our own is nobody else's.
+            Scheme::Session => return None,
         };
         let mut value = HeaderValue::from_str(&value).ok()?;
         value.set_sensitive(true);

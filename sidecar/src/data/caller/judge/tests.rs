@@ -70,6 +70,7 @@ impl HasJudge for Court {
 async fn the_judge_says_who_asks() {
     let tasks = Tasks::new();
     let shared = Shared {
+        access: None,
         decisions: decisions(100),
         docket: Arc::new(Docket::new(tasks.clone())),
         cache_key: [3; 32],

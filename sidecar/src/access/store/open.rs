@@ -1,0 +1,48 @@
+//! Opening the store: in a file, on a server, or in memory alone.
+
+use std::sync::LazyLock;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+
+use crate::access::store::{AccessStore, AccessStoreError};
+use crate::secret::SecretText;
+use crate::tasks::store::StoreError;
+use crate::tasks::store::database::Database;
+use crate::tasks::store::open::{Settings, connect, migration, open_file, sqlite_path};
+
+/// The tables, the same files for both databases. Which of them are there is kept beside what the task store keeps of
+/// its own: both may be in one database.
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrator = sqlx::migrate!("migrations/access");
+    migrator.dangerous_set_table_name("taskgate_access_migrations");
+    migrator
+});
+
+impl AccessStore {
+    /// Opens the store at an address, `sqlite:<path>` or `postgres://…`, and brings its tables up to date. Without one
+    /// it is in memory, and ends with the process.
+    ///
+    /// # Errors
+    /// [`AccessStoreError`].
+    pub async fn open(address: Option<&SecretText>) -> Result<Self, AccessStoreError> {
+        let settings = Settings::default();
+        let Some(address) = address.map(SecretText::expose) else { return Self::in_memory().await };
+        let database = if let Some(path) = sqlite_path(address)? {
+            open_file(&path, &settings, &MIGRATIONS).await?
+        } else if address.starts_with("postgres://") || address.starts_with("postgresql://") {
+            connect(address, &settings, &MIGRATIONS).await?
+        } else {
+            return Err(AccessStoreError::Address("the scheme is neither".to_owned()));
+        };
+        Ok(Self { database, is_kept: true })
+    }
+
+    async fn in_memory() -> Result<Self, AccessStoreError> {
+        // Each connection has a database of its own, so there is one, which never ends.
+        let pool = SqlitePoolOptions::new().max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
+        let pool = pool.connect_with(SqliteConnectOptions::new().in_memory(true)).await.map_err(StoreError::from)?;
+        MIGRATIONS.run(&pool).await.map_err(migration)?;
+        Ok(Self { database: Database::Sqlite { writer: pool.clone(), readers: pool }, is_kept: false })
+    }
+}
