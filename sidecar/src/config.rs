@@ -3,6 +3,8 @@
 //! This is the wire form and what can be said about it without touching anything else: sections are
 //! read, checked, and their secrets and paths resolved. What runs is built from it elsewhere.
 
+pub mod access;
+pub mod arvados;
 pub mod data;
 pub mod defaults;
 pub mod duration;
@@ -13,6 +15,7 @@ pub mod internal;
 pub mod keys;
 pub mod load;
 pub mod logs;
+pub mod names;
 pub mod operations;
 pub mod providers;
 pub mod public;
@@ -45,6 +48,8 @@ pub struct Config {
     /// Where services come from, first preferred: where two publish the same service, the first
     /// one's counts.
     pub providers: Vec<providers::ProviderConfig>,
+    /// Friendly names of services.
+    pub names: names::NamesConfig,
     /// How discovery as a whole behaves.
     pub discovery: providers::DiscoveryConfig,
     /// Who is whom, and for how long a decision holds.
@@ -53,6 +58,8 @@ pub struct Config {
     /// the start and sessions end with the process; with `tasks` there must be one. Keep a key for as long
     /// as tasks last that were asked for under it.
     pub keys: Vec<keys::KeyConfig>,
+    /// Where people sign in and see what they may use; none by default.
+    pub access: Option<access::AccessConfig>,
     /// Uploads and downloads with signed URLs, for Flyte's SDK and for curl; none by default.
     pub data: Option<data::DataConfig>,
     /// Durable long work that clients ask for; none by default.

@@ -7,9 +7,11 @@
 //! It never sees the bodies of proxied requests, and it is not on the path of a request that is
 //! already decided.
 
+pub mod access;
 pub mod api;
 pub mod app;
 pub mod array;
+pub mod arvados;
 pub mod auth;
 pub mod cli;
 pub mod clock;

@@ -6,13 +6,20 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use axum::Router;
 use serde::{Deserialize, Serialize};
 use taskgate_core::key::{KeyId, Secret};
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::desk::AccessDesk;
+use crate::access::entrance::Entrance;
+use crate::access::entrance::settings::EntranceSettings;
+use crate::access::keeper::keep_house;
+use crate::access::store::{AccessStore, AccessStoreError};
 use crate::api;
+use crate::api::access::v1::AccessApi;
 use crate::app::App;
 use crate::auth::judge::docket::Docket;
 use crate::auth::judge::{Judge, Shared, decisions};
@@ -23,7 +30,7 @@ use crate::data::caller::judge::{JudgeCallers, NotAskable};
 use crate::data::desk::{DataDesk, DataDeskError, SharedKeys, shared_keys};
 use crate::data::self_test::run::{Trial, Unfit};
 use crate::data::settings::resolve::DataPlan;
-use crate::discovery::own::{OwnService, data_key};
+use crate::discovery::own::{OwnService, access_key, data_key};
 use crate::discovery::publisher::Mailbox;
 use crate::feed::{ControlState, Feed};
 use crate::http::HttpError;
@@ -57,6 +64,9 @@ pub struct Addresses {
 /// Why the sidecar did not start.
 #[derive(Debug, Error)]
 pub enum StartError {
+    /// Share links can't be kept.
+    #[error(transparent)]
+    Access(#[from] AccessStoreError),
     /// It can't listen.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -131,7 +141,9 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
     let metrics = Arc::new(Metrics::new());
     let store = Tasks::new();
     let desk = desk(&settings, &setting.clock, &metrics, &store).await?;
-    let app = assemble(&settings, setting.clock, metrics, desk, &tasks)?;
+    let shares = AccessStore::open(settings.access.store.as_ref()).await?;
+    let app = assemble(&settings, setting.clock, metrics, desk, shares, &tasks)?;
+    app.access.refresh().await?;
     app.registry
         .refuse_endpoints([&internal, &operations].into_iter().chain(&public).filter_map(own_address).collect());
 
@@ -141,7 +153,8 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
         Some(plan) => Some(open_data(plan, &app, &url_keys, &tasks).await?),
         None => None,
     };
-    let mut fleet = Fleet::new(own_service(&settings, public.as_ref(), &app), Arc::clone(&mailbox), tasks.clone());
+    let own = own_services(&settings, public.as_ref(), &app);
+    let mut fleet = Fleet::new(own, Arc::clone(&mailbox), tasks.clone());
     fleet.apply(&settings.providers, &app)?;
     follow(&settings, &app, mailbox, &tasks);
     if let Some(desk) = &app.desk {
@@ -149,10 +162,12 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
         desk.work(&tasks)?;
     }
     if let Some(public) = public {
+        let access = settings.entrance.as_ref().map(|entrance| access_routes(entrance, &app, &url_keys)).transpose()?;
         let reception = app.desk.as_ref().map(|desk| desk.reception(tasks.stop().clone())).transpose()?;
-        let router = api::public::router(&app, reception.map(Arc::new).as_ref(), data.as_ref());
+        let router = api::public::router(&app, access, reception.map(Arc::new).as_ref(), data.as_ref());
         tasks.spawn("public", public.serve(router, tasks.clone()));
     }
+    keep_house(&app, &tasks);
     tasks.spawn("startup", give_up_waiting(Arc::clone(&app), settings.startup));
     tasks.spawn("internal", internal.serve(api::internal::router(&app), tasks.clone()));
     tasks.spawn("operations", operations.serve(api::operations::router(&app), tasks.clone()));
@@ -197,12 +212,14 @@ impl Running {
             self.store.end(STORE_GRACE).await;
             desk.store().close().await;
         }
+        self.app.access.store().close().await;
         ended
     }
 }
 
 /// Starts what makes the table of what providers see.
 fn follow(settings: &Settings, app: &App, mailbox: Arc<Mailbox>, tasks: &Tasks) {
+    app.registry.set_name_rules(settings.names.clone());
     let named = CancellationToken::new();
     if let Some(directory) = &settings.state_directory {
         let mut memory = Memory::new(directory, Arc::clone(&app.metrics));
@@ -218,6 +235,17 @@ fn follow(settings: &Settings, app: &App, mailbox: Arc<Mailbox>, tasks: &Tasks) 
     });
 }
 
+/// Where people sign in, and what they and their programs ask about access.
+fn access_routes(settings: &EntranceSettings, app: &Arc<App>, keys: &SharedKeys) -> Result<Router, StartError> {
+    if settings.plain_http {
+        tracing::warn!("`sessions.plain_http`: whoever sees the traffic can take sessions over; for development alone");
+    }
+    let entrance = Arc::new(Entrance::new(settings, Arc::clone(app))?);
+    let judged = Arc::new(JudgeCallers::new(Arc::clone(app))?);
+    let callers = Arc::new(GateCallers::new(&access_key(), Arc::clone(keys), Arc::clone(&app.clock), judged));
+    Ok(api::access::routes(&entrance, AccessApi { app: Arc::clone(app), callers }))
+}
+
 async fn desk(
     settings: &Settings,
     clock: &SharedClock,
@@ -231,7 +259,7 @@ async fn desk(
 /// The API of data, with stores that were tried.
 async fn open_data(plan: &DataPlan, app: &Arc<App>, keys: &SharedKeys, tasks: &Tasks) -> Result<DataDesk, StartError> {
     let judged = Arc::new(JudgeCallers::new(Arc::clone(app))?);
-    let callers = Arc::new(GateCallers::new(Arc::clone(keys), Arc::clone(&app.clock), judged));
+    let callers = Arc::new(GateCallers::new(&data_key(), Arc::clone(keys), Arc::clone(&app.clock), judged));
     let desk = {
         let (plan, keys, clock) = (plan.clone(), Arc::clone(keys), Arc::clone(&app.clock));
         tokio::task::spawn_blocking(move || DataDesk::open(&plan, callers, &keys, &clock)).await
@@ -249,11 +277,17 @@ async fn open_data(plan: &DataPlan, app: &Arc<App>, keys: &SharedKeys, tasks: &T
     Ok(desk)
 }
 
-/// What the sidecar itself is behind the gate. Its name is kept for it.
-fn own_service(settings: &Settings, public: Option<&Bound>, app: &App) -> Option<OwnService> {
-    let own = settings.data.as_ref()?.service.as_ref()?.own(public?.listen())?;
-    app.registry.reserve(own.label.clone(), data_key());
-    Some(own)
+/// What the sidecar itself is behind the gate. Its names are kept for it.
+fn own_services(settings: &Settings, public: Option<&Bound>, app: &App) -> Vec<OwnService> {
+    let Some(public) = public else { return Vec::new() };
+    let data = settings.data.as_ref().and_then(|data| data.service.as_ref()).map(|service| (data_key(), service));
+    let access = settings.entrance.as_ref().map(|entrance| (access_key(), &entrance.service));
+    let own = data.into_iter().chain(access).filter_map(|(key, service)| service.own(key, public.listen()));
+    let own: Vec<OwnService> = own.collect();
+    for service in &own {
+        app.registry.reserve(service.label.clone(), service.key.clone());
+    }
+    own
 }
 
 fn assemble(
@@ -261,13 +295,23 @@ fn assemble(
     clock: SharedClock,
     metrics: Arc<Metrics>,
     desk: Option<Arc<Desk>>,
+    shares: AccessStore,
     tasks: &Tasks,
 ) -> Result<Arc<App>, StartError> {
     let keys = keys(settings)?;
-    let control = ControlState::new(settings.gate.clone(), keys, settings.verdicts.fingerprint);
+    let control = Arc::new(ControlState::new(settings.gate.clone(), keys, settings.verdicts.fingerprint));
     let feed = Arc::new(Feed::new(random::non_zero()?, control.control()));
     let registry = Arc::new(Registry::new(Arc::clone(&feed), Arc::clone(&clock), Arc::clone(&metrics)));
+    let access = AccessDesk::new(
+        shares,
+        settings.access.clone(),
+        Arc::clone(&control),
+        Arc::clone(&feed),
+        Arc::clone(&clock),
+    );
+    let access = Arc::new(access);
     let shared = Arc::new(Shared {
+        access: Some(Arc::clone(&access)),
         decisions: decisions(settings.verdicts.cache_entries),
         docket: Arc::new(Docket::new(tasks.clone())),
         cache_key: random::bytes()?,
@@ -278,11 +322,12 @@ fn assemble(
         clock,
         feed,
         control,
+        access,
         registry,
         providers: RwLock::default(),
         judge: ArcSwap::from_pointee(Judge::new(&settings.verdicts, shared, tasks)?),
         desk,
-        live: ArcSwap::from_pointee(live(settings)),
+        live: ArcSwap::from_pointee(live(settings, &settings.gate)),
         metrics,
         stop: tasks.stop().clone(),
     };

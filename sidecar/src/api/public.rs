@@ -1,7 +1,7 @@
 //! The public API: what clients of tasks and of data ask.
 
 mod cors;
-mod origin;
+pub(super) mod origin;
 
 use std::sync::Arc;
 
@@ -16,9 +16,17 @@ use crate::app::App;
 use crate::data::desk::DataDesk;
 use crate::tasks::reception::Reception;
 
-/// The public API's routes: those of tasks and of data, as far as there are any.
-pub fn router(app: &Arc<App>, reception: Option<&Arc<Reception>>, desk: Option<&DataDesk>) -> Router {
+/// The public API's routes: those of access, of tasks and of data, as far as there are any.
+pub fn router(
+    app: &Arc<App>,
+    access: Option<Router>,
+    reception: Option<&Arc<Reception>>,
+    desk: Option<&DataDesk>,
+) -> Router {
     let mut routes = Router::new();
+    if let Some(access) = access {
+        routes = routes.merge(access).method_not_allowed_fallback(problem::wrong_method);
+    }
     if let Some(reception) = reception {
         routes = routes.merge(tasks::routes(reception)).method_not_allowed_fallback(problem::wrong_method);
     }

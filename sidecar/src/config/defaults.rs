@@ -38,6 +38,8 @@ pub const CALLOUT_ACTOR_FIELD: &str = "actor";
 pub const CALLOUT_TIMEOUT_MS: u64 = 500;
 /// `sessions.max_lifetime_secs`.
 pub const SESSION_MAX_LIFETIME_SECS: u64 = 86_400;
+/// `names.kept_days`.
+pub const NAMES_KEPT_DAYS: u64 = 30;
 /// `logs.level`.
 pub const LOG_LEVEL: &str = "info";
 /// `shutdown.grace_secs`.
@@ -136,3 +138,29 @@ pub const CATALOG_TTL_SECS: u64 = 30;
 pub const CATALOG_NEGATIVE_TTL_SECS: u64 = 5;
 /// `data.catalog[].callout.entries`.
 pub const CATALOG_ENTRIES: u64 = 10_000;
+/// `access.label`.
+pub const ACCESS_LABEL: &str = "access";
+/// `access.assertions.lifetime_secs`.
+pub const ASSERTION_LIFETIME_SECS: u64 = 300;
+/// `access.sign_in.actor_claim`.
+pub const SIGN_IN_ACTOR_CLAIM: &str = "preferred_username";
+/// `access.sign_in.switch_prompt`.
+pub const SIGN_IN_SWITCH_PROMPT: &str = "select_account";
+/// `access.sign_in.timeout_ms`.
+pub const SIGN_IN_TIMEOUT_MS: u64 = 5_000;
+/// `access.shares.max_lifetime_secs`.
+pub const SHARE_MAX_LIFETIME_SECS: u64 = 30 * 86_400;
+/// `providers[].arvados.name`.
+pub const ARVADOS_PROVIDER_NAME: &str = "arvados";
+/// `providers[].arvados.timeout_ms`.
+pub const ARVADOS_TIMEOUT_MS: u64 = 10_000;
+/// `providers[].arvados.round_secs`.
+pub const ARVADOS_ROUND_SECS: u64 = 60;
+/// `providers[].arvados.poll_secs`.
+pub const ARVADOS_POLL_SECS: u64 = 5;
+/// `providers[].arvados.controller.listen`.
+pub const ARVADOS_RELAY_LISTEN: &str = "127.0.0.1";
+/// `providers[].arvados.controller.max_secs`: the controller's own limit.
+pub const ARVADOS_RELAY_MAX_SECS: u64 = 300;
+/// `verdicts.sources[].arvados.timeout_ms`.
+pub const ARVADOS_WHOAMI_TIMEOUT_MS: u64 = 2_000;

@@ -55,6 +55,8 @@ impl GateSection {
             verdict_grace_secs: self.verdict_grace_secs,
             demotion_secs: self.demotion_secs,
             url_audience: self.url_audience,
+            // The rest stands in other sections: `access` and `sessions`.
+            ..GateConfig::for_domain("")
         };
         config.domains().map_err(|error| InvalidSetting::new("gate", error.to_string()))?;
         Ok(config)

@@ -204,7 +204,7 @@ mod tests {
         let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
         for (name, text) in [("tokens.yaml", "[]"), ("yt-token", "robot"), ("k1.key", key), ("k2.key", key)]
             .into_iter()
-            .chain(["s3-secret", "gcs-key.json", "azure-key", "catalog-token"].map(|name| (name, "c2VjcmV0")))
+            .chain(["s3-secret", "gcs-key.json", "azure-key", "catalog-token", "client-secret"].map(|name| (name, "c2VjcmV0")))
         {
             std::fs::write(directory.path().join(name), text).expect("writes");
         }

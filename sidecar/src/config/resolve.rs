@@ -12,6 +12,8 @@ use taskgate_core::verdict::MAX_LIFETIME;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::access::entrance::settings::EntranceSettings;
+use crate::access::settings::AccessSettings;
 use crate::auth::settings::{VerdictSettings, resolve_sources};
 use crate::config::Config;
 use crate::config::keys::KeyConfig;
@@ -21,6 +23,7 @@ use crate::digest::Digest;
 use crate::discovery::settings::{ProviderSettings, resolve_providers};
 use crate::file;
 use crate::lifecycle::address::Listen;
+use crate::registry::names::rules::NameRules;
 use crate::secret::SecretText;
 use crate::tasks::settings::TaskSettings;
 
@@ -61,6 +64,10 @@ pub struct Settings {
     pub public: Option<Listen>,
     /// Where services come from.
     pub providers: Vec<ProviderSettings>,
+    /// Share links, and what is ended before its time.
+    pub access: AccessSettings,
+    /// What holds for friendly names.
+    pub names: NameRules,
     /// How long proxies wait for providers that have not published yet.
     pub startup: Duration,
     /// Who is whom.
@@ -69,6 +76,8 @@ pub struct Settings {
     pub keys: Vec<(KeyId, Secret)>,
     /// The API of data, where there is one.
     pub data: Option<DataPlan>,
+    /// Where people sign in, if anywhere.
+    pub entrance: Option<EntranceSettings>,
     /// Tasks, where there are any.
     pub tasks: Option<TaskSettings>,
     /// The longest a session may last.
@@ -112,19 +121,28 @@ impl Settings {
             .map_err(|error| InvalidSetting::new("public.listen", error.to_string()))?;
         crate::telemetry::logs::check_level(&config.logs.level)
             .map_err(|error| InvalidSetting::new("logs.level", error.to_string()))?;
-        let gate = config.gate.resolve()?;
+        let mut gate = config.gate.resolve()?;
+        config.sessions.apply(&mut gate)?;
+        let entrance = config
+            .access
+            .as_ref()
+            .map(|access| EntranceSettings::resolve(access, &mut gate, public.as_ref(), &mut files))
+            .transpose()?;
+        let names = config.names.resolve(&gate)?;
         let providers = resolve_providers(config.providers, &gate, &mut files)?;
         let verdicts = verdict_settings(config.verdicts, &providers, &gate, &mut files)?;
         let keys = keys(config.keys, &mut files)?;
+        let state_directory = config.state.directory.map(|path| state_directory(&path, directory)).transpose()?;
+        let access = AccessSettings::resolve(config.access.as_ref(), state_directory.as_deref(), &mut files)?;
         let tasks = config.tasks.map(|tasks| TaskSettings::resolve(tasks, &mut files)).transpose()?;
         let data = config.data.map(|data| DataPlan::resolve(data, &gate, public.as_ref(), &mut files)).transpose()?;
-        if public.is_some() && tasks.is_none() && data.is_none() {
+        if public.is_some() && tasks.is_none() && data.is_none() && entrance.is_none() {
             return Err(InvalidSetting::new(
                 "public.listen",
-                "there is nothing to serve here without `tasks` or `data`",
+                "there is nothing to serve here without `tasks`, `data` or `access`",
             ));
         }
-        if providers.is_empty() && data.as_ref().is_none_or(|data| data.service.is_none()) {
+        if providers.is_empty() && entrance.is_none() && data.as_ref().is_none_or(|data| data.service.is_none()) {
             return Err(InvalidSetting::new(
                 "providers",
                 "no provider: without one there is no service; add `- file: …`",
@@ -144,14 +162,17 @@ impl Settings {
             operations,
             public,
             providers,
+            access,
+            names,
             startup: within("discovery.startup_secs", config.discovery.startup_secs, 0, 3_600)?,
             verdicts,
             keys,
             data,
+            entrance,
             tasks,
             session_max: within("sessions.max_lifetime_secs", config.sessions.max_lifetime_secs, 1, 31_536_000)?,
             wasm_file: config.filter.wasm_file.map(|path| directory.join(path)),
-            state_directory: config.state.directory.map(|path| state_directory(&path, directory)).transpose()?,
+            state_directory,
             logs: config.logs,
             grace: within("shutdown.grace_secs", config.shutdown.grace_secs, 0, 3_600)?,
             files: files.read,
@@ -170,9 +191,12 @@ impl Settings {
             ("shutdown.grace_secs", self.grace != other.grace),
             ("discovery.startup_secs", self.startup != other.startup),
             ("gate.url_audience", self.gate.url_audience != other.gate.url_audience),
+            ("access", self.entrance_fingerprint() != other.entrance_fingerprint()),
+            ("sessions.plain_http", self.gate.plain_http != other.gate.plain_http),
             ("data", self.data_fingerprint() != other.data_fingerprint()),
             ("tasks", self.task_fingerprint() != other.task_fingerprint()),
             ("state.directory", self.state_directory != other.state_directory),
+            ("access.store", self.access.store_digest() != other.access.store_digest()),
         ]
         .into_iter()
         .filter_map(|(key, differs)| differs.then_some(key))
@@ -181,6 +205,10 @@ impl Settings {
 
     fn data_fingerprint(&self) -> Option<&Digest> {
         self.data.as_ref().map(|data| &data.fingerprint)
+    }
+
+    fn entrance_fingerprint(&self) -> Option<&Digest> {
+        self.entrance.as_ref().map(|entrance| &entrance.fingerprint)
     }
 
     fn task_fingerprint(&self) -> Option<&Digest> {

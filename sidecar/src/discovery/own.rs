@@ -1,12 +1,14 @@
-//! The services that the sidecar has itself: its API of data, behind the gate like any other service.
+//! The services that the sidecar has itself: its API of data, and where people sign in. They are behind the gate like
+//! any other service.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use taskgate_core::label::Label;
-use taskgate_core::naming::ID_LENGTHS;
+use taskgate_core::naming::{ID_LENGTHS, ServiceDigest};
 use taskgate_core::service::{AccessLevel, Endpoint, Protocol};
+use taskgate_core::verdict::Credential;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::actor::Actor;
@@ -15,9 +17,11 @@ use crate::discovery::policy::{Authorisation, Grantee, Level, Policy};
 use crate::discovery::provider::Provider;
 use crate::discovery::publisher::Publisher;
 
-/// Where the API of data is behind the gate.
+/// Where something of the sidecar's own is behind the gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnService {
+    /// What it is called.
+    pub key: ServiceKey,
     /// Its label: `data` for `data.tasks.example.test`. No other service gets it.
     pub label: Label,
     /// Where proxies reach the sidecar's public listener.
@@ -32,10 +36,10 @@ pub struct OwnProvider {
 }
 
 impl OwnProvider {
-    /// The provider of this service.
+    /// The provider of these services.
     #[must_use]
-    pub fn new(service: &OwnService) -> Self {
-        let services = vec![Arc::new(data_entry(&[service.address]))];
+    pub fn new(services: &[OwnService]) -> Self {
+        let services = services.iter().map(|own| Arc::new(entry(own.key.clone(), &[own.address]))).collect();
         Self { inventory: Inventory { services, ..Inventory::default() } }
     }
 }
@@ -51,8 +55,12 @@ impl Provider for OwnProvider {
         Ok(self.inventory.clone())
     }
 
-    async fn authorise(&self, _service: &Entry, _actor: &Actor) -> Authorisation {
+    async fn authorise(&self, _service: &Entry, _actor: &Actor, _credential: Option<&Credential>) -> Authorisation {
         Authorisation::Allow
+    }
+
+    async fn may_share(&self, _service: &Entry, _actor: &Actor, _credential: Option<&Credential>) -> Authorisation {
+        Authorisation::AccessDenied
     }
 }
 
@@ -62,11 +70,29 @@ pub fn data_key() -> ServiceKey {
     ServiceKey { operation: "taskgate".into(), task: "data".into(), service: "api".into() }
 }
 
-/// The API of data as a service, at these addresses. It speaks HTTP/2, which carries gRPC too.
+/// The names of where people sign in.
+#[must_use]
+pub fn access_key() -> ServiceKey {
+    ServiceKey { operation: "taskgate".into(), task: "access".into(), service: "api".into() }
+}
+
+/// The id of one of these services, which is the first to be named and so has the shortest.
+#[must_use]
+pub fn own_id(key: &ServiceKey) -> String {
+    let digest = ServiceDigest::of(&key.operation, &key.task, &key.service);
+    digest.suffix(ID_LENGTHS[0]).map(|id| id.to_string()).unwrap_or_default()
+}
+
+/// The API of data as a service, at these addresses.
 #[must_use]
 pub fn data_entry(addresses: &[SocketAddr]) -> Entry {
+    entry(data_key(), addresses)
+}
+
+/// Something of the sidecar's own as a service. It speaks HTTP/2, which carries gRPC too.
+fn entry(key: ServiceKey, addresses: &[SocketAddr]) -> Entry {
     Entry {
-        key: Arc::new(data_key()),
+        key: Arc::new(key),
         alternatives: Vec::new(),
         alias: None,
         protocol: Protocol::Grpc,
@@ -78,12 +104,7 @@ pub fn data_entry(addresses: &[SocketAddr]) -> Entry {
             revision: 0,
         },
         forward_credential: false,
+        names: Vec::new(),
+        vouched: true,
     }
-}
-
-/// Whether a label could be the id of some service, which would then want it.
-#[must_use]
-pub fn is_like_an_id(label: &Label) -> bool {
-    let text = label.as_str();
-    ID_LENGTHS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use taskgate_core::config::GateConfig;
 use taskgate_core::visitor::OWN_PROVIDER;
 
+use crate::arvados::settings::ArvadosSettings;
 use crate::config::file_provider::FileProviderConfig;
 use crate::config::providers::ProviderConfig;
 use crate::config::resolve::{Files, InvalidSetting, within};
@@ -15,10 +16,12 @@ use crate::ytsaurus::settings::YtsaurusSettings;
 /// The settings of one provider.
 #[derive(Clone, Debug)]
 pub enum ProviderSettings {
+    /// Services of an Arvados cluster.
+    Arvados(Arc<ArvadosSettings>),
     /// Services from a file.
     File(FileProviderConfig),
     /// The sidecar's own services. They are not configured as a provider.
-    Own(OwnService),
+    Own(Vec<OwnService>),
     /// Services of a YTsaurus cluster.
     Ytsaurus(Arc<YtsaurusSettings>),
 }
@@ -28,6 +31,7 @@ impl ProviderSettings {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
+            Self::Arvados(settings) => &settings.name,
             Self::File(config) => &config.name,
             Self::Own(_) => OWN_PROVIDER,
             Self::Ytsaurus(settings) => &settings.name,
@@ -38,10 +42,11 @@ impl ProviderSettings {
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
+            (Self::Arvados(left), Self::Arvados(right)) => left.fingerprint == right.fingerprint,
             (Self::File(left), Self::File(right)) => left == right,
             (Self::Own(left), Self::Own(right)) => left == right,
             (Self::Ytsaurus(left), Self::Ytsaurus(right)) => left.fingerprint == right.fingerprint,
-            (Self::File(_) | Self::Own(_) | Self::Ytsaurus(_), _) => false,
+            (Self::Arvados(_) | Self::File(_) | Self::Own(_) | Self::Ytsaurus(_), _) => false,
         }
     }
 }
@@ -70,6 +75,10 @@ pub fn resolve_providers(
             return Err(InvalidSetting::new(format!("providers[{index}]"), reason));
         }
         resolved.push(match config {
+            ProviderConfig::Arvados(config) => {
+                let key = format!("providers[{index}].arvados");
+                ProviderSettings::Arvados(Arc::new(ArvadosSettings::resolve(&key, *config, files)?))
+            }
             ProviderConfig::File(mut file) => {
                 within(&format!("providers[{index}].file.poll_secs"), file.poll_secs, 1, 86_400)?;
                 file.path = files.path(&file.path);

@@ -6,6 +6,8 @@ use std::sync::{Arc, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Providers};
+use crate::arvados::provider::ArvadosProvider;
+use crate::arvados::relay::gatehouse::{AppGate, Gatehouse};
 use crate::discovery::file::FileProvider;
 use crate::discovery::own::{OwnProvider, OwnService};
 use crate::discovery::provider::Provider;
@@ -34,10 +36,11 @@ struct Running {
 }
 
 impl Fleet {
-    /// No providers yet; with the first configuration, and with each one, the sidecar's own service is there too.
+    /// No providers yet; with the first configuration, and with each one, the sidecar's own services are there too.
     #[must_use]
-    pub fn new(own: Option<OwnService>, mailbox: Arc<Mailbox>, tasks: Tasks) -> Self {
-        Self { running: BTreeMap::new(), own: own.map(ProviderSettings::Own), mailbox, tasks }
+    pub fn new(own: Vec<OwnService>, mailbox: Arc<Mailbox>, tasks: Tasks) -> Self {
+        let own = (!own.is_empty()).then_some(ProviderSettings::Own(own));
+        Self { running: BTreeMap::new(), own, mailbox, tasks }
     }
 
     /// Makes the running providers those of the configuration. One whose configuration did not
@@ -52,7 +55,7 @@ impl Fleet {
         for &settings in &settings {
             let name = settings.name();
             if self.running.get(name).is_none_or(|running| !running.settings.is_same(settings)) {
-                let provider = build(settings, &app.metrics)?;
+                let provider = build(settings, &app.metrics, Some(app))?;
                 let stop = self.tasks.stop().child_token();
                 starting.insert(name.to_owned(), Running { settings: settings.clone(), provider, stop });
             }
@@ -110,14 +113,22 @@ impl Fleet {
     }
 }
 
-/// A provider with these settings.
+/// A provider with these settings. Without a running sidecar it can look and not more.
 ///
 /// # Errors
 /// [`HttpError::Client`].
-pub fn build(settings: &ProviderSettings, metrics: &Arc<Metrics>) -> Result<Arc<dyn Provider>, HttpError> {
+pub fn build(
+    settings: &ProviderSettings,
+    metrics: &Arc<Metrics>,
+    app: Option<&Arc<App>>,
+) -> Result<Arc<dyn Provider>, HttpError> {
     Ok(match settings {
+        ProviderSettings::Arvados(settings) => {
+            let gate = app.map(|app| Arc::new(AppGate::new(app)) as Arc<dyn Gatehouse>);
+            Arc::new(ArvadosProvider::new(Arc::clone(settings), gate)?)
+        }
         ProviderSettings::File(config) => Arc::new(FileProvider::new(config)),
-        ProviderSettings::Own(service) => Arc::new(OwnProvider::new(service)),
+        ProviderSettings::Own(services) => Arc::new(OwnProvider::new(services)),
         ProviderSettings::Ytsaurus(settings) => {
             Arc::new(YtsaurusProvider::new(Arc::clone(settings), Arc::clone(metrics))?)
         }

@@ -11,6 +11,7 @@ use taskgate_core::config::GateConfig;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+use crate::access::host::Site;
 use crate::app::{App, Live};
 use crate::config::load::load;
 use crate::config::resolve::Settings;
@@ -97,21 +98,22 @@ impl Reloader {
         }
         let judge = self.app.judge.load().renewed(&settings.verdicts, &self.tasks)?;
         self.fleet.apply(&settings.providers, &self.app)?;
+        self.app.registry.set_name_rules(settings.names.clone());
         for key in self.started.restart_needed(&settings) {
             tracing::warn!(key, "changed in the configuration, but takes effect only after a restart");
         }
         if let Some(Err(error)) = self.logs.as_ref().map(|logs| logs.set_level(&settings.logs.level)) {
             tracing::error!(%error, "log level not taken");
         }
-        self.app.live.store(Arc::new(live(&settings)));
         self.app.judge.store(Arc::new(judge));
         if let Some(desk) = self.app.desk.as_ref().filter(|_| !settings.keys.is_empty()) {
             desk.vault().renew(&settings.keys);
         }
         // Without configured keys those that were made up at the start stay.
         let keys = if settings.keys.is_empty() { self.app.control.keys() } else { settings.keys.clone() };
-        // Stores go on with the audience that they were opened with, so filters do too.
-        let gate = GateConfig { url_audience: self.started.gate.url_audience.clone(), ..settings.gate.clone() };
+        let gate = self.gate(&settings);
+        self.app.access.renew(settings.access.clone());
+        self.app.live.store(Arc::new(live(&settings, &gate)));
         if self.app.control.update(gate, keys, settings.verdicts.fingerprint) {
             self.app.feed.set_control(self.app.control.control());
             self.url_keys.store(Arc::new(self.app.control.ring()));
@@ -119,6 +121,22 @@ impl Reloader {
         self.files = settings.files;
         tracing::info!("configuration taken");
         Ok(())
+    }
+}
+
+impl Reloader {
+    /// What the gate goes by: the new settings, but for what only a restart changes. Stores go on with the audience
+    /// that they were opened with, and people come in where they did, so filters do too.
+    fn gate(&self, settings: &Settings) -> GateConfig {
+        let started = &self.started.gate;
+        GateConfig {
+            url_audience: started.url_audience.clone(),
+            access_label: started.access_label.clone(),
+            issuer: started.issuer.clone(),
+            plain_http: started.plain_http,
+            sign_in: started.sign_in,
+            ..settings.gate.clone()
+        }
     }
 }
 
@@ -135,12 +153,13 @@ pub enum NotTaken {
     OpenListener,
 }
 
-/// What requests look at, from settings.
+/// What requests look at, from settings and what the gate goes by.
 #[must_use]
-pub fn live(settings: &Settings) -> Live {
+pub fn live(settings: &Settings, gate: &GateConfig) -> Live {
     Live {
         internal_secret: settings.internal_secret.clone(),
         session_max: settings.session_max,
+        site: Site::new(gate).map(Arc::new),
         wasm_file: settings.wasm_file.clone(),
     }
 }

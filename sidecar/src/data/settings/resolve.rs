@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use taskgate_core::config::GateConfig;
 
+use crate::config::data::service::DataServiceConfig;
 use crate::config::data::{DataConfig, DataLogsConfig, DownloadConfig, PlacementConfig, SelfTestConfig, UploadConfig};
 use crate::config::resolve::{Files, InvalidSetting};
 use crate::data::catalog::templates::{Template, Variable};
@@ -66,8 +67,9 @@ impl DataPlan {
             InvalidSetting::new("public.listen", "`data` is served there; add `public: {listen: \"127.0.0.1:7012\"}`")
         })?;
         let fingerprint = Digest::of(format!("{config:?} {}", gate.url_audience).as_bytes());
-        let service = ServiceSettings::resolve(&config.service, gate, public)?;
-        let origins = service::origins(&config.service.origins)?;
+        let DataServiceConfig { label, address, origins } = &config.service;
+        let service = ServiceSettings::resolve("data.service", label, *address, gate, public)?;
+        let origins = service::origins(origins)?;
         let upload = upload(&config.upload)?;
         if config.stores.is_empty() {
             return Err(InvalidSetting::new("data.stores", "there is none; add `main: {local: …}`, say"));
