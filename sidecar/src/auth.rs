@@ -4,6 +4,7 @@
 //! provider, and keeps decisions for a while. An error on the way is never a decision.
 
 pub mod actor;
+pub mod arvados;
 pub mod callout;
 pub mod fields;
 pub mod judge;

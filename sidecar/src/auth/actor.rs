@@ -39,6 +39,12 @@ impl Actor {
         &self.identity.groups
     }
 
+    /// The UUID by which Arvados knows them.
+    #[must_use]
+    pub fn arvados_user_uuid(&self) -> Option<&str> {
+        self.identity.arvados_user_uuid.as_deref()
+    }
+
     /// When the credential ends.
     #[must_use]
     pub fn expires_at(&self) -> Option<UnixTime> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use taskgate_core::config::GateConfig;
 
+use crate::auth::arvados::ArvadosSourceSettings;
 use crate::auth::callout::CalloutSettings;
 use crate::auth::jwt::JwtSettings;
 use crate::auth::tokens::{StoredToken, resolve_tokens};
@@ -33,6 +34,8 @@ pub struct VerdictSettings {
 /// The settings of one source.
 #[derive(Clone, Debug)]
 pub enum SourceSettings {
+    /// An Arvados cluster.
+    Arvados(ArvadosSourceSettings),
     /// An HTTP service.
     Callout(CalloutSettings),
     /// A token issuer.
@@ -58,6 +61,12 @@ pub fn resolve_sources(
     for (index, config) in configs.into_iter().enumerate() {
         let key = format!("verdicts.sources[{index}]");
         sources.push(match config {
+            SourceConfig::Arvados(config) => SourceSettings::Arvados(ArvadosSourceSettings::resolve(
+                &format!("{key}.arvados"),
+                config,
+                providers,
+                gate,
+            )?),
             SourceConfig::Callout(config) => {
                 SourceSettings::Callout(CalloutSettings::resolve(&format!("{key}.callout"), config, deadline, files)?)
             }
@@ -83,6 +92,7 @@ fn fingerprint(sources: &[SourceSettings]) -> Digest {
     let text = format!("{sources:?}");
     // Secrets show as `****` in `Debug`, and of keys only their names.
     let hidden = sources.iter().map(|source| match source {
+        SourceSettings::Arvados(settings) => Some(settings.cluster.fingerprint),
         SourceSettings::Callout(settings) => {
             settings.authorization().map(|secret| Digest::of(secret.expose().as_bytes()))
         }

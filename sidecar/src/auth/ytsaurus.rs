@@ -58,7 +58,7 @@ impl YtsaurusSourceSettings {
     ) -> Result<Self, InvalidSetting> {
         let provider = providers.iter().find_map(|provider| match provider {
             ProviderSettings::Ytsaurus(settings) if settings.name == config.provider => Some(settings),
-            ProviderSettings::File(_) | ProviderSettings::Own(_) | ProviderSettings::Ytsaurus(_) => None,
+            _ => None,
         });
         let Some(provider) = provider else {
             let reason = format!("no ytsaurus provider is named `{}`", config.provider);

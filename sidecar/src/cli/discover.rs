@@ -75,15 +75,16 @@ impl Discover {
         }
         let metrics = Arc::new(Metrics::new());
         let mut state = State::default();
+        state.set_name_rules(settings.names.clone());
         state.expect_providers(&providers.iter().map(|provider| provider.name()).collect::<Vec<_>>());
         for provider in providers {
-            let report = match fleet::build(provider, &metrics)?.look().await {
+            let report = match fleet::build(provider, &metrics, None)?.look().await {
                 Ok(inventory) => Report::Sees(inventory),
                 Err(reason) => Report::Failed(reason),
             };
             state.take_report(provider.name(), report, SystemClock.now());
         }
-        state.update();
+        state.update(SystemClock.now());
         let mut services: Vec<ListedService> =
             state.services().values().map(|service| ListedService::from(&**service)).collect();
         services.sort_by(|left, right| names(left).cmp(&names(right)));

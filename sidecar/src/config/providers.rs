@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::arvados::ArvadosProviderConfig;
 use crate::config::defaults;
 use crate::config::file_provider::FileProviderConfig;
 use crate::config::ytsaurus::YtsaurusProviderConfig;
@@ -11,6 +12,8 @@ use crate::config::ytsaurus::YtsaurusProviderConfig;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProviderConfig {
+    /// Services of the running containers of an Arvados cluster.
+    Arvados(Box<ArvadosProviderConfig>),
     /// Services from a YAML file.
     File(FileProviderConfig),
     /// Services of the running operations of a YTsaurus cluster.
@@ -22,6 +25,7 @@ impl ProviderConfig {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
+            Self::Arvados(config) => &config.name,
             Self::File(config) => &config.name,
             Self::Ytsaurus(config) => &config.name,
         }

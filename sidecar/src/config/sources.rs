@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::config::arvados::ArvadosSourceConfig;
 use crate::config::defaults;
 use crate::secret::SecretText;
 
@@ -12,6 +13,8 @@ use crate::secret::SecretText;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceConfig {
+    /// Tokens of an Arvados cluster.
+    Arvados(ArvadosSourceConfig),
     /// An HTTP service of yours that knows credentials.
     Callout(CalloutConfig),
     /// Signed tokens of an identity provider.

@@ -4,6 +4,7 @@
 
 mod api;
 mod array;
+mod arvados;
 mod callout;
 mod data;
 mod discovery;

@@ -3,6 +3,7 @@
 //! Each test starts processes of its own on free ports. Nothing is slept for: tests wait for what must
 //! happen, and bounds are far wider than what they tell apart.
 
+mod arvados;
 mod attach;
 mod failover;
 mod faults;

@@ -99,14 +99,8 @@ mod tests {
     }
 
     fn container(user: Option<&str>) -> Container {
-        let uuid = uuid("zzzzz-dz642-000000000000001");
-        Container {
-            uuid,
-            is_running: true,
-            is_over: false,
-            ports: Value::Null,
-            user: user.map(|user| super::tests::uuid(user)),
-        }
+        let name = uuid("zzzzz-dz642-000000000000001");
+        Container { uuid: name, is_running: true, is_over: false, ports: Value::Null, user: user.map(uuid) }
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(crate) fn settings(cluster: &str, rest: &str) -> YtsaurusSettings {
     let settings = load::read(&config(cluster, rest), Path::new("/")).expect("the configuration holds");
     let ours = |provider| match provider {
         ProviderSettings::Ytsaurus(settings) => Some(Arc::unwrap_or_clone(settings)),
-        ProviderSettings::File(_) | ProviderSettings::Own(_) => None,
+        _ => None,
     };
     settings.providers.into_iter().find_map(ours).expect("a provider")
 }

@@ -1,0 +1,191 @@
+//! The way to containers through the controller.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::HeaderMap;
+use serde_json::{Value, json};
+use taskgate_core::identity::{Identity, WireIdentity};
+use taskgate_core::visitor::{VISITOR_HEADER, vouch};
+
+use crate::arvados::support::{Stage, id};
+use crate::kit::{START, Sidecar, serve};
+
+/// What a job saw of the last request.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    line: String,
+    host: String,
+    headers: HeaderMap,
+}
+
+/// Alice's service, whose job says what it saw, behind a sidecar.
+struct Relayed {
+    stage: Stage,
+    sidecar: Sidecar,
+    container: String,
+    id: String,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Relayed {
+    async fn new(access: &str, token: &str) -> Self {
+        let stage = Stage::new().await;
+        let (_, container) = stage.service(access, json!({}));
+        let seen: Arc<Mutex<Seen>> = Arc::default();
+        let job = serve(job(Arc::clone(&seen))).await;
+        let address = job.trim_start_matches("http://").parse().expect("an address");
+        stage.cluster.serve(&container, 8080, address);
+        let connect = stage.cluster.address();
+        let rest = format!(", controller: {{token: {token}, connect: \"{connect}\"}}");
+        let sidecar = stage.sidecar(&rest).await;
+        let id = id(&sidecar, &container, 8080).await;
+        Self { stage, sidecar, container, id, seen }
+    }
+
+    /// Where the proxy sends requests.
+    fn url(&self, path: &str) -> String {
+        let service = self.sidecar.running.app.registry.service(&self.id).expect("published");
+        let address = service.entry.endpoints.first().expect("an endpoint").address;
+        format!("http://{address}{path}")
+    }
+
+    /// A request that the filter vouches for, as that user's.
+    fn ask(&self, path: &str, user: &str) -> reqwest::RequestBuilder {
+        self.ask_about(path, user, &self.id)
+    }
+
+    fn ask_about(&self, path: &str, user: &str, service: &str) -> reqwest::RequestBuilder {
+        let identity =
+            WireIdentity { actor: user.into(), arvados_user_uuid: Some(user.into()), ..WireIdentity::default() };
+        let identity = Identity::try_from(identity).expect("an identity");
+        let vouch = vouch(&self.sidecar.running.app.control.ring(), service, &identity, START).expect("a key");
+        let request = self.sidecar.client.get(self.url(path)).header("host", format!("{}.tasks.example.test", self.id));
+        request.header(VISITOR_HEADER, vouch).header("x-forwarded-user", user).header("x-arvados-user-uuid", user)
+    }
+
+    fn seen(&self) -> Seen {
+        self.seen.lock().expect("a lock").clone()
+    }
+}
+
+fn job(seen: Arc<Mutex<Seen>>) -> Router {
+    Router::new().fallback(move |request: Request| {
+        let host = request.headers().get("host").map(|host| host.to_str().expect("text").to_owned());
+        let line = format!("{} {}", request.method(), request.uri());
+        *seen.lock().expect("a lock") =
+            Seen { line, host: host.unwrap_or_default(), headers: request.headers().clone() };
+        async { ([("set-cookie", "mine=1"), ("vary", "accept")], "the job's words") }
+    })
+}
+
+/// Status and code of a refusal.
+async fn refused(request: reqwest::RequestBuilder) -> (u16, String) {
+    let answer = request.send().await.expect("an answer");
+    let status = answer.status().as_u16();
+    let problem: Value = serde_json::from_str(&answer.text().await.expect("text")).expect("JSON");
+    (status, problem["code"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn a_visitors_own_token_goes_to_the_controller_and_not_to_the_job() {
+    let relayed = Relayed::new("private", "visitor").await;
+    let token = relayed.stage.cluster.add_token(&relayed.stage.alice);
+    let asked = relayed.ask("/a%2Fb?x=1&&y", &relayed.stage.alice).bearer_auth(&token).header("cookie", "jobs=1");
+    let answer = asked.send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    let cookies: Vec<_> = answer.headers().get_all("set-cookie").iter().collect();
+    assert_eq!(cookies, ["mine=1"]);
+    assert_eq!(answer.headers()["vary"], "accept");
+    assert_eq!(answer.text().await.expect("text"), "the job's words");
+    let seen = relayed.seen();
+    assert_eq!(seen.line, "GET /a%2Fb?x=1&&y");
+    assert!(seen.host.starts_with(&format!("{}-8080.containers.", relayed.container)), "{}", seen.host);
+    assert_eq!(seen.headers["cookie"], "jobs=1");
+    assert_eq!(seen.headers["x-forwarded-user"], relayed.stage.alice.as_str());
+    assert!(!seen.headers.contains_key("authorization") && !seen.headers.contains_key(VISITOR_HEADER));
+    let secret = token.rsplit('/').next().expect("a secret");
+    assert!(!format!("{:?}", seen.headers).contains(secret));
+}
+
+#[tokio::test]
+async fn nobody_gets_in_whom_the_filter_does_not_vouch_for() {
+    let relayed = Relayed::new("private", "service").await;
+    let alice = relayed.stage.alice.clone();
+    let not_vouched = (403, "not-vouched".to_owned());
+    assert_eq!(refused(relayed.sidecar.client.get(relayed.url("/"))).await, not_vouched);
+    // Vouched for, of another service.
+    assert_eq!(refused(relayed.ask_about("/", &alice, "ae5cf6f5")).await, not_vouched);
+    // Vouched for, as somebody else.
+    assert_eq!(refused(relayed.ask("/", &alice).header("x-forwarded-user", "root")).await, not_vouched);
+    let before = relayed.stage.cluster.seen("/").iter().filter(|call| call.host.contains("containers.")).count();
+    assert_eq!(before, 0, "the controller hears nothing of it");
+    assert_eq!(relayed.ask("/", &alice).send().await.expect("an answer").status(), 200);
+}
+
+#[tokio::test]
+async fn a_jobs_own_credential_is_not_taken_for_a_token() {
+    let relayed = Relayed::new("private", "service").await;
+    let asked = relayed.ask("/?api_token=jobs-own", &relayed.stage.bob).bearer_auth("jobs-own");
+    assert_eq!(asked.send().await.expect("an answer").status(), 200);
+    let seen = relayed.seen();
+    assert_eq!(seen.headers["authorization"], "Bearer jobs-own");
+    assert_eq!(seen.line, "GET /?api_token=jobs-own");
+    let relayed = Relayed::new("private", "visitor").await;
+    let asked = relayed.ask("/", &relayed.stage.alice).bearer_auth("jobs-own");
+    assert_eq!(refused(asked).await, (403, "arvados-token-required".to_owned()));
+}
+
+#[tokio::test]
+async fn a_public_port_needs_no_token_and_none_goes_there() {
+    let relayed = Relayed::new("public", "service").await;
+    let plain = relayed.sidecar.client.get(relayed.url("/x"));
+    assert_eq!(plain.send().await.expect("an answer").status(), 200);
+    let token = relayed.stage.cluster.add_token(&relayed.stage.bob);
+    let with = relayed.sidecar.client.get(relayed.url("/x")).bearer_auth(&token);
+    assert_eq!(with.send().await.expect("an answer").status(), 200);
+    let calls = relayed.stage.cluster.seen("/x");
+    assert!(calls.len() == 2 && calls.iter().all(|call| !call.headers.contains_key("cookie")), "{calls:?}");
+    assert!(calls.iter().all(|call| !call.headers.contains_key("authorization")), "{calls:?}");
+}
+
+#[tokio::test]
+async fn an_upgrade_is_refused_with_words_instead_of_silence() {
+    let relayed = Relayed::new("public", "service").await;
+    let asked = relayed.sidecar.client.get(relayed.url("/ws"));
+    let asked = asked.header("connection", "Upgrade").header("upgrade", "websocket");
+    assert_eq!(refused(asked).await, (501, "upgrade-not-supported".to_owned()));
+    let asked = relayed.sidecar.client.get(relayed.url("/events")).header("accept", "text/event-stream");
+    assert_eq!(refused(asked).await, (501, "stream-not-supported".to_owned()));
+    assert!(relayed.stage.cluster.seen("/ws").is_empty() && relayed.stage.cluster.seen("/events").is_empty());
+}
+
+#[tokio::test]
+async fn the_controllers_own_words_are_not_shown() {
+    let relayed = Relayed::new("private", "visitor").await;
+    let bobs = relayed.stage.cluster.add_token(&relayed.stage.bob);
+    // Arvados lets nobody in but the submitter, and says 500 where it means 404.
+    let asked = relayed.ask("/", &relayed.stage.bob).bearer_auth(&bobs);
+    let answer = asked.send().await.expect("an answer");
+    let (status, text) = (answer.status().as_u16(), answer.text().await.expect("text"));
+    assert_eq!(status, 502);
+    assert!(text.contains("upstream-failed") && !text.contains("railsapi") && !text.contains("172.17"), "{text}");
+    let alices = relayed.stage.cluster.add_token(&relayed.stage.alice);
+    relayed.stage.cluster.serve(&relayed.container, 8080, ([127, 0, 0, 1], 1).into());
+    assert_eq!(
+        refused(relayed.ask("/", &relayed.stage.alice).bearer_auth(&alices)).await,
+        (502, "upstream-failed".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn the_way_closes_with_the_service() {
+    let relayed = Relayed::new("public", "service").await;
+    let url = relayed.url("/");
+    relayed.stage.cluster.set_state(&relayed.container, "Cancelled");
+    crate::arvados::support::eventually("the way closes", async || {
+        relayed.sidecar.client.get(&url).send().await.is_err()
+    })
+    .await;
+}

@@ -1,0 +1,5 @@
+//! Arvados' containers through the real Envoy.
+
+mod addressed;
+mod controller;
+mod site;
