@@ -6,6 +6,7 @@ pub mod data;
 pub mod flyte;
 pub mod guard;
 pub mod internal;
+pub mod names;
 pub mod objects;
 pub mod operations;
 pub mod problem;

@@ -7,6 +7,7 @@ mod data;
 mod discover;
 mod id;
 mod key;
+mod names;
 mod output;
 mod serve;
 mod server;
@@ -50,6 +51,9 @@ enum Command {
     Key(key::Key),
     /// print the reference of all metrics
     Metrics,
+    /// look after friendly names
+    #[command(subcommand)]
+    Names(names::Names),
     /// run the sidecar
     Serve(serve::Serve),
     /// list the services of a running sidecar
@@ -81,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Id(id) => id.run(),
         Command::Key(key) => key.run(),
         Command::Metrics => output::text(&Metrics::new().markdown()),
+        Command::Names(names) => names.run(),
         Command::Serve(serve) => serve.run(),
         Command::Services(services) => services.run(),
         Command::Session(session) => session.run(),

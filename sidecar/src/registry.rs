@@ -4,6 +4,7 @@
 //! they were. It never asks a provider anything and does no I/O: inventories come in, rows go out to
 //! the [feed](crate::feed). What it remembers across restarts is kept by [`memory`].
 
+pub mod holders;
 pub mod memory;
 pub mod names;
 pub mod problems;
@@ -26,7 +27,6 @@ use crate::clock::SharedClock;
 use crate::discovery::inventory::ServiceKey;
 use crate::discovery::publisher::{Mailbox, Report};
 use crate::feed::Feed;
-use crate::registry::names::NamedId;
 use crate::registry::provider::ProviderStatus;
 use crate::registry::published::Published;
 use crate::registry::state::{Change, State};
@@ -55,25 +55,7 @@ impl Registry {
         Self { state: Mutex::default(), index: RwLock::default(), feed, clock, metrics, changes, named }
     }
 
-    /// Takes ids that were given in an earlier life, who went first before the others; before the
-    /// first report. How many were left out because the id or the service is there already.
-    pub fn restore(&self, remembered: Vec<NamedId>) -> usize {
-        self.state().restore(remembered)
-    }
-
-    /// The ids to remember: those of services that went, who went first before the others, and then
-    /// those of services that are there, in the order of their names.
-    #[must_use]
-    pub fn remembered(&self) -> Vec<NamedId> {
-        // Sorted without the lock: the table does not wait for it.
-        let (mut ids, went) = self.state().names().remembered();
-        if let Some(there) = ids.get_mut(went..) {
-            there.sort_by(|left, right| left.key().cmp(right.key()));
-        }
-        ids
-    }
-
-    /// News whenever an id was given or taken away.
+    /// News whenever an id or a friendly name was given or taken away.
     #[must_use]
     pub fn follow_names(&self) -> watch::Receiver<u64> {
         self.named.subscribe()
@@ -118,8 +100,13 @@ impl Registry {
         for (provider, report) in reports {
             state.take_report(&provider, report, now);
         }
+        self.publish(&mut state);
+    }
+
+    /// Publishes what changed.
+    fn publish(&self, state: &mut State) {
         let started = tokio::time::Instant::now();
-        let change = state.update();
+        let change = state.update(self.clock.now());
         let changes = state.names().changes();
         self.named.send_if_modified(|known| std::mem::replace(known, changes) != changes);
         if !change.is_empty() {
@@ -139,7 +126,7 @@ impl Registry {
         if state.waits_for().is_empty() {
             self.feed.settle();
         }
-        self.report(&state);
+        self.report(state);
     }
 
     /// Goes on without providers that have not published yet: proxies no longer wait for them.

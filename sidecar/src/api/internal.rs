@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
-use crate::api::{guard, problem, services, session, table, tasks, verdict, wasm};
+use crate::api::{guard, names, problem, services, session, table, tasks, verdict, wasm};
 use crate::app::App;
 
 /// The internal API's routes.
@@ -16,6 +16,8 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/internal/session", post(session::seal))
         .route("/internal/services", get(services::list))
         .route("/internal/problems", get(services::problems))
+        .route("/internal/names", get(names::list))
+        .route("/internal/names/{name}", delete(names::release))
         .merge(tasks::internal::routes())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::wrong_method)

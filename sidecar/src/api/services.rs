@@ -19,6 +19,9 @@ pub struct ListedService {
     pub id: String,
     /// Other labels.
     pub labels: Vec<String>,
+    /// Those of them that are friendly names.
+    #[serde(default)]
+    pub names: Vec<String>,
     /// Who published it.
     pub provider: String,
     /// The workload.
@@ -66,6 +69,12 @@ impl From<&Published> for ListedService {
         Self {
             id: service.id.to_string(),
             labels: service.labels.iter().map(ToString::to_string).collect(),
+            names: entry
+                .names
+                .iter()
+                .filter(|name| service.all_labels().any(|label| label == *name))
+                .cloned()
+                .collect(),
             provider: service.provider.to_string(),
             operation: entry.key.operation.clone(),
             task: entry.key.task.clone(),

@@ -59,6 +59,7 @@ mod tests {
         let service = ListedService {
             id: "ae5cf6f5".into(),
             labels: vec!["greeter-web-ui".into()],
+            names: Vec::new(),
             provider: "file".into(),
             operation: "op".into(),
             task: "web".into(),

@@ -1,8 +1,8 @@
 //! What is remembered of names for the next start: `names.json` in `state.directory`.
 //!
-//! Which of two services with colliding ids was there first is known to nobody but the sidecar that
-//! saw it, so it is written down. The file is read once, before the first inventory counts, and
-//! written when ids change: at most once a second, and at the end. It is replaced as a whole, so that
+//! Which of two services with colliding ids was there first, and whose a friendly name is, is known to
+//! nobody but the sidecar that saw it, so it is written down. The file is read once, before the first
+//! inventory counts, and written when names change: at most once a second, and at the end. It is replaced as a whole, so that
 //! a crash leaves the last one or the new one. What changed in the last second before a crash is
 //! lost; the ids of those services are then those of a fresh start, mostly the same ones.
 //!
@@ -82,20 +82,20 @@ impl Memory {
     pub fn restore(&mut self, registry: &Registry) {
         match self.read() {
             Ok(Some((names, kept))) => {
-                let read = names.ids.len();
-                let doubled = registry.restore(names.ids);
+                let read = names.remembered.ids.len() + names.remembered.friendly.len();
+                let doubled = registry.restore(names.remembered);
                 let left_out = names.strange + doubled;
                 if left_out > 0 {
                     tracing::warn!(
                         file = %self.path.display(),
                         names.left_out = left_out,
-                        "some remembered ids can't be those of their services, or are there twice; they are left out"
+                        "some remembered names can't be those of their services, or are there twice; they are left out"
                     );
                 }
-                tracing::info!(file = %self.path.display(), names.remembered = read - doubled, "ids remembered");
+                tracing::info!(file = %self.path.display(), names.remembered = read - doubled, "names remembered");
                 self.kept = Some(kept);
             }
-            Ok(None) => tracing::info!(file = %self.path.display(), "no ids are remembered yet"),
+            Ok(None) => tracing::info!(file = %self.path.display(), "no names are remembered yet"),
             Err(error) => self.set_aside(&error),
         }
     }

@@ -7,19 +7,28 @@
 //! a fleet gives the same ids on a fresh start. Where sidecars saw them in another order, what one of
 //! them published ([`Claim`]) wins over what another gave by itself.
 //!
-//! An id always wins over an alias label. Among alias labels, who has one keeps it.
+//! An id always wins over an alias label. Among alias labels, who has one keeps it. Friendly names are what is left:
+//! see [`friendly`].
 
+pub mod friendly;
 mod ids;
+pub mod rules;
+mod wishes;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use taskgate_core::label::Label;
 use taskgate_core::naming::alias_label;
 use taskgate_core::service::{InvalidService, MAX_LABELS};
+use taskgate_core::time::UnixTime;
 
 use crate::discovery::inventory::{Claim, Claims, Entry, ServiceKey};
+use crate::registry::names::friendly::name::is_platform_label;
+use crate::registry::names::friendly::{Friendly, HeldName, Holder};
 use crate::registry::names::ids::{Ids, is_publishable};
+use crate::registry::names::rules::NameRules;
 use crate::registry::problems::{Reasons, subject};
 
 pub use crate::registry::names::ids::NamedId;
@@ -29,8 +38,10 @@ pub use crate::registry::names::ids::NamedId;
 pub struct Names {
     ids: Ids,
     aliases: HashMap<Label, Arc<ServiceKey>>,
-    /// The label of the sidecar's own service, and that service.
-    own: Option<(Label, Arc<ServiceKey>)>,
+    /// The labels of the sidecar's own services.
+    own: HashMap<Label, Arc<ServiceKey>>,
+    friendly: Friendly,
+    settled: bool,
 }
 
 /// The names of one service.
@@ -43,22 +54,56 @@ pub struct Assigned {
 }
 
 impl Names {
-    /// Takes ids that were given in an earlier life, who went first before the others. How many were
-    /// left out because the id or the service is there already.
-    pub fn restore(&mut self, remembered: Vec<NamedId>) -> usize {
-        self.ids.restore(remembered)
+    /// Takes ids that were given in an earlier life, who went first before the others, and the friendly names of that
+    /// life. How many were left out because they or their service are there already.
+    pub fn restore(&mut self, remembered: Vec<NamedId>, friendly: Vec<HeldName>) -> usize {
+        self.ids.restore(remembered) + self.friendly.restore(friendly)
     }
 
-    /// Keeps a label for one service, which must not be like an id.
+    /// Keeps a label for one service of the sidecar's own. It must not be like an id.
     pub fn reserve(&mut self, label: Label, key: ServiceKey) {
         self.aliases.remove(&label);
-        self.own = Some((label, Arc::new(key)));
+        self.own.insert(label, Arc::new(key));
     }
 
     /// Whether a label is kept for these names.
     #[must_use]
     pub fn is_reserved(&self, key: &ServiceKey) -> bool {
-        self.own.as_ref().is_some_and(|(_, own)| **own == *key)
+        self.own.values().any(|own| **own == *key)
+    }
+
+    /// Takes what holds for friendly names; whether that is news.
+    pub fn set_rules(&mut self, rules: NameRules) -> bool {
+        let differ = self.friendly.rules != rules;
+        self.friendly.rules = rules;
+        differ
+    }
+
+    /// The friendly names that are somebody's.
+    pub fn held(&self) -> impl Iterator<Item = HeldName> + '_ {
+        self.friendly.held()
+    }
+
+    /// How long they are kept.
+    #[must_use]
+    pub fn kept(&self) -> Duration {
+        self.friendly.rules.kept
+    }
+
+    /// The names that nobody gets.
+    pub fn reserved(&self) -> impl Iterator<Item = &str> {
+        self.own.keys().map(Label::as_str).chain(self.friendly.rules.reserved.iter().map(String::as_str))
+    }
+
+    /// Lets a friendly name go that is kept for somebody. Whether it was; none where it is nobody's.
+    pub fn release(&mut self, label: &Label) -> Option<bool> {
+        self.friendly.release(label)
+    }
+
+    /// When somebody else may have a friendly name that is kept now.
+    #[must_use]
+    pub fn lapses_at(&self) -> Option<UnixTime> {
+        self.friendly.lapses_at()
     }
 
     /// The ids to remember: those of services that went, first who went first, then the others in no
@@ -68,14 +113,15 @@ impl Names {
         self.ids.remembered()
     }
 
-    /// How often an id was given or taken away.
+    /// How often an id or a friendly name was given or taken away.
     #[must_use]
     pub fn changes(&self) -> u64 {
-        self.ids.changes()
+        self.ids.changes().wrapping_add(self.friendly.changes())
     }
 
     /// Every provider has published: of services that are not wanted now only so many are remembered.
     pub fn settle(&mut self) {
+        self.settled = true;
         self.ids.settle();
     }
 
@@ -98,7 +144,8 @@ impl Names {
 
     /// Names services. `entries` are in the order in which they count, with distinct keys; the
     /// result is in the same order, with none where a service can't be named.
-    pub fn assign(&mut self, entries: &[Arc<Entry>], problems: &mut Reasons) -> Vec<Option<Assigned>> {
+    pub fn assign(&mut self, entries: &[Arc<Entry>], now: UnixTime, problems: &mut Reasons) -> Vec<Option<Assigned>> {
+        self.follow_friendly(entries, now);
         let wanted = wanted_ids(entries, problems);
         self.ids.assign(&wanted, problems);
         let aliases: Vec<Vec<Label>> = entries.iter().map(|entry| alias_labels(entry)).collect();
@@ -108,7 +155,9 @@ impl Names {
             let labels = self.labels(entry, &id, aliases, &wanted, problems);
             Some(Assigned { id, labels })
         });
-        named.collect()
+        let mut named: Vec<Option<Assigned>> = named.collect();
+        self.assign_friendly(entries, &mut named, problems);
+        named
     }
 
     /// Forgets who has an alias label that its service no longer wants.
@@ -137,25 +186,25 @@ impl Names {
             .filter_map(|key| self.ids.id(&key).cloned())
             .filter(|label| label != id)
             .collect();
-        let aliased = !aliases.is_empty();
-        labels.extend(self.own.as_ref().filter(|(_, own)| *own == entry.key).map(|(label, _)| label.clone()));
+        let mut own: Vec<&Label> =
+            self.own.iter().filter(|(_, own)| **own == entry.key).map(|(label, _)| label).collect();
+        own.sort();
+        labels.extend(own.into_iter().cloned());
         for label in aliases {
-            let reserved = self.own.as_ref().filter(|(own, _)| *own == label).map(|(_, key)| key);
-            let owner = self.ids.owner(&label).or(reserved).or_else(|| self.aliases.get(&label));
-            match owner {
-                Some(owner) if *owner != entry.key => {
-                    let reason =
-                        format!("label `{label}` is that of {}; give one of them another alias", subject(owner));
-                    problems.add(&entry.key, reason);
-                }
-                _ => {
-                    self.aliases.insert(label.clone(), Arc::clone(&entry.key));
-                    labels.push(label);
-                }
+            let owner = self.ids.owner(&label).or_else(|| self.own.get(&label)).or_else(|| self.aliases.get(&label));
+            let refused = match owner.filter(|owner| **owner != entry.key) {
+                Some(owner) => Some(format!("`{label}` is that of {}", subject(owner))),
+                None => self.friendly.refusal(&label, &Holder::of(entry)),
+            };
+            if let Some(refused) = refused {
+                problems.add(&entry.key, format!("label {refused}; give one of them another alias"));
+            } else {
+                self.aliases.insert(label.clone(), Arc::clone(&entry.key));
+                labels.push(label);
             }
         }
         if let Some(alias) = &entry.alias
-            && !aliased
+            && own_alias_label(entry).is_none()
         {
             let reason = format!(
                 "alias `{}` makes no host label with task and service: 63 characters of a-z, 0-9, `_` and `-` at most, \
@@ -210,10 +259,18 @@ fn alternative_keys(entry: &Entry) -> impl Iterator<Item = ServiceKey> + '_ {
     })
 }
 
-/// The alias labels of a service: that of its own name first, and none without that.
+/// The alias labels of a service: that of its own name first, and none without that; then what its platform calls it.
 fn alias_labels(entry: &Entry) -> Vec<Label> {
-    let Some(alias) = &entry.alias else { return Vec::new() };
-    let label = |service: &String| alias_label(alias, &entry.key.task, service);
-    let Some(own) = label(&entry.key.service) else { return Vec::new() };
-    std::iter::once(own).chain(entry.alternatives.iter().filter_map(label)).collect()
+    let alternatives = entry.alias.iter().flat_map(|alias| {
+        entry.alternatives.iter().filter_map(move |service| alias_label(alias, &entry.key.task, service))
+    });
+    let own = own_alias_label(entry);
+    let alternatives = alternatives.filter(|_| own.is_some());
+    let given = entry.names.iter().filter(|name| is_platform_label(name));
+    let given = given.filter_map(|name| Label::parse(name.as_bytes()).ok());
+    own.iter().cloned().chain(alternatives).chain(given).collect()
+}
+
+fn own_alias_label(entry: &Entry) -> Option<Label> {
+    alias_label(entry.alias.as_ref()?, &entry.key.task, &entry.key.service)
 }

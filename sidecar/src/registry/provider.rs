@@ -132,7 +132,11 @@ impl Provider {
 
 /// Whether two entries of one service have the same names, and count alike.
 fn is_called_the_same(left: &Entry, right: &Entry) -> bool {
-    left.alternatives == right.alternatives && left.alias == right.alias && left.protocol == right.protocol
+    left.alternatives == right.alternatives
+        && left.alias == right.alias
+        && left.protocol == right.protocol
+        && left.names == right.names
+        && (left.names.is_empty() && left.alias.is_none() || left.policy.owner == right.policy.owner)
 }
 
 /// Logs problems that were not known.

@@ -10,6 +10,8 @@ use taskgate_core::visitor::OWN_PROVIDER;
 
 use crate::discovery::inventory::{Claim, Entry, Problem, ServiceKey};
 use crate::discovery::publisher::Report;
+use crate::registry::names::friendly::HeldName;
+use crate::registry::names::rules::NameRules;
 use crate::registry::names::{NamedId, Names};
 use crate::registry::problems::{Reasons, fair, subject};
 use crate::registry::provider::{Provider, ProviderStatus};
@@ -90,9 +92,25 @@ impl State {
         &self.names
     }
 
-    /// Takes ids that were given in an earlier life; see [`Names::restore`].
-    pub fn restore(&mut self, remembered: Vec<NamedId>) -> usize {
-        self.names.restore(remembered)
+    /// Takes names that were given in an earlier life; see [`Names::restore`].
+    pub fn restore(&mut self, remembered: Vec<NamedId>, friendly: Vec<HeldName>) -> usize {
+        self.names.restore(remembered, friendly)
+    }
+
+    /// Takes what holds for friendly names.
+    pub fn set_name_rules(&mut self, rules: NameRules) {
+        if self.names.set_rules(rules) {
+            self.pending = Pending::Everything;
+        }
+    }
+
+    /// Lets a friendly name go; see [`Names::release`].
+    pub fn release_name(&mut self, label: &Label) -> Option<bool> {
+        let released = self.names.release(label);
+        if released == Some(true) {
+            self.pending = Pending::Everything;
+        }
+        released
     }
 
     /// Says which providers there are, first preferred.
@@ -184,11 +202,14 @@ impl State {
 
     /// Packs what reports changed. Where services only moved or changed hands, that is a matter of
     /// those services and not of how many there are.
-    pub fn update(&mut self) -> Change {
+    pub fn update(&mut self, now: UnixTime) -> Change {
+        if self.names.lapses_at().is_some_and(|at| at <= now) {
+            self.pending = Pending::Everything;
+        }
         match std::mem::take(&mut self.pending) {
             Pending::Nothing => Change::default(),
-            Pending::Some(entries) => self.patch(&entries).unwrap_or_else(|| self.rebuild()),
-            Pending::Everything => self.rebuild(),
+            Pending::Some(entries) => self.patch(&entries).unwrap_or_else(|| self.rebuild(now)),
+            Pending::Everything => self.rebuild(now),
         }
     }
 
@@ -212,7 +233,7 @@ impl State {
     }
 
     /// Names and packs all services, and finds what changed.
-    fn rebuild(&mut self) -> Change {
+    fn rebuild(&mut self, now: UnixTime) -> Change {
         let (chosen, passed_over) = self.choose();
         let entries: Vec<Arc<Entry>> = chosen.iter().map(|(_, entry)| Arc::clone(entry)).collect();
         let mut naming = Reasons::default();
@@ -220,7 +241,7 @@ impl State {
             self.names.settle();
         }
         let untrue = self.adopt_claims();
-        let assigned = self.names.assign(&entries, &mut naming);
+        let assigned = self.names.assign(&entries, now, &mut naming);
         let mut services = HashMap::with_capacity(chosen.len());
         let mut change = Change::default();
         for ((provider, entry), assigned) in chosen.into_iter().zip(assigned) {

@@ -1,3 +1,4 @@
+mod friendly;
 mod ids;
 mod own;
 

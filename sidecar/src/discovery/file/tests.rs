@@ -20,6 +20,7 @@ services:
 - operation: op
   task: web
   services: [port_0, port0, port_0]
+  names: [ollama, notes]
   endpoints: []
   access: public
 "#;
@@ -37,6 +38,7 @@ fn reads_services() {
     assert_eq!(greeter.policy.grants[2], (Grantee::Everybody, Level::CanRead));
     assert_eq!((web.key.service.as_str(), &web.alternatives[..]), ("port_0", &["port0".to_owned()][..]));
     assert_eq!(web.protocol, Protocol::Http);
+    assert_eq!((greeter.names.len(), &web.names[..]), (0, &["ollama".to_owned(), "notes".to_owned()][..]));
 }
 
 #[test]

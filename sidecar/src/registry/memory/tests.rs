@@ -43,7 +43,7 @@ impl Life {
     }
 
     fn remembered(&self) -> Vec<String> {
-        self.registry.remembered().iter().map(|named| named.key().operation.clone()).collect()
+        self.registry.remembered().ids.iter().map(|named| named.key().operation.clone()).collect()
     }
 }
 
@@ -110,7 +110,7 @@ async fn a_file_that_is_none_is_set_aside() {
     for bad in [
         String::new(),
         "null".to_owned(),
-        "{\"version\":2,\"names\":[]}".to_owned(),
+        "{\"version\":3,\"names\":[]}".to_owned(),
         "{\"version\":1}".to_owned(),
         names("[\"ae5cf6f5\",\"a\",\"b\"]"),
         names("[\"ae5cf6f5\",\"a\",\"b\",\"c\""),

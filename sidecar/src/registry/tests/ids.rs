@@ -5,6 +5,7 @@ use taskgate_core::label::Label;
 use taskgate_core::table::Table;
 
 use super::*;
+use crate::registry::holders::Remembered;
 use crate::registry::names::NamedId;
 
 /// How many ids of services that went are kept.
@@ -30,8 +31,12 @@ fn ids(registry: &Registry, operations: [&str; 2]) -> [String; 2] {
     operations.map(|operation| id(registry, operation, "ui"))
 }
 
+fn of(ids: Vec<NamedId>) -> Remembered {
+    Remembered { ids, ..Remembered::default() }
+}
+
 fn remembered(registry: &Registry) -> Vec<(String, String)> {
-    registry.remembered().iter().map(|one| (one.id().to_string(), one.key().operation.clone())).collect()
+    registry.remembered().ids.iter().map(|one| (one.id().to_string(), one.key().operation.clone())).collect()
 }
 
 /// The next page for a table, taken; how many rows it changed and removed. None where there is none.
@@ -143,7 +148,7 @@ fn a_claim_comes_with_services_that_only_moved() {
 fn remembered_ids_count_before_the_order_of_names() {
     let (low, high) = colliding();
     let registry = registry(&["file"]);
-    assert_eq!(registry.restore(vec![named(&high, &short(&high))]), 0);
+    assert_eq!(registry.restore(of(vec![named(&high, &short(&high))])), 0);
     let changes = registry.follow_names();
     publish(&registry, "file", &[entry(&low, "ui"), entry(&high, "ui")]);
     assert_eq!(ids(&registry, [&low, &high]), [suffix(&low, 16), short(&high)]);
@@ -151,7 +156,7 @@ fn remembered_ids_count_before_the_order_of_names() {
     // One id, two names: the first of the list has it. One name, two ids: the same.
     let other = super::registry(&["file"]);
     let doubled = vec![named(&low, &short(&low)), named(&high, &short(&high)), named(&low, &suffix(&low, 16))];
-    assert_eq!(other.restore(doubled), 2);
+    assert_eq!(other.restore(of(doubled)), 2);
     assert_eq!(remembered(&other), [(short(&low), low)]);
 }
 
@@ -204,10 +209,10 @@ fn what_is_remembered_is_bounded_once_every_provider_has_published() {
     let many = (0..MAX_DEPARTED + 15).map(|number| format!("op{number}"));
     let many: Vec<NamedId> = many.map(|operation| named(&operation, &short(&operation))).collect();
     // Ten of them collide, two by two.
-    assert_eq!(registry.restore(many), 5);
+    assert_eq!(registry.restore(of(many)), 5);
     publish(&registry, "one", &[entry("new", "ui")]);
     // The other provider may have all of them.
-    assert_eq!(registry.remembered().len(), MAX_DEPARTED + 11);
+    assert_eq!(registry.remembered().ids.len(), MAX_DEPARTED + 11);
     publish(&registry, "two", &[entry("op0", "ui"), entry("op7", "ui")]);
     let remembered: Vec<_> = remembered(&registry).into_iter().map(|(_, operation)| operation).collect();
     assert_eq!(remembered.len(), MAX_DEPARTED + 3);
