@@ -79,6 +79,7 @@ pub(super) async fn seal(State(app): State<Arc<App>>, body: Body) -> Result<Resp
         session.id = %claims.id,
         lifetime_secs = lifetime.as_secs(),
         audit = true,
+        event = "session-made",
         "session made on request"
     );
     let answer = SessionAnswer { token, id: claims.id.to_string(), service: claims.service, expires_at };

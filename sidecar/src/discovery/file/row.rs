@@ -46,6 +46,8 @@ struct Row {
     grants: Vec<RowGrant>,
     #[serde(default)]
     forward_credential: bool,
+    #[serde(default)]
+    names: Vec<String>,
 }
 
 /// An address and a port, alone or with a weight.
@@ -168,6 +170,8 @@ impl TryFrom<Row> for Entry {
             endpoints,
             policy,
             forward_credential: row.forward_credential,
+            names: row.names,
+            vouched: false,
         })
     }
 }
