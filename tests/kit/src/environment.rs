@@ -43,6 +43,12 @@ pub const TASKGATE_RADOSGW: &str = "TASKGATE_RADOSGW";
 /// The `nginx` program to use instead of the one that `make nginx` unpacks.
 pub const TASKGATE_NGINX: &str = "TASKGATE_NGINX";
 
+/// The directory of programs (`python3` with `oidc-provider-mock`) to use instead of the virtual environment's that
+/// `make oidc` installs.
+pub const TASKGATE_OIDC: &str = "TASKGATE_OIDC";
+/// The `chromium` program to use instead of the one that is installed.
+pub const TASKGATE_CHROMIUM: &str = "TASKGATE_CHROMIUM";
+
 /// The root of the repository.
 #[must_use]
 pub fn repository() -> PathBuf {
@@ -180,6 +186,22 @@ pub fn tus() -> anyhow::Result<PathBuf> {
         }
     }
     Ok(directory)
+}
+
+/// Where the programs of the environment of the sign-in provider are: a `python3` with `oidc-provider-mock`.
+///
+/// # Errors
+/// It is not installed.
+pub fn oidc() -> anyhow::Result<PathBuf> {
+    first(TASKGATE_OIDC, &[target().join("tools/oidc/bin")], "run `make oidc`")
+}
+
+/// Where Chromium is.
+///
+/// # Errors
+/// It is not installed.
+pub fn chromium() -> anyhow::Result<PathBuf> {
+    first(TASKGATE_CHROMIUM, &[PathBuf::from("/usr/bin/chromium")], "run `make chromium`")
 }
 
 /// Where Ceph's packages are unpacked.
