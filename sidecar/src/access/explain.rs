@@ -18,14 +18,13 @@ use taskgate_core::gate::{Decision, Gate, Question, Step as GateStep};
 use taskgate_core::identity::{Identity, WireIdentity};
 use taskgate_core::key::{KeyRing, Secret};
 use taskgate_core::request::Request;
-use taskgate_core::service::Service;
 use taskgate_core::session::Claims;
 use taskgate_core::time::UnixTime;
 use taskgate_core::token::TokenId;
 use taskgate_core::verdict::{VerdictAnswer, WireVerdict};
 use thiserror::Error;
 
-use crate::access::explain::parts::{Parts, level_of};
+use crate::access::explain::parts::Parts;
 use crate::access::rights;
 use crate::app::App;
 use crate::auth::actor::Actor;
@@ -77,7 +76,7 @@ pub struct ExplainAnswer {
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// What: `address`, `level`, `visitor`, `question`, `verdict`, `upstream`, `outcome`.
+    /// What: `visitor`, a step of the gate ([`taskgate_core::trace::Note::code`]), `verdict`, `upstream`, `outcome`.
     pub step: String,
     /// What it came to.
     pub found: String,
@@ -106,38 +105,22 @@ pub async fn explain(app: &App, request: &ExplainRequest) -> Result<ExplainAnswe
     let mut replica = app.access.replica().await;
     let gate = replica.fresh(app, now).await?;
     let mut steps = Steps::default();
+    steps.add("visitor", visitor_text(identity.as_ref()));
 
-    let lines = parts.lines(None);
-    let named = resolve(gate, &lines, &mut steps);
+    let named = resolve(gate, &parts.lines(None));
     let cookie = match (&named, &identity) {
         (Some((id, epoch)), Some(identity)) => Some(session_cookie(gate, id, *epoch, identity, now)?),
         _ => None,
     };
-    steps.add(
-        "visitor",
-        match &identity {
-            Some(identity) if identity.groups.is_empty() => {
-                format!("{}, with a session that was not looked at yet", identity.actor)
-            }
-            Some(identity) => {
-                let groups = identity.groups.join(", ");
-                format!("{}, of {groups}, with a session that was not looked at yet", identity.actor)
-            }
-            None => "somebody who shows nothing but what the URL and the headers have".to_owned(),
-        },
-    );
     let lines = parts.lines(cookie.as_deref());
-    let decision = match gate.on_request(&Request::read(lines.iter().map(|(name, value)| (&**name, &**value))), now) {
-        GateStep::Done(decision) => {
-            steps.add("question", "none: the gate decides by itself");
-            decision
-        }
+    let (step, notes) = gate.explain(&read(&lines), now);
+    for note in &notes {
+        steps.add(note.code(), note.to_string());
+    }
+    let decision = match step {
+        GateStep::Done(decision) => decision,
         GateStep::Ask(question) => {
             let Question { key, query, pending } = *question;
-            steps.add(
-                "question",
-                format!("may the holder of a {:?} credential use {}?", query.credential.scheme, query.service),
-            );
             let answer = judged(app, &query, &mut steps).await;
             let learned = gate.learn(key, answer, now);
             gate.on_verdict(pending, &learned)
@@ -181,7 +164,7 @@ fn is_hidden(answer: &ExplainAnswer) -> bool {
 /// The same as of a service that is not there.
 fn hidden(answer: ExplainAnswer) -> ExplainAnswer {
     let mut steps = Steps::default();
-    steps.add("address", "no service has that name, or you may not know of it");
+    steps.add("service", "no service has that name, or you may not know of it");
     let last = answer.steps.last().filter(|step| step.step == "outcome").cloned();
     steps.0.extend(last);
     ExplainAnswer { service: None, steps: steps.0, ..answer }
@@ -194,23 +177,23 @@ fn visitor(request: &ExplainRequest) -> Result<Option<WireIdentity>, Unexplained
     Ok(Some(identity))
 }
 
-/// The service that a request names, by id and epoch.
-fn resolve(gate: &Gate, lines: &[(Vec<u8>, Vec<u8>)], steps: &mut Steps) -> Option<(String, u32)> {
-    let domains = gate.control()?.gate.domains().ok()?;
-    let request = Request::read(lines.iter().map(|(name, value)| (&**name, &**value)));
-    match address::resolve(&request, &domains, gate.table()) {
-        Ok(resolved) => {
-            let Service { id, operation, task, access, epoch, .. } = resolved.service;
-            let name = resolved.service.name();
-            steps.add("address", format!("service {id}: {name} of {task} of {operation}"));
-            steps.add("level", level_of(access));
-            Some((id.to_owned(), epoch))
-        }
-        Err(denial) => {
-            steps.add("address", format!("no service: {}", denial.code()));
-            None
-        }
+fn visitor_text(identity: Option<&WireIdentity>) -> String {
+    match identity {
+        Some(identity) if identity.groups.is_empty() => identity.actor.clone(),
+        Some(identity) => format!("{}, of {}", identity.actor, identity.groups.join(", ")),
+        None => "somebody who shows nothing but what is in the URL and the headers".to_owned(),
     }
+}
+
+fn read(lines: &[(Vec<u8>, Vec<u8>)]) -> Request<'_> {
+    Request::read(lines.iter().map(|(name, value)| (&**name, &**value)))
+}
+
+/// The service that a request names, by id and epoch.
+fn resolve(gate: &Gate, lines: &[(Vec<u8>, Vec<u8>)]) -> Option<(String, u32)> {
+    let domains = gate.control()?.gate.domains().ok()?;
+    let resolved = address::resolve(&read(lines), &domains, gate.table()).ok()?;
+    Some((resolved.service.id.to_owned(), resolved.service.epoch))
 }
 
 /// The session that asks: of another epoch and long not looked at, so that nothing is believed without a question.

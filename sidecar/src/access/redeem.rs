@@ -66,23 +66,6 @@ pub async fn redeem(
     session(app, share, service, identity).await
 }
 
-/// A session for somebody who came with a code, and has signed in since: for links that are for one person.
-///
-/// # Errors
-/// [`Unredeemed`]; then no use was counted.
-pub async fn redeem_after_sign_in(
-    app: &App,
-    id: TokenId,
-    service: &Published,
-    visitor: WireIdentity,
-) -> Result<Claims, Unredeemed> {
-    let share = live(app, id, service).await?;
-    if share.addressee.is_none() {
-        return Err(Unredeemed::Over);
-    }
-    session(app, share, service, visitor).await
-}
-
 async fn live(app: &App, id: TokenId, service: &Published) -> Result<Share, Unredeemed> {
     let share = app.access.store().share(id).await?.ok_or(Unredeemed::Over)?;
     let is_here = share.service == service.id.as_str() && share.origin == service.entry.origin();

@@ -1,6 +1,6 @@
 //! The listeners' routes.
 
-use taskgate_core::key::{KeyRing, Purpose, Secret};
+use taskgate_core::key::{KeyRing, Secret};
 use taskgate_core::session;
 use taskgate_core::time::UnixTime;
 use taskgate_core::verdict::{MAX_CREDENTIAL, VerdictAnswer};
@@ -129,60 +129,9 @@ async fn a_session_opens_with_the_ring_of_the_feed() {
     let request = sidecar.client.post(sidecar.internal("/internal/session")).body(body);
     let answer: serde_json::Value = request.send().await.expect("an answer").json().await.expect("JSON");
     let token = answer["token"].as_str().expect("a token").as_bytes().to_vec();
-    let open = |epoch, millis| {
-        let now = UnixTime::from_millis(START.as_millis() + millis);
-        session::open(&ring, Purpose::Session, &token, GREETER, epoch, now).map(|who| who.groups().to_owned())
-    };
-    assert_eq!(open(epoch, 59_999), Ok("ml".to_owned()));
-    assert_eq!(open(epoch, 60_000), Err(session::SessionError::Ended));
-    assert_eq!(open(epoch.wrapping_add(1), 0), Err(session::SessionError::Ended));
-}
-
-#[tokio::test]
-async fn sessions_are_bounded_and_of_somebody_for_something() {
-    let sidecar = Sidecar::start("sessions: {max_lifetime_secs: 600}").await;
-    for (body, status) in [
-        (r#"{"service":"ae5cf6f5","actor":"bob","lifetime_secs":600}"#, 200),
-        (r#"{"service":"ae5cf6f5","actor":"bob","lifetime_secs":601}"#, 400),
-        (r#"{"service":"ae5cf6f5","actor":"bob","lifetime_secs":0}"#, 400),
-        (r#"{"service":"ae5cf6f5","actor":"","lifetime_secs":1}"#, 400),
-        (r#"{"service":"ae5cf6f5","actor":"b\nx","lifetime_secs":1}"#, 400),
-        (r#"{"service":"ae5cf6f6","actor":"bob","lifetime_secs":1}"#, 404),
-        (r#"{"service":"ae5cf6f5","actor":"bob","lifetime_secs":1,"admin":true}"#, 400),
-        ("", 400),
-    ] {
-        let request = sidecar.client.post(sidecar.internal("/internal/session")).body(body);
-        assert_eq!(request.send().await.expect("an answer").status(), status, "{body}");
-    }
-}
-
-#[tokio::test]
-async fn the_filter_is_served_with_its_digest() {
-    let sidecar = Sidecar::start("filter: {wasm_file: filter.wasm}").await;
-    assert_eq!(sidecar.get(sidecar.internal("/filter.wasm")).await.0, 404);
-    sidecar.write("filter.wasm", "\0asm");
-    let digest = "cd5d4935a48c0672cb06407bb443bc0087aff947c6b864bac886982c73b3027f";
-    let response = sidecar.client.get(sidecar.internal("/filter.wasm")).send().await.expect("an answer");
-    assert_eq!(response.headers()["content-type"], "application/wasm");
-    let etag = response.headers()["etag"].clone();
-    assert_eq!(response.bytes().await.expect("a body"), "\0asm");
-    assert_eq!(etag, format!("\"{digest}\""));
-    let again = sidecar.client.get(sidecar.internal("/filter.wasm")).header("if-none-match", etag);
-    assert_eq!(again.send().await.expect("an answer").status(), 304);
-    assert_eq!(sidecar.get(sidecar.internal("/filter.wasm.sha256")).await, (200, format!("{digest}\n")));
-    let none = Sidecar::start("").await;
-    let (status, text) = none.get(none.internal("/filter.wasm")).await;
-    assert!(status == 404 && text.contains("filter.wasm_file"), "{text}");
-}
-
-#[tokio::test]
-async fn operations_are_apart_from_the_internal_api() {
-    let sidecar = Sidecar::start("").await;
-    assert_eq!(sidecar.get(sidecar.operations("/healthz")).await, (200, "ok\n".to_owned()));
-    assert_eq!(sidecar.get(sidecar.operations("/readyz")).await.0, 200);
-    for (_, path) in ROUTES {
-        assert_eq!(sidecar.get(sidecar.operations(path)).await.0, 404, "{path}");
-    }
-    let (_, text) = sidecar.get(sidecar.operations("/metrics")).await;
-    assert!(text.ends_with("# EOF\n") && text.contains("taskgate_build{version="), "{text}");
+    let session = session::open(&ring, &token, GREETER).expect("opens");
+    assert_eq!((session.identity.actor(), session.identity.groups()), ("bob", "ml"));
+    let claims = session.claims;
+    assert_eq!((claims.epoch, claims.share), (epoch, None));
+    assert_eq!((claims.issued_at, claims.expires_at), (START, UnixTime::from_millis(START.as_millis() + 60_000)));
 }

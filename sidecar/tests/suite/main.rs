@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that can't go on fails")]
 
+mod access;
 mod api;
 mod array;
 mod arvados;
@@ -13,8 +14,10 @@ mod kit;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 mod log_lines;
+mod names;
 mod program;
 mod reload;
+mod sign_in;
 mod state;
 mod tasks;
 mod token_issuer;

@@ -1,7 +1,5 @@
 //! A visit, taken apart as a proxy would: nothing of the URL is made nicer.
 
-use taskgate_core::service::AccessLevel;
-
 use crate::access::explain::{ExplainRequest, Unexplained};
 use crate::app::App;
 
@@ -65,19 +63,6 @@ impl Parts {
         let domains = app.access.control().gate.domains().ok()?;
         domains.find(self.authority.as_bytes()).map(|(label, _)| label.to_string())
     }
-}
-
-/// What a level means.
-pub(super) fn level_of(access: AccessLevel) -> String {
-    let meaning = match access {
-        AccessLevel::Public => "everybody may use it",
-        AccessLevel::CanRead => "who can read the workload may use it",
-        AccessLevel::CanWrite => "who can write the workload may use it",
-        AccessLevel::CanManage => "who can manage the workload may use it",
-        AccessLevel::Owner => "its owner alone may use it",
-        AccessLevel::Nobody => "nobody may use it",
-    };
-    format!("{}: {meaning}", access.code())
 }
 
 #[cfg(test)]

@@ -1,0 +1,9 @@
+//! Access of people: share links, sessions that end, and why somebody may or may not.
+
+mod creators;
+mod explain;
+mod links;
+mod redeemed;
+mod sessions;
+mod store;
+mod support;
