@@ -29,6 +29,8 @@ const MAX_ANSWER: usize = 64 << 20;
 const MAX_QUERY: usize = 1_500;
 /// The longest pause that a cluster can ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
+/// How long a call may take with all its attempts, in time-outs of one.
+const MAX_TIMEOUTS: u32 = 2;
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an idle connection is kept: less than load balancers keep them.
@@ -101,6 +103,8 @@ impl Client {
         call: &Call,
         deadline: Instant,
     ) -> Result<T, CallError> {
+        // However patient the caller: someone waits for news of the failure, too.
+        let deadline = deadline.min(Instant::now() + self.settings.timeout * MAX_TIMEOUTS);
         let mut attempt = 0;
         loop {
             let error = match self.attempt(token, call, attempt > 0, deadline).await {
