@@ -1,5 +1,6 @@
 //! HTTP: what the filter asks, and what operators look at.
 
+pub mod access;
 mod authority;
 pub mod body;
 pub mod data;

@@ -1,10 +1,12 @@
 //! The command line.
 
+mod access;
 mod client;
 mod columns;
 mod config;
 mod data;
 mod discover;
+mod explain;
 mod id;
 mod key;
 mod names;
@@ -13,6 +15,7 @@ mod serve;
 mod server;
 mod services;
 mod session;
+mod share;
 mod stores;
 mod tasks;
 mod token;
@@ -44,6 +47,8 @@ enum Command {
     Discover(discover::Discover),
     /// get a file that was uploaded, or what a run left behind
     Download(data::download::Download),
+    /// print how a request would be decided, and each step of that
+    Explain(explain::Explain),
     /// print the id of a service
     Id(id::Id),
     /// make keys for `keys`
@@ -58,9 +63,11 @@ enum Command {
     Serve(serve::Serve),
     /// list the services of a running sidecar
     Services(services::Services),
-    /// make sessions at a running sidecar
+    /// make sessions at a running sidecar, or end them
     #[command(subcommand)]
     Session(session::Session),
+    /// let others use a service by a link, list such links, take them back
+    Share(share::Share),
     /// ask for tasks, and look after them
     #[command(subcommand)]
     Tasks(tasks::Tasks),
@@ -82,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Data(data) => return exit(data.run()),
         Command::Discover(discover) => discover.run(),
         Command::Download(download) => return exit(download.run()),
+        Command::Explain(explain) => return exit(explain.run()),
         Command::Id(id) => id.run(),
         Command::Key(key) => key.run(),
         Command::Metrics => output::text(&Metrics::new().markdown()),
@@ -89,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Services(services) => services.run(),
         Command::Session(session) => session.run(),
+        Command::Share(share) => share.run(),
         // They say more than whether they went well.
         Command::Tasks(tasks) => return exit(tasks.run()),
         Command::Token(token) => token.run(),

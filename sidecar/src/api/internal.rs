@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{delete, get, post};
 
-use crate::api::{guard, names, problem, services, session, table, tasks, verdict, wasm};
+use crate::api::{access, guard, names, problem, services, session, table, tasks, verdict, wasm};
 use crate::app::App;
 
 /// The internal API's routes.
@@ -18,6 +18,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/internal/problems", get(services::problems))
         .route("/internal/names", get(names::list))
         .route("/internal/names/{name}", delete(names::release))
+        .merge(access::v1::internal::routes())
         .merge(tasks::internal::routes())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::wrong_method)

@@ -2,6 +2,7 @@
 //! says.
 
 mod architecture;
+mod audit;
 mod denials;
 mod links;
 mod place;
