@@ -10,6 +10,7 @@
 pub mod access;
 pub mod client;
 pub mod discovery;
+pub mod lent;
 pub mod network;
 pub mod provider;
 pub mod relay;

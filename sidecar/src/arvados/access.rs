@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::arvados::client::error::CallError;
 use crate::arvados::client::{Call, Client};
 use crate::arvados::discovery::{Workload, Workloads};
+use crate::arvados::lent::Lent;
 use crate::arvados::token::{TOKEN_NAME, Token};
 use crate::arvados::uuid::{Kind, Uuid};
 use crate::auth::actor::Actor;
@@ -37,6 +38,7 @@ pub struct Access {
     client: Client,
     known: Arc<Workloads>,
     admins: bool,
+    lent: Option<Lent>,
 }
 
 #[derive(Deserialize)]
@@ -85,7 +87,13 @@ impl Access {
     /// What asks through that client about these workloads. `admins` may use everything.
     #[must_use]
     pub fn new(client: Client, known: Arc<Workloads>, admins: bool) -> Self {
-        Self { client, known, admins }
+        Self { client, known, admins, lent: None }
+    }
+
+    /// The same, remembering what people were let in with.
+    #[must_use]
+    pub fn lending(self, lent: Option<Lent>) -> Self {
+        Self { lent, ..self }
     }
 
     /// Whether an actor may use a service, at the level that the entry's policy says.
@@ -103,15 +111,19 @@ impl Access {
         let deadline = Instant::now() + TIME;
         let token =
             credential.and_then(|shown| Token::of(shown, &[TOKEN_NAME.to_owned()]).or_else(|| of_any_cookie(shown)));
-        let held = match token {
-            Some(token) => self.held_by_token(&workload, &user, &token, access, deadline).await,
+        let held = match &token {
+            Some(token) => self.held_by_token(&workload, &user, token, access, deadline).await,
             None => self.held_by_name(&workload, &user, deadline).await,
         };
-        match held {
+        let decided = match held {
             Ok(held) => decide(access, held),
             Err(CallError::Forbidden) => Authorisation::AccessDenied,
             Err(error) => Authorisation::Unavailable(format!("the cluster can't say who may use it: {error}")),
+        };
+        if let (Authorisation::Allow, Some(token), Some(lent)) = (&decided, token, &self.lent) {
+            lent.remember(&user, &service.key.operation, token).await;
         }
+        decided
     }
 
     /// What a token gives. No more is asked than the level that is wanted needs.

@@ -11,10 +11,12 @@ use tokio_util::sync::CancellationToken;
 use crate::arvados::access::Access;
 use crate::arvados::client::Client;
 use crate::arvados::discovery::{Discovery, Workloads};
+use crate::arvados::lent::Lent;
 use crate::arvados::relay::Relay;
 use crate::arvados::relay::gatehouse::Gatehouse;
 use crate::arvados::settings::ArvadosSettings;
 use crate::auth::actor::Actor;
+use crate::config::arvados::ControllerToken;
 use crate::discovery::inventory::{Entry, Inventory};
 use crate::discovery::policy::Authorisation;
 use crate::discovery::provider::Provider;
@@ -47,11 +49,13 @@ impl ArvadosProvider {
     pub fn new(settings: Arc<ArvadosSettings>, gatehouse: Option<Arc<dyn Gatehouse>>) -> Result<Self, HttpError> {
         let client = Client::new(settings.cluster.clone())?;
         let known = Arc::new(Workloads::default());
-        let access = Access::new(client.clone(), Arc::clone(&known), settings.admins);
+        let lends = settings.controller.as_ref().is_some_and(|one| one.token == ControllerToken::Visitor);
+        let lent = lends.then(Lent::default);
         let relay = match gatehouse {
-            Some(gatehouse) => Relay::new(&settings, gatehouse)?.map(Arc::new),
+            Some(gatehouse) => Relay::new(&settings, gatehouse, lent.clone())?.map(Arc::new),
             None => None,
         };
+        let access = Access::new(client.clone(), Arc::clone(&known), settings.admins).lending(lent);
         Ok(Self { settings, client, known, access, relay })
     }
 

@@ -33,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use crate::arvados::client::error::CallError;
 use crate::arvados::client::{Call, Client};
 use crate::arvados::discovery::compose;
+use crate::arvados::lent::Lent;
 use crate::arvados::relay::exchange::Exchange;
 use crate::arvados::relay::gatehouse::Gatehouse;
 use crate::arvados::relay::origin::Origins;
@@ -105,10 +106,14 @@ impl Relay {
     ///
     /// # Errors
     /// [`HttpError::Client`].
-    pub fn new(settings: &ArvadosSettings, gatehouse: Arc<dyn Gatehouse>) -> Result<Option<Self>, HttpError> {
+    pub fn new(
+        settings: &ArvadosSettings,
+        gatehouse: Arc<dyn Gatehouse>,
+        lent: Option<Lent>,
+    ) -> Result<Option<Self>, HttpError> {
         let Some(controller) = settings.controller.clone() else { return Ok(None) };
         let origins = controller.external_url.as_deref().and_then(Origins::parse).map(Arc::new);
-        let exchange = Arc::new(Exchange::new(settings, &controller, gatehouse)?);
+        let exchange = Arc::new(Exchange::new(settings, &controller, gatehouse, lent)?);
         Ok(Some(Self {
             settings: controller,
             exchange,

@@ -107,7 +107,8 @@ pub enum ControllerToken {
     /// The provider's own: an administrator's, for every visitor whom the gate lets in. The controller's own check
     /// then says nothing.
     Service,
-    /// The visitor's, where they show one with the request. Arvados lets the submitter and administrators in.
+    /// The one that the visitor was let in with, which the sidecar keeps in memory. Arvados lets the submitter and
+    /// administrators in.
     #[default]
     Visitor,
 }

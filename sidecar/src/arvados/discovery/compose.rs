@@ -17,7 +17,7 @@ use crate::arvados::network;
 use crate::arvados::relay::Relay;
 use crate::arvados::settings::ArvadosSettings;
 use crate::arvados::uuid::Uuid;
-use crate::config::arvados::{ControllerToken, PrivateLevel};
+use crate::config::arvados::PrivateLevel;
 use crate::discovery::inventory::{Entry, Problem, ServiceKey};
 use crate::discovery::policy::Policy;
 
@@ -137,20 +137,16 @@ impl Composing<'_> {
         }
         if let Some(address) = wishes.addresses.get(&port) {
             if network::is_permitted(&self.settings.addresses, address.ip()) {
-                return Way { address: Some(*address), ..Way::default() };
+                return Way { address: Some(*address), is_relayed: false };
             }
             reasons.push(format!("port {port}: `{}` is in none of the provider's `addresses`", wishes::ADDRESS));
         }
-        let (Some(relay), Some(controller)) = (self.relay, &self.settings.controller) else {
+        let Some(relay) = self.relay else {
             reasons.push(format!("port {port}: no permitted address is registered, and there is no other way"));
             return Way::default();
         };
         match relay.address(&container.uuid, port) {
-            Ok(address) => Way {
-                address: Some(address),
-                is_relayed: true,
-                takes_credential: controller.token == ControllerToken::Visitor,
-            },
+            Ok(address) => Way { address: Some(address), is_relayed: true },
             Err(reason) => {
                 reasons.push(format!("port {port}: {reason}"));
                 Way::default()
@@ -188,7 +184,6 @@ impl Composing<'_> {
 struct Way {
     address: Option<SocketAddr>,
     is_relayed: bool,
-    takes_credential: bool,
 }
 
 fn entry(
@@ -207,7 +202,7 @@ fn entry(
         protocol: Protocol::Http,
         endpoints: way.address.into_iter().map(|address| Endpoint { address, weight: 1 }).collect(),
         policy: Policy { access, owner: owner.map(Uuid::to_string), grants: Vec::new(), revision: 0 },
-        forward_credential: way.takes_credential,
+        forward_credential: false,
         names,
         vouched: way.is_relayed,
     }

@@ -14,16 +14,19 @@ use hyper::http::uri::PathAndQuery;
 use hyper::{Request, Response, StatusCode, header};
 use reqwest::Client;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use taskgate_core::identity::Identity;
 use taskgate_core::service::AccessLevel;
 
 use crate::api::problem::Problem;
 use crate::arvados::client::http_client;
+use crate::arvados::lent::Lent;
 use crate::arvados::relay::Target;
 use crate::arvados::relay::gatehouse::{Gatehouse, visitor};
 use crate::arvados::relay::headers;
 use crate::arvados::relay::origin::Origins;
 use crate::arvados::settings::{ArvadosSettings, ControllerSettings};
 use crate::arvados::token::{TOKEN_NAME, Token};
+use crate::arvados::uuid::Uuid;
 use crate::config::arvados::ControllerToken;
 use crate::http::{HttpError, explain};
 
@@ -45,6 +48,8 @@ pub struct Exchange {
     gatehouse: Arc<dyn Gatehouse>,
     /// The token for all, where the operator chose that.
     service_token: Option<Token>,
+    /// Else those that visitors were let in with.
+    lent: Option<Lent>,
     capabilities: Capabilities,
 }
 
@@ -72,6 +77,7 @@ impl Exchange {
         settings: &ArvadosSettings,
         controller: &ControllerSettings,
         gatehouse: Arc<dyn Gatehouse>,
+        lent: Option<Lent>,
     ) -> Result<Self, HttpError> {
         let builder = http_client(&settings.cluster).timeout(controller.max).http1_only();
         let builder = match &controller.connect {
@@ -83,7 +89,7 @@ impl Exchange {
             ControllerToken::Visitor => None,
         };
         let capabilities = Capabilities { websocket: false, sse: false, max_duration: controller.max };
-        Ok(Self { http: builder.build().map_err(HttpError::Client)?, gatehouse, service_token, capabilities })
+        Ok(Self { http: builder.build().map_err(HttpError::Client)?, gatehouse, service_token, lent, capabilities })
     }
 
     /// Answers a request for a service.
@@ -101,7 +107,7 @@ impl Exchange {
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Problem> {
         let (mut head, body) = request.into_parts();
-        let is_public = self.admit(target, &head.headers)?;
+        let visitor = self.admit(target, &head.headers)?;
         if head.headers.contains_key(header::UPGRADE) && !self.capabilities.websocket {
             return Err(self.refusal(
                 StatusCode::NOT_IMPLEMENTED,
@@ -121,13 +127,19 @@ impl Exchange {
         let shown = headers::take_token(&mut head.headers);
         let path = head.uri.path_and_query().map_or("/", PathAndQuery::as_str);
         let (path, of_query) = without_token(path);
-        let token = if is_public { None } else { self.service_token.clone().or(shown).or(of_query) };
-        if token.is_none() && !is_public {
+        let token = match &visitor {
+            None => None,
+            Some(visitor) => match self.service_token.clone().or(shown).or(of_query) {
+                Some(token) => Some(token),
+                None => self.lent(target, visitor).await,
+            },
+        };
+        if token.is_none() && visitor.is_some() {
             return Err(self.refusal(
                 StatusCode::FORBIDDEN,
                 "arvados-token-required",
-                "the way through the Arvados controller needs your Arvados token with each request: send it as \
-                 `Authorization: Bearer v2/…`",
+                "the way through the Arvados controller needs your Arvados token: open the address with \
+                 `?arvados_api_token=v2/…` once more, or send `Authorization: Bearer v2/…`",
             ));
         }
         headers::prepare(&mut head.headers, token.as_ref());
@@ -149,15 +161,23 @@ impl Exchange {
         self.reply(target, reply.into())
     }
 
-    /// Whether the service is open to all; otherwise the filter has to vouch for who asks.
-    fn admit(&self, target: &Target, headers: &hyper::HeaderMap) -> Result<bool, Problem> {
+    /// What a visitor was let in with.
+    async fn lent(&self, target: &Target, visitor: &Identity) -> Option<Token> {
+        let user = visitor.arvados_user_uuid().and_then(Uuid::parse)?;
+        self.lent.as_ref()?.of(&user, target.container.as_str()).await
+    }
+
+    /// Who asks, for whom the filter has to vouch; none where the service is open to all.
+    fn admit(&self, target: &Target, headers: &hyper::HeaderMap) -> Result<Option<Identity>, Problem> {
         let service = self.gatehouse.service(&target.key());
         let service = service.ok_or_else(|| {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "service-gone", "the service is not there any more")
         })?;
-        let is_public = service.entry.policy.access == AccessLevel::Public;
-        if is_public || visitor(&*self.gatehouse, service.id.as_str(), headers).is_some() {
-            return Ok(is_public);
+        if service.entry.policy.access == AccessLevel::Public {
+            return Ok(None);
+        }
+        if let Some(visitor) = visitor(&*self.gatehouse, service.id.as_str(), headers) {
+            return Ok(Some(visitor));
         }
         Err(Problem::new(StatusCode::FORBIDDEN, "not-vouched", "ask through the gate"))
     }

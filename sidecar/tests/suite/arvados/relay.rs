@@ -10,7 +10,7 @@ use taskgate_core::identity::{Identity, WireIdentity};
 use taskgate_core::visitor::{VISITOR_HEADER, vouch};
 
 use crate::arvados::support::{Stage, id};
-use crate::kit::{START, Sidecar, serve};
+use crate::kit::{START, Sidecar, bearer, outcome, serve};
 
 /// What a job saw of the last request.
 #[derive(Clone, Debug, Default)]
@@ -135,6 +135,22 @@ async fn a_jobs_own_credential_is_not_taken_for_a_token() {
     let relayed = Relayed::new("private", "visitor").await;
     let asked = relayed.ask("/", &relayed.stage.alice).bearer_auth("jobs-own");
     assert_eq!(refused(asked).await, (403, "arvados-token-required".to_owned()));
+}
+
+#[tokio::test]
+async fn what_somebody_was_let_in_with_goes_with_their_requests_and_nobody_elses() {
+    let relayed = Relayed::new("private", "visitor").await;
+    let token = relayed.stage.cluster.add_token(&relayed.stage.alice);
+    let required = (403, "arvados-token-required".to_owned());
+    assert_eq!(refused(relayed.ask("/", &relayed.stage.alice)).await, required);
+    let told = relayed.sidecar.verdict(&relayed.id, bearer(&token)).await;
+    assert_eq!(outcome(&told), relayed.stage.alice);
+    assert_eq!(relayed.ask("/", &relayed.stage.alice).send().await.expect("an answer").status(), 200);
+    assert_eq!(refused(relayed.ask("/", &relayed.stage.bob)).await, required);
+    // It is good for as long as the cluster says.
+    relayed.stage.cluster.revoke_token(&token);
+    let asked = relayed.ask("/", &relayed.stage.alice);
+    assert_eq!(refused(asked).await, (502, "upstream-failed".to_owned()));
 }
 
 #[tokio::test]
