@@ -167,7 +167,7 @@ fn hidden(answer: ExplainAnswer) -> ExplainAnswer {
     steps.add("service", "no service has that name, or you may not know of it");
     let last = answer.steps.last().filter(|step| step.step == "outcome").cloned();
     steps.0.extend(last);
-    ExplainAnswer { service: None, steps: steps.0, ..answer }
+    ExplainAnswer { service: None, actor: None, steps: steps.0, ..answer }
 }
 
 fn visitor(request: &ExplainRequest) -> Result<Option<WireIdentity>, Unexplained> {

@@ -8,7 +8,6 @@ use taskgate_core::time::UnixTime;
 use crate::api::access::v1::shares::{ListedShare, ShareAnswer, ShareList, ShareRequest};
 use crate::cli::access::Office;
 use crate::cli::{columns, output};
-use crate::clock::{Clock as _, SystemClock};
 use crate::config::duration;
 
 /// What is sent where nothing is.
@@ -111,7 +110,7 @@ impl List {
         if self.json {
             return output::line(&serde_json::to_string_pretty(&list)?);
         }
-        output::text(&table(&list.shares, SystemClock.now()))
+        output::text(&table(&list.shares, list.now))
     }
 }
 

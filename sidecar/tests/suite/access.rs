@@ -1,9 +1,11 @@
 //! Access of people: share links, sessions that end, and why somebody may or may not.
 
+mod command_line;
 mod creators;
 mod explain;
 mod links;
 mod redeemed;
+mod routes;
 mod sessions;
 mod store;
 mod support;

@@ -29,6 +29,13 @@ impl AccessStore {
         let settings = Settings::default();
         let Some(address) = address.map(SecretText::expose) else { return Self::in_memory().await };
         let database = if let Some(path) = sqlite_path(address)? {
+            if let Some(directory) = path.parent() {
+                let failed = |error| {
+                    let text = format!("can't make `{}`: {error}", directory.display());
+                    AccessStoreError::Unavailable(text)
+                };
+                std::fs::create_dir_all(directory).map_err(failed)?;
+            }
             open_file(&path, &settings, &MIGRATIONS).await?
         } else if address.starts_with("postgres://") || address.starts_with("postgresql://") {
             connect(address, &settings, &MIGRATIONS).await?

@@ -79,6 +79,10 @@ async fn look(
     if has_session(&api, &visit, &request.headers) && request.method == Method::GET {
         return go_on(&visit.to, None);
     }
+    let is_other = |visitor: &WireIdentity| visit.share.addressee.as_ref().is_some_and(|name| *name != visitor.actor);
+    if visitor.as_ref().is_some_and(is_other) {
+        return refused(Unredeemed::OtherPerson, is_page);
+    }
     if visit.share.addressee.is_some() && visitor.is_none() {
         return match sign_in(&api, &visit) {
             Some(path) if is_page => go_on(&path, None),

@@ -226,7 +226,7 @@ impl<'a> Worker<'a> {
 
     /// Whether an open stream ends, and why.
     pub(super) fn ends(&mut self, standing: &mut Standing) -> Option<&'static str> {
-        match self.gate.stand(standing, self.now().into()) {
+        match self.gate.stand(standing, self.now().into(), true) {
             Stand::Ends(denial) => Some(denial.code()),
             Stand::Ask(..) | Stand::Holds => None,
         }

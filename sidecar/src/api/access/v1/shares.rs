@@ -92,6 +92,8 @@ pub struct ShareAnswer {
 pub struct ShareList {
     /// The newest first.
     pub shares: Vec<ListedShare>,
+    /// What time it is for them, in milliseconds since 1970.
+    pub now: UnixTime,
 }
 
 /// Which links are wanted.
@@ -150,7 +152,7 @@ pub(super) async fn answer_list(
     let Query(query) = query.map_err(|_| Problem::malformed("`service` is the only parameter"))?;
     let found = shares::list(app, asker, query.service.as_deref()).await?;
     let now = app.access.now();
-    Ok(Json(ShareList { shares: found.iter().map(|share| listed(share, now)).collect() }))
+    Ok(Json(ShareList { shares: found.iter().map(|share| listed(share, now)).collect(), now }))
 }
 
 /// Takes a link back.

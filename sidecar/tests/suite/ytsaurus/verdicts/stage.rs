@@ -46,6 +46,7 @@ pub(crate) fn shown(header: &str, value: &str) -> Credential {
     let gate = GateConfig::for_domain("tasks.example.test");
     let names = CredentialNames {
         session_cookie: gate.session_cookie,
+        origin_cookie: String::new(),
         platform_cookies: gate.platform_cookies,
         query_parameters: Vec::new(),
     };
