@@ -2,4 +2,5 @@
 
 mod addressed;
 mod controller;
+mod sessions;
 mod site;

@@ -38,12 +38,21 @@ impl Site {
 
     /// A sidecar and an Envoy in front of it; `change` changes the provider's section.
     pub(crate) async fn gateway(&self, change: impl FnOnce(&mut Value)) -> anyhow::Result<Gateway> {
+        self.gateway_with(change, |_| {}).await
+    }
+
+    /// The same; `change` changes the provider's section, and `more` the rest of the configuration.
+    pub(crate) async fn gateway_with(
+        &self,
+        change: impl FnOnce(&mut Value),
+        more: impl FnOnce(&mut Value),
+    ) -> anyhow::Result<Gateway> {
         let token = self.cluster.add_token(&self.cluster.system_user());
         let mut provider = json!({
             "api": self.cluster.url(), "token": token, "poll_secs": 1, "addresses": ["127.0.0.0/8"],
         });
         change(&mut provider);
-        let setup = Setup::new([]).configure(|config| {
+        let setup = Setup::new([]).configure(more).configure(|config| {
             config["providers"] = json!([{ "arvados": provider }]);
             config["verdicts"] = json!({"deadline_ms": 4000, "sources": [{"arvados": {}}]});
         });
