@@ -58,8 +58,10 @@ impl Keyer {
 /// What the cache has for a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cached {
-    /// In force: within its lifetime, or past it where asking has just been in vain.
+    /// In force: within its lifetime.
     Fresh(Arc<Verdict>),
+    /// Past its lifetime, and asking has just been in vain.
+    Postponed(Arc<Verdict>),
     /// Past its lifetime; good only while the sidecar can't be reached.
     Stale(Arc<Verdict>),
     /// Nothing.
@@ -113,8 +115,13 @@ impl VerdictCache {
         }
         entry.used = uses;
         let verdict = Arc::clone(&entry.verdict);
-        let is_fresh = now < entry.fresh_until.max(entry.postponed_until);
-        if is_fresh { Cached::Fresh(verdict) } else { Cached::Stale(verdict) }
+        if now < entry.fresh_until {
+            Cached::Fresh(verdict)
+        } else if now < entry.postponed_until {
+            Cached::Postponed(verdict)
+        } else {
+            Cached::Stale(verdict)
+        }
     }
 
     /// Nobody is asked again for `pause` from `now`, where there is a verdict to go on with.
@@ -220,7 +227,7 @@ mod tests {
         cache.keep(key("t"), Arc::new(DENY), Duration::from_secs(30), at(0));
         cache.postpone(&key("t"), Duration::from_secs(1), at(30_000));
         cache.postpone(&key("other"), Duration::from_secs(1), at(30_000));
-        assert_eq!(cache.find(&key("t"), at(30_999)), Cached::Fresh(Arc::new(DENY)));
+        assert_eq!(cache.find(&key("t"), at(30_999)), Cached::Postponed(Arc::new(DENY)));
         assert_eq!(cache.find(&key("t"), at(31_000)), Cached::Stale(Arc::new(DENY)));
         assert_eq!(cache.find(&key("other"), at(30_500)), Cached::Nothing);
     }

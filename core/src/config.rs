@@ -8,6 +8,9 @@ use crate::credential::CredentialNames;
 use crate::label::Label;
 use crate::signed_url::{self, MAX_AUDIENCE};
 
+/// What stands behind the name of the session's cookie in that of the cookie that says whose things a browser has.
+const ORIGIN_SUFFIX: &str = "-origin";
+
 /// What the gate can be told. Every key but `base_domains` has a default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -181,6 +184,7 @@ impl GateConfig {
     pub(crate) fn credential_names(&self) -> CredentialNames {
         CredentialNames {
             session_cookie: self.session_cookie_name().into(),
+            origin_cookie: format!("{}{ORIGIN_SUFFIX}", self.session_cookie_name()),
             platform_cookies: self.platform_cookies.clone(),
             query_parameters: self.query_parameters.clone(),
         }

@@ -22,6 +22,8 @@ const MAX_SEALED: usize = 4;
 pub struct CredentialNames {
     /// The cookie that carries our sessions.
     pub session_cookie: String,
+    /// The cookie that says whose things a browser has of a name that can change hands.
+    pub origin_cookie: String,
     /// Cookies that the platform sets.
     pub platform_cookies: Vec<String>,
     /// Query parameters that carry the platform's token.
@@ -42,6 +44,12 @@ pub enum Source {
 }
 
 impl CredentialNames {
+    /// Whether a cookie is one of ours.
+    #[must_use]
+    pub fn is_own_cookie(&self, name: &[u8]) -> bool {
+        name == self.session_cookie.as_bytes() || name == self.origin_cookie.as_bytes()
+    }
+
     /// Whether a query parameter carries a credential.
     #[must_use]
     pub fn is_parameter(&self, name: &[u8]) -> bool {
@@ -78,6 +86,13 @@ pub enum Shown {
     Nothing,
     /// Only a sealed token, which never goes to a platform.
     Sealed,
+}
+
+/// Whether a header has something in the form of a platform's credential, sealed or not.
+#[must_use]
+pub fn has_bearer(request: &Request<'_>) -> bool {
+    let headers = [request.own_authorization, request.authorization];
+    headers.into_iter().any(|field| field.one().is_some_and(|value| parse(value).is_some()))
 }
 
 /// The platform's credential in the query.
@@ -183,7 +198,7 @@ pub fn strip(
     let is_among = |names: &[String], name: &[u8]| names.iter().any(|ours| ours.as_bytes() == name);
     let cookie = kept(Source::Cookie);
     let is_ours = |found: &Cookie<'_>| {
-        (found.name == names.session_cookie.as_bytes() && !found.is_spaced)
+        (names.is_own_cookie(found.name) && !found.is_spaced)
             || (is_among(&names.platform_cookies, found.name) && cookie != Some((found.name, found.value)))
     };
     let parameter = kept(Source::Query);

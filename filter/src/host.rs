@@ -226,11 +226,9 @@ pub fn set_cookies() -> Option<Vec<Vec<u8>>> {
     Some(lines.map(|(_, value)| value.to_vec()).collect())
 }
 
-/// The host that a request was for.
+/// The host that a request was for. Its headers can't be read any more once it went on.
 pub fn request_host() -> Option<Vec<u8>> {
-    let (map, name) = (MapType::HttpRequestHeaders as u32, b":authority");
-    // SAFETY: the name is a live slice; the closure passes on pointers to live variables.
-    received(|data, length| unsafe { proxy_get_header_map_value(map, name.as_ptr(), name.len(), data, length) })
+    property(&["request", "host"])
 }
 
 /// Takes every `Set-Cookie` line out of the answer.

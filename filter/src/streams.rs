@@ -12,6 +12,8 @@ use crate::worker::Worker;
 
 /// How many ticks lie between two looks.
 const PERIOD: u64 = 10;
+/// The most questions that one look asks.
+const MAX_QUESTIONS: usize = 1_000;
 
 /// Requests that were permitted.
 #[derive(Debug, Default)]
@@ -75,7 +77,7 @@ impl Worker {
             if !host::turn_to(flavour, *context) {
                 return false;
             }
-            match gate.stand(standing, now) {
+            match gate.stand(standing, now, questions.len() < MAX_QUESTIONS) {
                 Stand::Ask(key, query) => questions.push((key, query)),
                 Stand::Ends(_) => {
                     host::close_request();

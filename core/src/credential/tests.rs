@@ -3,6 +3,7 @@ use super::*;
 fn names() -> CredentialNames {
     CredentialNames {
         session_cookie: "taskgate".into(),
+        origin_cookie: "taskgate-origin".into(),
         platform_cookies: vec!["YTCypressCookie".into(), "Session_id".into()],
         query_parameters: vec!["api_token".into()],
     }

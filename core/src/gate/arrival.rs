@@ -22,19 +22,17 @@ pub(super) fn can_be_redirected(request: &Request<'_>, client: Client) -> bool {
     matches!(request.method.one(), Some(b"GET" | b"HEAD"))
         && matches!(client, Client::Api | Client::Page)
         && request.upgrade == Field::Absent
+        && request.path.one().is_some_and(|path| path.starts_with(b"/"))
         && request.fetch_mode.one().is_none_or(|mode| mode == b"navigate")
 }
 
 /// A path as the target of a redirect on the same host. Two slashes at its beginning would name another host, so
 /// a `.` that browsers take out again stands between.
 pub(super) fn location(path: &[u8]) -> String {
-    let is_ambiguous = matches!(path, [b'/' | b'\\', b'/' | b'\\', ..]) || !path.starts_with(b"/");
+    let is_ambiguous = matches!(path, [_, b'/' | b'\\', ..]);
     let mut location = String::with_capacity(path.len());
     if is_ambiguous {
         location.push_str("/.");
-        if !path.starts_with(b"/") {
-            location.push('/');
-        }
     }
     for byte in path {
         match byte {

@@ -173,7 +173,11 @@ impl Gate {
                 return Ok(desk.finish(plan(None, true)?, Ok(permit.clone()), visit));
             }
         }
-        let arriving = if redirects { credential::in_query(request, &rules.names)? } else { None };
+        // A program that shows its credential in a header needs no session, and a job that wants the credential would
+        // not get it by one; only a person has no other way to go on.
+        let wants_session = visit.client == Client::Page || !service.forward_credential;
+        let arrives = redirects && wants_session && !credential::has_bearer(request);
+        let arriving = if arrives { credential::in_query(request, &rules.names)? } else { None };
         match worth.filter(|_| arriving.is_none()) {
             Some(Worth::Good(permit)) => {
                 let mut plan = plan(None, false)?;
@@ -190,6 +194,10 @@ impl Gate {
                     Cached::Fresh(verdict) => {
                         plan.session = Some(session);
                         return Ok(desk.settle(plan, &verdict, false, visit));
+                    }
+                    Cached::Postponed(verdict) => {
+                        plan.session = Some(session);
+                        return Ok(desk.settle(plan, &verdict, true, visit));
                     }
                     Cached::Stale(verdict) => Some(verdict),
                     // Where only time has passed, a sidecar that is away ends no session.
@@ -233,6 +241,10 @@ impl Gate {
             Cached::Fresh(verdict) => {
                 trace.note(|| Note::KnownVerdict);
                 return Ok(desk.settle(plan, &verdict, false, visit));
+            }
+            Cached::Postponed(verdict) => {
+                trace.note(|| Note::StaleVerdict);
+                return Ok(desk.settle(plan, &verdict, true, visit));
             }
             Cached::Stale(verdict) => {
                 trace.note(|| Note::StaleVerdict);

@@ -45,8 +45,8 @@ pub(super) fn things(
         return Ok(Things::Own);
     }
     let own = format!("{:08x}", service.origin);
-    let mut said = cookie::values(&request.cookies, &rules.origin_cookie).peekable();
-    let line = || rules.style.set(&rules.origin_cookie, &own, REMEMBERED);
+    let mut said = cookie::values(&request.cookies, &rules.names.origin_cookie).peekable();
+    let line = || rules.style.set(&rules.names.origin_cookie, &own, REMEMBERED);
     if said.peek().is_none() {
         return Ok(if client == Client::Page { Things::Unknown(line()) } else { Things::Own });
     }
@@ -56,7 +56,7 @@ pub(super) fn things(
     if !matches!(request.method.one(), Some(b"GET" | b"HEAD")) {
         return Err(Denial::NameMoved);
     }
-    let path = request.path.one().unwrap_or(b"/");
+    let path = request.path.one().filter(|path| path.starts_with(b"/")).unwrap_or(b"/");
     let mut cookies = vec![line()];
     cookies.extend(expired(rules, request, path));
     let mut reply = arrival::redirect(arrival::location(path), cookies);
@@ -72,7 +72,7 @@ fn expired(rules: &Rules, request: &Request<'_>, path: &[u8]) -> Vec<String> {
     let is_token = |name: &[u8]| !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic() && *byte != b',');
     let mut names: Vec<&[u8]> = Vec::new();
     for cookie in cookie::all(&request.cookies).take(MAX_LINES) {
-        let is_ours = cookie.name == rules.origin_cookie.as_bytes();
+        let is_ours = cookie.name == rules.names.origin_cookie.as_bytes();
         if !cookie.is_spaced && is_token(cookie.name) && !is_ours && !names.contains(&cookie.name) {
             names.push(cookie.name);
         }

@@ -13,16 +13,11 @@ use crate::revocation::Revocations;
 use crate::set_cookie::CookieStyle;
 use crate::time::UnixTime;
 
-/// What stands behind the name of the session's cookie in that of the cookie that says whose things a browser has.
-const ORIGIN_SUFFIX: &str = "-origin";
-
 #[derive(Debug)]
 pub(super) struct Rules {
     pub(super) control: Control,
     pub(super) domains: Domains,
     pub(super) names: CredentialNames,
-    /// The cookie that says whose things a browser has of a name ([`super::moved`]).
-    pub(super) origin_cookie: String,
     pub(super) style: CookieStyle,
     pub(super) table_max_age: Duration,
     pub(super) keys: KeyRing,
@@ -33,11 +28,9 @@ pub(super) struct Rules {
 impl Rules {
     pub(super) fn new(control: Control) -> Result<Self, InvalidConfig> {
         let gate = &control.gate;
-        let names = gate.credential_names();
         Ok(Self {
             domains: gate.domains()?,
-            origin_cookie: format!("{}{ORIGIN_SUFFIX}", names.session_cookie),
-            names,
+            names: gate.credential_names(),
             style: CookieStyle { plain_http: gate.plain_http },
             table_max_age: Duration::from_secs(gate.table_max_age_secs),
             keys: KeyRing::new(control.keys.iter().map(|(id, key)| (id.clone(), Secret::new(*key)))),
@@ -69,6 +62,6 @@ impl Rules {
     /// Whether a cookie is one of ours or the platform's, which no job sets.
     pub(super) fn is_our_cookie(&self, name: &[u8]) -> bool {
         let platform = self.names.platform_cookies.iter().any(|cookie| cookie.as_bytes() == name);
-        platform || name == self.names.session_cookie.as_bytes() || name == self.origin_cookie.as_bytes()
+        platform || self.names.is_own_cookie(name)
     }
 }

@@ -33,8 +33,9 @@ pub enum Stand {
 }
 
 impl Gate {
-    /// Whether a request that was permitted may go on at `now`. To be asked every second or so.
-    pub fn stand(&mut self, standing: &mut Standing, now: Moment) -> Stand {
+    /// Whether a request that was permitted may go on at `now`. To be asked every second or so; `may_ask` says whether
+    /// the sidecar can be asked another question.
+    pub fn stand(&mut self, standing: &mut Standing, now: Moment, may_ask: bool) -> Stand {
         let Some(rules) = &self.rules else { return Stand::Holds };
         let Some(epoch) = standing.epoch() else { return Stand::Holds };
         let Some(service) = self.table.service(standing.service()) else {
@@ -63,14 +64,14 @@ impl Gate {
                 }
                 Err(denial) => return Stand::Ends(denial),
             },
-            Cached::Nothing | Cached::Stale(_) => {}
+            Cached::Nothing | Cached::Postponed(_) | Cached::Stale(_) => {}
         }
         // Where nothing but time has passed, a sidecar that is away ends nothing.
         let since = *standing.doubtful.get_or_insert(now.steady);
         if !is_current && now.steady.since(since) >= DOUBT {
             return Stand::Ends(Denial::VerdictUnavailable);
         }
-        if now.steady < standing.ask_after {
+        if !may_ask || now.steady < standing.ask_after {
             return Stand::Holds;
         }
         standing.ask_after = now.steady.after(PAUSE);

@@ -5,6 +5,7 @@
 use serde::Deserialize;
 use taskgate_core::identity::WireIdentity;
 use taskgate_core::service::Protocol;
+use taskgate_core::time::UnixTime;
 use taskgate_core::verdict::{Credential, Refusal, Scheme, VerdictQuery, WireVerdict};
 
 /// A header as it is written: name, value.
@@ -69,7 +70,7 @@ impl Case {
     }
 }
 
-/// One step: exactly one of `request`, `wait_ms`, `feed` and `fails`.
+/// One step: exactly one of `request`, `wait_ms`, `feed`, `fails` and `ends`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
@@ -87,6 +88,8 @@ pub struct Step {
     pub feed: Option<Feed>,
     /// A connection to this address fails.
     pub fails: Option<String>,
+    /// What was permitted before is looked at: which of the requests so far, counted from 0, end now.
+    pub ends: Option<Vec<usize>>,
 }
 
 /// An answer of the sidecar: a name in the fixtures, or the body itself.
@@ -143,8 +146,12 @@ pub enum VerdictText {
         /// Groups.
         #[serde(default)]
         groups: Vec<String>,
+        /// The UUID by which Arvados knows the visitor.
+        arvados_user_uuid: Option<String>,
         /// How long it holds.
         lifetime_ms: u64,
+        /// When the credential ends, in milliseconds since 1970.
+        ends_at: Option<UnixTime>,
     },
     /// May not.
     Deny {
@@ -160,9 +167,9 @@ pub enum VerdictText {
 impl From<VerdictText> for WireVerdict {
     fn from(text: VerdictText) -> Self {
         match text {
-            VerdictText::Allow { actor, email, groups, lifetime_ms } => {
-                let identity = WireIdentity { actor, email, groups, ..WireIdentity::default() };
-                Self::Allow { identity, lifetime_ms, ends_at: None }
+            VerdictText::Allow { actor, email, groups, arvados_user_uuid, lifetime_ms, ends_at } => {
+                let identity = WireIdentity { actor, email, groups, arvados_user_uuid };
+                Self::Allow { identity, lifetime_ms, ends_at }
             }
             VerdictText::Deny { code, lifetime_ms } => Self::Deny { code, actor: None, lifetime_ms },
             VerdictText::Unavailable => Self::Unavailable,
@@ -198,8 +205,24 @@ pub struct Feed {
 pub enum Expect {
     /// It reaches the job.
     Permit(Permit),
+    /// It is sent to the same URL without what was in it.
+    Redirect(Redirect),
     /// It is answered in the job's place.
     Refuse(Refuse),
+}
+
+/// Where a request is sent.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redirect {
+    /// The target.
+    pub location: String,
+    /// The `Set-Cookie` lines, sessions in them opened.
+    #[serde(default)]
+    pub cookies: Vec<String>,
+    /// Headers that the reply has, among others.
+    #[serde(default)]
+    pub headers: Vec<Pair>,
 }
 
 /// How a request reaches the job.
@@ -220,6 +243,12 @@ pub struct Permit {
     /// Headers that the job gets beyond those of the request.
     #[serde(default)]
     pub with: Vec<Pair>,
+    /// `Set-Cookie` lines of the job's answer.
+    #[serde(default)]
+    pub job_cookies: Vec<String>,
+    /// Those that the visitor gets, sessions in them opened.
+    #[serde(default)]
+    pub cookies: Vec<String>,
 }
 
 /// How a request is refused.

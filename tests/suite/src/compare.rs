@@ -8,34 +8,43 @@ use taskgate_core::reply::DENIAL_HEADER;
 use taskgate_core::service::Protocol;
 use taskgate_core::verdict::VerdictQuery;
 
-use crate::case::{BodyKind, Expect, Permit, Refuse};
-use crate::runner::{Observed, Outcome, Permitted, Refused};
+use crate::case::{BodyKind, Expect, Permit, Redirect, Refuse};
+use crate::fixture::Fixtures;
+use crate::runner::{Outcome, Permitted, Refused, Seen};
 use crate::script::{Exchange, Header, Script, socket_address};
-use crate::text::shown;
+use crate::text::{opened, shown};
 
 /// Every difference between a script's expectations and what was observed; none: they agree.
 #[must_use]
-pub fn differences(script: &Script, observed: &[Observed]) -> Vec<String> {
+pub fn differences(script: &Script, seen: &Seen, fixtures: &Fixtures) -> Vec<String> {
+    let observed = &seen.observed;
     let exchanges: Vec<&Exchange> = script.exchanges().collect();
     let mut found = Vec::new();
     if exchanges.len() != observed.len() {
         found.push(format!("{} requests were sent, {} outcomes came back", exchanges.len(), observed.len()));
     }
     for (nth, (exchange, observed)) in exchanges.iter().zip(observed).enumerate() {
-        let mut differences = Differences::default();
+        let mut differences = Differences { found: Vec::new(), fixtures };
         differences.asked(exchange.asked.as_ref(), &observed.asked);
         differences.outcome(exchange, &observed.outcome);
-        found.extend(differences.0.into_iter().map(|what| format!("request {nth}: {what}")));
+        found.extend(differences.found.into_iter().map(|what| format!("request {nth}: {what}")));
+    }
+    let expected: Vec<&Vec<usize>> = script.looks().map(|look| &look.ends).collect();
+    let ended: Vec<&Vec<usize>> = seen.ended.iter().collect();
+    if expected != ended {
+        found.push(format!("requests that end: expected {expected:?}, got {ended:?}"));
     }
     found
 }
 
-#[derive(Default)]
-struct Differences(Vec<String>);
+struct Differences<'f> {
+    found: Vec<String>,
+    fixtures: &'f Fixtures,
+}
 
-impl Differences {
+impl Differences<'_> {
     fn add(&mut self, what: impl Into<String>) {
-        self.0.push(what.into());
+        self.found.push(what.into());
     }
 
     fn unless_equal<Value: PartialEq + core::fmt::Debug>(&mut self, what: &str, expected: &Value, actual: &Value) {
@@ -57,6 +66,12 @@ impl Differences {
         match (&exchange.expect, actual) {
             (Expect::Permit(expected), Outcome::Permit(actual)) => self.permit(exchange, expected, actual),
             (Expect::Refuse(expected), Outcome::Refuse(actual)) => self.refuse(exchange, expected, actual),
+            (Expect::Redirect(expected), Outcome::Redirect(actual)) => self.redirect(exchange, expected, actual),
+            (expected, Outcome::Redirect(actual)) => {
+                let location = value(&actual.headers, "location");
+                self.add(format!("expected {expected:?}, got a redirect to {location:?}"));
+            }
+            (Expect::Redirect(_), actual) => self.add(format!("expected a redirect, got {actual:?}")),
             (Expect::Permit(_), Outcome::Refuse(actual)) => {
                 self.add(format!(
                     "expected a permit, got {} {:?}",
@@ -74,10 +89,35 @@ impl Differences {
     fn permit(&mut self, exchange: &Exchange, expected: &Permit, actual: &Permitted) {
         self.unless_equal("HTTP/2 to the job", &(expected.protocol == Protocol::Grpc), &actual.http2);
         self.candidates(exchange, expected, &actual.candidates);
+        self.cookies(&expected.cookies, &actual.cookies);
         let (expected, actual) = (by_name(&exchange.job_headers), by_name(&actual.headers));
         for name in expected.keys().chain(actual.keys()).collect::<BTreeSet<_>>() {
             self.unless_equal(&format!("the job's header {name}"), &expected.get(name), &actual.get(name));
         }
+    }
+
+    /// A redirect gives away nothing, is not kept, and has these cookies and no other.
+    fn redirect(&mut self, exchange: &Exchange, expected: &Redirect, actual: &Refused) {
+        self.unless_equal("status", &303, &actual.status);
+        self.unless_equal("location", &Some(expected.location.clone()), &value(&actual.headers, "location"));
+        self.unless_equal("cache-control", &Some("no-store".to_owned()), &value(&actual.headers, "cache-control"));
+        self.unless_equal("body", &"", &String::from_utf8_lossy(&actual.body).trim_end());
+        for (name, text) in &expected.headers {
+            self.unless_equal(
+                &format!("the reply's header {name}"),
+                &Some(text.clone()),
+                &value(&actual.headers, name),
+            );
+        }
+        let is_cookie = |(name, value): &Header| (name == b"set-cookie").then(|| shown(value));
+        let cookies: Vec<String> = actual.headers.iter().filter_map(is_cookie).collect();
+        self.cookies(&expected.cookies, &cookies);
+        self.no_secret(exchange, actual);
+    }
+
+    fn cookies(&mut self, expected: &[String], actual: &[String]) {
+        let actual: Vec<String> = actual.iter().map(|line| opened(line, self.fixtures)).collect();
+        self.unless_equal("cookies of the answer", &expected, &actual.as_slice());
     }
 
     fn candidates(&mut self, exchange: &Exchange, expected: &Permit, actual: &[SocketAddr]) {

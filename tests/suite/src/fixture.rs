@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use taskgate_core::config::GateConfig;
 use taskgate_core::feed::Control;
-use taskgate_core::key::KeyId;
+use taskgate_core::key::{KeyId, KeyRing, Secret};
+use taskgate_core::revocation::Revocation;
 use taskgate_core::service::{AccessLevel, Endpoint, Protocol, Service};
 use taskgate_core::time::UnixTime;
 
@@ -64,6 +65,10 @@ pub struct ServiceRow {
     access: AccessLevel,
     #[serde(default)]
     forward_credential: bool,
+    #[serde(default)]
+    vouched: bool,
+    #[serde(default = "first_epoch")]
+    origin: u32,
     #[serde(default = "first_epoch")]
     epoch: u32,
 }
@@ -100,6 +105,8 @@ impl ServiceRow {
             access: self.access,
             owner: Some("owner"),
             forward_credential: self.forward_credential,
+            vouched: self.vouched,
+            origin: self.origin,
             epoch: self.epoch,
         }
     }
@@ -137,6 +144,9 @@ pub struct ControlFixture {
     cache_key: String,
     /// Key ids, current first; a key's secret has the same name.
     keys: Vec<String>,
+    /// What was ended before its time.
+    #[serde(default)]
+    revocations: Vec<Revocation>,
 }
 
 /// A configuration.
@@ -197,6 +207,13 @@ impl Fixtures {
         self.secrets.get(name).map(|byte| [*byte; 32])
     }
 
+    /// Every key that a case can name, as a ring.
+    #[must_use]
+    pub fn ring(&self) -> KeyRing {
+        let key = |(id, byte): (&String, &u8)| Some((KeyId::parse(id).ok()?, Secret::new([*byte; 32])));
+        KeyRing::new(self.secrets.iter().filter_map(key))
+    }
+
     /// Keys, epochs and configuration by name.
     #[must_use]
     pub fn control(&self, name: &str, gate: &str) -> Option<Control> {
@@ -207,6 +224,7 @@ impl Fixtures {
             cache_key: self.secret(&fixture.cache_key)?,
             keys: fixture.keys.iter().map(key).collect::<Option<_>>()?,
             verdict_epoch: fixture.verdict_epoch,
+            revocations: fixture.revocations.clone(),
             gate: self.gates.get(gate)?.config.clone(),
         })
     }

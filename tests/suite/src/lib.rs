@@ -21,5 +21,5 @@ pub mod text;
 
 pub use corpus::Corpus;
 pub use native::NativeRunner;
-pub use runner::{Observed, Outcome, Permitted, Refused, RunError, Runner};
+pub use runner::{Observed, Outcome, Permitted, Refused, RunError, Runner, Seen};
 pub use script::Script;

@@ -9,7 +9,7 @@ use crate::script::Script;
 /// One form of the product that cases are run against.
 ///
 /// A runner starts afresh for every script, plays its events in order, answers what the product asks
-/// of the sidecar as the script says, and reports one [`Observed`] for each request. It judges nothing.
+/// of the sidecar as the script says, and reports one [`Observed`] for each request, and which requests ended at each look. It judges nothing.
 pub trait Runner {
     /// Whether this form of the product can be in the script's situation at all.
     fn supports(&self, script: &Script) -> bool;
@@ -18,11 +18,20 @@ pub trait Runner {
     ///
     /// # Errors
     /// What keeps it from being played; that is a defect of the case or the runner.
-    fn run(&mut self, script: &Script) -> Result<Vec<Observed>, RunError>;
+    fn run(&mut self, script: &Script) -> Result<Seen, RunError>;
 }
 
 /// Why a script could not be played.
 pub type RunError = String;
+
+/// What was seen of a script.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Of each request.
+    pub observed: Vec<Observed>,
+    /// Which requests ended at each look.
+    pub ended: Vec<Vec<usize>>,
+}
 
 /// What was seen of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +49,8 @@ pub enum Outcome {
     Broken(String),
     /// It reaches a job.
     Permit(Permitted),
+    /// It is sent elsewhere.
+    Redirect(Refused),
     /// It is answered in the job's place.
     Refuse(Refused),
 }
@@ -53,6 +64,8 @@ pub struct Permitted {
     pub http2: bool,
     /// Every header the job gets; those that carry the two above are not among them.
     pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The `Set-Cookie` lines of the answer that the visitor gets.
+    pub cookies: Vec<String>,
 }
 
 /// A request that was answered in the job's place.

@@ -41,6 +41,17 @@ pub enum Event {
     Feed(Vec<u8>),
     /// A request arrives.
     Request(Box<Exchange>),
+    /// What was permitted is looked at.
+    Look(Box<Look>),
+}
+
+/// A look at what was permitted.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// Which requests must end, counted from 0.
+    pub ends: Vec<usize>,
+    /// What the sidecar answers, where it is asked about them.
+    pub answer: Option<Answer>,
 }
 
 /// A request and what must come of it.
@@ -58,6 +69,8 @@ pub struct Exchange {
     pub job_headers: Vec<Header>,
     /// For a permit: where the service's jobs listen now.
     pub endpoints: Vec<SocketAddr>,
+    /// `Set-Cookie` lines of the job's answer.
+    pub job_cookies: Vec<String>,
 }
 
 /// What comes back to a question.
@@ -129,6 +142,14 @@ impl Script {
             _ => None,
         })
     }
+
+    /// Which requests must end at each look.
+    pub fn looks(&self) -> impl Iterator<Item = &Look> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Look(look) => Some(&**look),
+            _ => None,
+        })
+    }
 }
 
 /// What has been said so far.
@@ -144,6 +165,10 @@ struct World<'f> {
 
 impl World<'_> {
     fn event(&mut self, step: &Step) -> Result<Event, String> {
+        if let Some(ends) = &step.ends {
+            let answer = step.sidecar.as_ref().map(|answer| self.answer(answer)).transpose()?;
+            return Ok(Event::Look(Box::new(Look { ends: ends.clone(), answer })));
+        }
         let exchange =
             step.request.is_some() || step.asked.is_some() || step.sidecar.is_some() || step.expect.is_some();
         match (exchange, step.wait_ms, &step.feed, &step.fails) {
@@ -151,7 +176,7 @@ impl World<'_> {
             (false, Some(millis), None, None) => Ok(Event::Advance(Duration::from_millis(millis))),
             (false, None, Some(feed), None) => self.feed(feed),
             (false, None, None, Some(address)) => socket_address(address).map(Event::Fails),
-            _ => Err("is exactly one of an exchange, `wait_ms`, `feed` and `fails`".into()),
+            _ => Err("is exactly one of an exchange, `wait_ms`, `feed`, `fails` and `ends`".into()),
         }
     }
 
@@ -213,8 +238,9 @@ impl World<'_> {
                 headers.insert(0, (name.into(), value.into()));
             }
         }
-        let (mut job_headers, mut endpoints) = (Vec::new(), Vec::new());
+        let (mut job_headers, mut endpoints, mut job_cookies) = (Vec::new(), Vec::new(), Vec::new());
         if let Expect::Permit(permit) = &expect {
+            job_cookies.clone_from(&permit.job_cookies);
             job_headers.clone_from(&headers);
             for name in &permit.without {
                 let before = job_headers.len();
@@ -237,7 +263,7 @@ impl World<'_> {
             None => None,
         };
         let answer = step.sidecar.as_ref().map(|answer| self.answer(answer)).transpose()?;
-        Ok(Exchange { headers, asked, answer, expect, job_headers, endpoints })
+        Ok(Exchange { headers, asked, answer, expect, job_headers, endpoints, job_cookies })
     }
 
     fn headers(&self, pairs: &[Pair]) -> Result<Vec<Header>, String> {

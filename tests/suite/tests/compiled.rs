@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use taskgate_core::verdict::VerdictQuery;
-use taskgate_suite::script::{Answer as SidecarAnswer, Event, Exchange, Header};
-use taskgate_suite::{Corpus, Observed, Outcome as Seen, Permitted, Refused, RunError, Runner, Script, compare};
-use taskgate_test_host::{Answer, Callout, Delivery, FilterModule, Headers, Host, Outcome, Request, RootId, Vm};
+use taskgate_suite::script::{Answer as SidecarAnswer, Event, Exchange, Header, Look};
+use taskgate_suite::{
+    Corpus, Observed, Outcome as Happened, Permitted, Refused, RunError, Runner, Script, Seen, compare,
+};
+use taskgate_test_host::{
+    Answer, Callout, Delivery, FilterModule, Headers, Host, Outcome, Request, RootId, StreamId, Vm,
+};
 
 const CLUSTER: &str = "taskgate-sidecar";
 const CONFIGURATION: &str = "cluster = taskgate-sidecar";
@@ -15,6 +19,8 @@ const CANDIDATES: [&str; 3] = ["x-taskgate-up1", "x-taskgate-up2", "x-taskgate-u
 const PROTOCOL: &str = "x-taskgate-protocol";
 /// Ticks after which the filter must have asked for the table again, whatever it was answered.
 const PATIENCE: usize = 50;
+/// After so many ticks the filter has looked at what it permitted.
+const TICKS_BETWEEN_LOOKS: usize = 11;
 /// Less than the steps in which the filter lets a clock that it does not trust go on.
 const LONGEST_STEP: Duration = Duration::from_secs(5);
 
@@ -29,24 +35,26 @@ impl Runner for CompiledRunner {
         script.rewrites_path && !script.exchanges().any(|exchange| exchange.headers.iter().any(is_host))
     }
 
-    fn run(&mut self, script: &Script) -> Result<Vec<Observed>, RunError> {
+    fn run(&mut self, script: &Script) -> Result<Seen, RunError> {
         let host = Host::envoy([CLUSTER]);
         host.set_now_ns(script.start.as_millis().saturating_mul(1_000_000));
         let mut vm = host.vm(&self.0).map_err(|error| error.to_string())?;
         let root = vm.add_plugin(CONFIGURATION).map_err(|error| error.to_string())?;
-        let mut play = Play { host, vm, root };
-        let mut observed = Vec::new();
+        let keeps = script.looks().next().is_some();
+        let mut play = Play { host, vm, root, open: Vec::new(), keeps };
+        let mut seen = Seen::default();
         for event in &script.events {
             match event {
                 Event::Advance(duration) => play.pass(*duration),
                 Event::Fails(address) => play.fail(&address.to_string())?,
                 Event::Feed(page) => play.feed(page)?,
-                Event::Request(exchange) => observed.push(play.exchange(exchange)),
+                Event::Request(exchange) => seen.observed.push(play.exchange(exchange)),
+                Event::Look(look) => seen.ended.push(play.look(look)),
             }
         }
         match play.vm.trap() {
             Some(trap) => Err(format!("trapped in {}: {}", trap.callback, trap.reason)),
-            None => Ok(observed),
+            None => Ok(seen),
         }
     }
 }
@@ -56,6 +64,10 @@ struct Play {
     host: Host,
     vm: Vm,
     root: RootId,
+    /// The requests so far, those that were not permitted as none.
+    open: Vec<Option<StreamId>>,
+    /// Whether anybody wants to know what becomes of them.
+    keeps: bool,
 }
 
 impl Play {
@@ -105,7 +117,8 @@ impl Play {
 
     fn exchange(&mut self, exchange: &Exchange) -> Observed {
         let headers = exchange.headers.iter().fold(Headers::new(), |headers, (name, value)| headers.with(name, value));
-        let stream = self.vm.request(self.root, Request::new(headers));
+        let host = headers.text(":authority").unwrap_or_default().to_owned();
+        let stream = self.vm.request(self.root, Request::new(headers).property(&["request", "host"], host));
         let mut asked = Vec::new();
         let mut broken = None;
         for question in self.callouts().into_iter().filter(|callout| callout.path() == "/internal/verdict") {
@@ -118,20 +131,66 @@ impl Play {
                 broken = Some("the sidecar's answer went to nobody");
             }
         }
+        self.open.push(None);
         let outcome = match self.vm.outcome(stream) {
-            Outcome::Continued { headers } => permitted(&headers).unwrap_or_else(Seen::Broken),
+            Outcome::Continued { headers } => {
+                self.open.pop();
+                self.open.push(Some(stream));
+                let cookies = self.answered(stream, &exchange.job_cookies);
+                cookies.and_then(|cookies| permitted(&headers, cookies)).unwrap_or_else(Happened::Broken)
+            }
             Outcome::Replied(reply) => match (self.vm.upstream(stream), u16::try_from(reply.status)) {
-                (None, Ok(status)) => Seen::Refuse(Refused {
-                    status,
-                    grpc: reply.grpc_status.and_then(|status| u8::try_from(status).ok()),
-                    headers: pairs(&reply.headers),
-                    body: reply.body,
-                }),
-                other => Seen::Broken(format!("refused, but: {other:?}")),
+                (None, Ok(status)) => {
+                    let refused = Refused {
+                        status,
+                        grpc: reply.grpc_status.and_then(|status| u8::try_from(status).ok()),
+                        headers: pairs(&reply.headers),
+                        body: reply.body,
+                    };
+                    let is_redirect = status == 303 && reply.headers.text("x-taskgate-denial").is_none();
+                    if is_redirect { Happened::Redirect(refused) } else { Happened::Refuse(refused) }
+                }
+                other => Happened::Broken(format!("refused, but: {other:?}")),
             },
-            other => Seen::Broken(format!("{other:?}")),
+            other => Happened::Broken(format!("{other:?}")),
         };
-        Observed { asked, outcome: broken.map_or(outcome, |why| Seen::Broken(why.into())) }
+        if !self.keeps {
+            self.vm.finish(stream);
+        }
+        Observed { asked, outcome: broken.map_or(outcome, |why| Happened::Broken(why.into())) }
+    }
+
+    /// The job answers; what cookies the visitor gets.
+    fn answered(&mut self, stream: StreamId, cookies: &[String]) -> Result<Vec<String>, String> {
+        let headers = Headers::new().with(":status", "200");
+        let headers = cookies.iter().fold(headers, |headers, line| headers.with("set-cookie", line));
+        match self.vm.response_headers(stream, headers, false) {
+            Outcome::Continued { headers } => {
+                Ok(headers.values("set-cookie").map(|line| String::from_utf8_lossy(line).into_owned()).collect())
+            }
+            other => Err(format!("the answer did not go on: {other:?}")),
+        }
+    }
+
+    /// The filter looks at what it permitted, asks, and looks again; which requests end.
+    fn look(&mut self, look: &Look) -> Vec<usize> {
+        for _ in 0..2 {
+            for _ in 0..TICKS_BETWEEN_LOOKS {
+                self.vm.tick(self.root);
+            }
+            for question in self.callouts().into_iter().filter(|callout| callout.path() == "/internal/verdict") {
+                let answer = look.answer.as_ref().map_or_else(Answer::refused, answer);
+                let _ = self.vm.answer(question.id, answer);
+            }
+        }
+        let mut ended = Vec::new();
+        for (nth, place) in self.open.iter_mut().enumerate() {
+            if place.is_some_and(|stream| matches!(self.vm.outcome(stream), Outcome::Closed)) {
+                *place = None;
+                ended.push(nth);
+            }
+        }
+        ended
     }
 }
 
@@ -146,7 +205,7 @@ fn answer(answer: &SidecarAnswer) -> Answer {
 }
 
 /// What the job gets, and what the proxy is told of where it is.
-fn permitted(headers: &Headers) -> Result<Seen, String> {
+fn permitted(headers: &Headers, cookies: Vec<String>) -> Result<Happened, String> {
     let candidate = |name: &str| {
         let values: Vec<&[u8]> = headers.values(name).collect();
         match values[..] {
@@ -162,7 +221,7 @@ fn permitted(headers: &Headers) -> Result<Seen, String> {
     };
     let told = |name: &[u8]| CANDIDATES.iter().chain([&PROTOCOL]).any(|told| told.as_bytes() == name);
     let headers = pairs(headers).into_iter().filter(|(name, _)| !told(name)).collect();
-    Ok(Seen::Permit(Permitted { candidates, http2, headers }))
+    Ok(Happened::Permit(Permitted { candidates, http2, headers, cookies }))
 }
 
 fn pairs(headers: &Headers) -> Vec<Header> {
@@ -171,7 +230,8 @@ fn pairs(headers: &Headers) -> Vec<Header> {
 
 #[test]
 fn the_filter_decides_every_case_as_written() {
-    let scripts = Corpus::load().and_then(|corpus| corpus.scripts()).expect("the corpus loads");
+    let corpus = Corpus::load().expect("the corpus loads");
+    let scripts = corpus.scripts().expect("the corpus loads");
     let path = crate::artefact::path("TASKGATE_FILTER", "taskgate_filter.wasm");
     let mut runner = CompiledRunner(FilterModule::load(path).expect("the filter loads; `make filter`"));
     let (supported, others): (Vec<&Script>, Vec<&Script>) = scripts.iter().partition(|script| runner.supports(script));
@@ -179,7 +239,7 @@ fn the_filter_decides_every_case_as_written() {
     let mut wrong = Vec::new();
     for script in supported {
         let differences = match runner.run(script) {
-            Ok(observed) => compare::differences(script, &observed),
+            Ok(seen) => compare::differences(script, &seen, &corpus.fixtures),
             Err(error) => vec![error],
         };
         wrong.extend(differences.into_iter().map(|what| format!("{}: {what}", script.name)));

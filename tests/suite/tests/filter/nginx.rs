@@ -218,7 +218,10 @@ fn a_credential_in_the_query_is_refused_since_the_path_stays() {
     let mut sidecar = Sidecar::standard(7);
     sidecar.control.gate.query_parameters = vec!["token".into()];
     let mut stage = Stage::following(NGINX, sidecar);
-    let stream = stage.send(Request::get(&format!("closed.{DOMAIN}"), "/x?token=s3cret"));
+    let target = format!("closed.{DOMAIN}");
+    let request =
+        [(":authority", target.as_str()), (":path", "/x?token=s3cret"), (":method", "POST"), (":scheme", "http")];
+    let stream = stage.send(Request::new(request));
     assert_eq!(stage.denial(stream), (400, "unsupported-credential".into()));
     assert!(stage.questions().is_empty());
 }

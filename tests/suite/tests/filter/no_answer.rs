@@ -99,15 +99,18 @@ fn an_outage_of_the_sidecar_lets_decided_requests_go_on_for_the_grace() {
     let first = stage.send(with_token("closed", "t"));
     stage.decide(&allow("alice"));
     stage.job(first);
+    stage.vm.finish(first);
     stage.pass(std::time::Duration::from_secs(61));
     // Past its lifetime: asked again, and the old verdict counts while there is no other.
     let second = stage.send(with_token("closed", "t"));
     let (callout, _) = stage.question();
     stage.answer(callout, Answer::refused());
     assert_eq!(stage.job(second).text("x-forwarded-user"), Some("alice"));
+    stage.vm.finish(second);
     // For a second after that nobody waits for a sidecar that is away.
     let third = stage.send(with_token("closed", "t"));
     assert_eq!(stage.job(third).text("x-forwarded-user"), Some("alice"));
+    stage.vm.finish(third);
     assert!(stage.questions().is_empty());
     let undecided = stage.send(with_token("closed", "new"));
     let (callout, _) = stage.question();

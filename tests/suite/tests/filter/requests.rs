@@ -135,10 +135,10 @@ fn a_request_is_read_once_and_decided_in_few_calls() {
     stage.job(asked);
     let session = stage.session("closed", 60);
     let requests = [
-        ("public", get("open"), 8),
-        ("cached verdict", with_token("closed", "t"), 12),
-        ("session", with_token("closed", &session), 12),
-        ("refused", get("closed"), 5),
+        ("public", get("open"), 11),
+        ("cached verdict", with_token("closed", "t"), 16),
+        ("session", with_token("closed", &session), 16),
+        ("refused", get("closed"), 7),
     ];
     for (what, request, most) in requests {
         stage.host.reset_calls();

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use taskgate_core::config::GateConfig;
 use taskgate_core::feed::{Control, FeedPage};
-use taskgate_core::key::{KeyId, KeyRing, Purpose, Secret};
+use taskgate_core::identity::WireIdentity;
+use taskgate_core::key::{KeyId, KeyRing, Secret};
 use taskgate_core::service::{AccessLevel, Endpoint, Protocol, Service};
 use taskgate_core::session::Claims;
 use taskgate_core::time::UnixTime;
-use taskgate_core::token::NONCE_BYTES;
+use taskgate_core::token::TokenId;
 use taskgate_core::verdict::{Refusal, VerdictQuery, WireVerdict};
 use taskgate_test_host::{
     Answer, Callout, CalloutId, Delivery, FailurePolicy, FilterModule, Flavour, Headers, Host, Outcome, Request,
@@ -194,10 +195,11 @@ pub(crate) fn verdict_answer(verdict: &WireVerdict) -> Answer {
 }
 
 pub(crate) fn allow(actor: &str) -> WireVerdict {
-    let identity = taskgate_core::identity::WireIdentity {
+    let identity = WireIdentity {
         actor: actor.to_owned(),
         email: Some(format!("{actor}@example.test")),
         groups: vec!["ml".into(), "ops".into()],
+        ..WireIdentity::default()
     };
     WireVerdict::Allow { identity, lifetime_ms: 60_000, ends_at: None }
 }
@@ -357,18 +359,12 @@ impl Stage {
     /// A session for the service, that many seconds from now on.
     pub(crate) fn session(&self, service: &str, secs: i64) -> String {
         let now = UnixTime::from_nanos(self.host.now_ns());
-        let claims = Claims {
-            service: service.to_owned(),
-            actor: "sam".into(),
-            email: None,
-            groups: Vec::new(),
-            issued_at: now,
-            expires_at: UnixTime::from_millis(now.as_millis().saturating_add_signed(secs * 1000)),
-            epoch: 1,
-        };
+        let identity = WireIdentity { actor: "sam".into(), ..WireIdentity::default() };
+        let expires_at = UnixTime::from_millis(now.as_millis().saturating_add_signed(secs * 1000));
+        let claims = Claims::new(TokenId::new(7), service, 1, identity, now, expires_at);
         let (id, secret) = self.sidecar.control.keys.first().cloned().expect("a key");
         let ring = KeyRing::new([(id, Secret::new(secret))]);
-        claims.seal(&ring, Purpose::Session, [9; NONCE_BYTES]).expect("seals")
+        claims.seal(&ring).expect("seals")
     }
 }
 
