@@ -21,6 +21,7 @@ NGINX := $(TOOLS)/nginx/root/usr/sbin/nginx
 GCS_CLIENT := $(TOOLS)/gcs-client/bin/python3
 FLYTE := $(TOOLS)/flyte/bin/flyte
 KUBERNETES_CLIENT := $(TOOLS)/kubernetes-client/bin/python3
+OIDC := $(TOOLS)/oidc/bin/oidc-provider-mock
 TUS := $(TOOLS)/tus/node_modules/tus-js-client/package.json
 FILTER := target/wasm/taskgate_filter.wasm
 FAULT_FILTER := target/wasm/taskgate_filter_fault.wasm
@@ -51,7 +52,7 @@ test: lint deny filter fault-filter browser envoy postgres tools ## everything t
 	cargo nextest run --workspace --no-fail-fast
 
 .PHONY: tools
-tools: yt-client arvados-client hsds s3s-fs azurite gcs-client flyte tus nextest cargo-deny ## what tests need beside Envoy and PostgreSQL
+tools: yt-client arvados-client hsds s3s-fs azurite gcs-client flyte tus oidc chromium nextest cargo-deny ## what tests need beside Envoy and PostgreSQL
 
 .PHONY: test-radosgw
 test-radosgw: radosgw nextest ## the tests of signed URLs against Ceph's gateway, which `test` leaves out
@@ -90,6 +91,11 @@ docs: ## write the generated reference pages anew
 bench: filter envoy ## the request path side by side with other ways; writes target/bench/request-path.json
 	cargo build --release --package taskgate --package taskgate-jobs --package taskgate-bench
 	target/release/taskgate-bench
+
+.PHONY: bench-access
+bench-access: filter envoy ## sessions and assertions beside a plain route, and how soon what is revoked ends; QUICK=1 is a smoke test; writes target/bench/access.json
+	cargo build --release --package taskgate --package taskgate-bench
+	target/release/taskgate-bench access $(if $(QUICK),--quick)
 
 .PHONY: bench-discovery
 bench-discovery: filter envoy ## discovery among 10,000 operations; QUICK=1 is a smoke test; writes target/bench/discovery.json
@@ -184,6 +190,19 @@ $(TUS): tests/tus/requirements.txt | node
 	npm install --silent --no-audit --no-fund --prefix $(TOOLS)/tus tus-js-client@$(TUS_JS_CLIENT_VERSION)
 	test -e $@
 	touch $@
+
+.PHONY: oidc
+oidc: $(OIDC) ## a small OpenID Connect provider, in a virtual environment: whom people sign in with in tests
+
+$(OIDC): tests/oidc/requirements.txt
+	python3 -m venv $(TOOLS)/oidc
+	$(TOOLS)/oidc/bin/pip install --quiet --requirement tests/oidc/requirements.txt
+	test -x $@
+	touch $@
+
+.PHONY: chromium
+chromium: ## Chromium, from Debian: the browser that people sign in with in tests
+	@command -v chromium > /dev/null || $(call apt,chromium)
 
 .PHONY: s3s-fs
 s3s-fs: $(S3S_FS) ## a server of objects that verifies the signatures of S3

@@ -3,8 +3,10 @@
 //! Each test starts processes of its own on free ports. Nothing is slept for: tests wait for what must
 //! happen, and bounds are far wider than what they tell apart.
 
+mod access;
 mod arvados;
 mod attach;
+mod browser;
 mod failover;
 mod faults;
 mod flyte;

@@ -57,6 +57,24 @@ impl Service {
         self
     }
 
+    /// With an alias of its workload, by which it has one more name: `<alias>-<task>-ui`.
+    pub(crate) fn alias(mut self, alias: &str) -> Self {
+        self.0["alias"] = json!(alias);
+        self
+    }
+
+    /// With a friendly name.
+    pub(crate) fn name(mut self, name: &str) -> Self {
+        self.0["names"] = json!([name]);
+        self
+    }
+
+    /// The owner's alone.
+    pub(crate) fn without_grants(mut self) -> Self {
+        self.0["grants"] = json!([]);
+        self
+    }
+
     fn endpoint(mut self, address: SocketAddr, weight: u8) -> Self {
         if let Some(endpoints) = self.0["endpoints"].as_array_mut() {
             endpoints.push(json!({"address": address.to_string(), "weight": weight}));

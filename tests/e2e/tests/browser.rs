@@ -1,0 +1,7 @@
+//! People with a browser: headless Chromium through the real Envoy with TLS, and a provider that they sign in with.
+
+mod devtools;
+mod moved;
+mod sign_in;
+mod sign_out;
+mod site;
