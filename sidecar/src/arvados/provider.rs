@@ -55,7 +55,8 @@ impl ArvadosProvider {
             Some(gatehouse) => Relay::new(&settings, gatehouse, lent.clone())?.map(Arc::new),
             None => None,
         };
-        let access = Access::new(client.clone(), Arc::clone(&known), settings.admins).lending(lent);
+        let access =
+            Access::new(client.clone(), Arc::clone(&known), settings.admins).finding(settings.people).lending(lent);
         Ok(Self { settings, client, known, access, relay })
     }
 

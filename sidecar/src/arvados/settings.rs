@@ -7,7 +7,7 @@ use reqwest::{Certificate, Url};
 
 use crate::arvados::network::Network;
 use crate::arvados::token::Token;
-use crate::config::arvados::{ArvadosControllerConfig, ArvadosProviderConfig, ControllerToken, PrivateLevel};
+use crate::config::arvados::{ArvadosControllerConfig, ArvadosProviderConfig, ControllerToken, PeopleBy, PrivateLevel};
 use crate::config::resolve::{Files, InvalidSetting, within};
 use crate::digest::Digest;
 use crate::http;
@@ -54,6 +54,8 @@ pub struct ArvadosSettings {
     pub public: bool,
     /// Whether administrators may use everything.
     pub admins: bool,
+    /// By what people are found who came another way.
+    pub people: PeopleBy,
     /// Whether ports that are not published can be services.
     pub unpublished: bool,
     /// The networks whose addresses are taken.
@@ -146,6 +148,7 @@ impl ArvadosSettings {
             private: config.private,
             public: config.public,
             admins: config.admins,
+            people: config.people,
             unpublished: config.unpublished,
             addresses,
             controller,

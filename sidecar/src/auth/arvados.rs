@@ -118,9 +118,13 @@ impl Source for ArvadosSource {
             return Identification::NotRequested;
         };
         let deadline = Instant::now() + self.settings.timeout;
-        // Every token may ask this, whatever it is for.
-        let call = Call::new("api_client_authorizations/current");
-        let ends_at = match self.client.ask::<Authorization>(&token, &call, deadline).await {
+        // The first may be asked with every token, whatever it is for.
+        let (authorization, user) = (Call::new("api_client_authorizations/current"), Call::new("users/current"));
+        let (authorization, user) = tokio::join!(
+            self.client.ask::<Authorization>(&token, &authorization, deadline),
+            self.client.ask::<User>(&token, &user, deadline),
+        );
+        let (owner, ends_at) = match authorization {
             Ok(authorization) => match moment(authorization.expires_at.as_deref()) {
                 Ok(ends_at) => (authorization.owner_uuid, ends_at),
                 Err(reason) => return Identification::Unavailable(reason.into()),
@@ -128,8 +132,7 @@ impl Source for ArvadosSource {
             Err(CallError::Credential) => return Identification::Rejected("the cluster rejects it"),
             Err(error) => return Identification::Unavailable(error.to_string()),
         };
-        let (owner, ends_at) = ends_at;
-        match self.client.ask::<User>(&token, &Call::new("users/current"), deadline).await {
+        match user {
             Ok(user) if !user.is_active => Identification::Rejected("its holder's account is not active"),
             Ok(user) => holder(&user.uuid, user.email, ends_at),
             // A token that is for less than that still has a holder.

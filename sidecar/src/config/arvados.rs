@@ -53,6 +53,9 @@ pub struct ArvadosProviderConfig {
     /// Whether administrators of the cluster may use every service, as in Arvados itself.
     #[serde(default = "yes")]
     pub admins: bool,
+    /// By what people are the cluster's users who came another way, as by signing in with a provider of identities.
+    #[serde(default)]
+    pub people: PeopleBy,
     /// Whether ports that are not published are services of their owner alone, where the workload registered an
     /// address for them.
     #[serde(default)]
@@ -79,6 +82,19 @@ pub enum PrivateLevel {
     /// The container's owner alone.
     #[default]
     Owner,
+}
+
+/// By what people are the cluster's users who came another way. Whoever can have that there is that user here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PeopleBy {
+    /// By their mail address.
+    Email,
+    /// They are nobody to the cluster.
+    #[default]
+    Nothing,
+    /// By their login name.
+    Username,
 }
 
 /// The way to containers through the cluster's controller: no WebSocket, replies that come only when they are

@@ -110,6 +110,10 @@ impl Composing<'_> {
                 let names = self.names(container, requests, port, owner.as_ref(), &mut reasons);
                 services.push(entry(container, port, access, owner.as_ref(), way, names));
             }
+            let links = requests.iter().filter_map(|request| self.links.get(&request.uuid)).flatten();
+            reasons.extend(
+                links.filter(|link| link.port.is_none()).map(|link| format!("link {}: has no port", link.uuid)),
+            );
             if owner.is_none() {
                 reasons.push("nobody is its owner: it has not started, and several people asked for it".into());
             }

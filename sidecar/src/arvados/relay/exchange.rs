@@ -174,6 +174,11 @@ impl Exchange {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "service-gone", "the service is not there any more")
         })?;
         if service.entry.policy.access == AccessLevel::Public {
+            // Nobody vouches for these. A proxy that has not heard yet that a port is another's now is told so.
+            let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+            if self.gatehouse.named(host).is_some_and(|named| named.entry.key != service.entry.key) {
+                return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", "that is another service"));
+            }
             return Ok(None);
         }
         if let Some(visitor) = visitor(&*self.gatehouse, service.id.as_str(), headers) {

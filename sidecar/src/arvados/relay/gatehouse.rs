@@ -17,6 +17,9 @@ pub trait Gatehouse: fmt::Debug + Send + Sync + 'static {
     /// A service as it is published.
     fn service(&self, key: &ServiceKey) -> Option<Arc<Published>>;
 
+    /// The service that a host's name means, where it means one.
+    fn named(&self, host: &str) -> Option<Arc<Published>>;
+
     /// Whether the filter vouches for this visitor of that service.
     fn is_vouched(&self, text: &str, service: &str, visitor: &Identity) -> bool;
 }
@@ -39,6 +42,11 @@ impl Gatehouse for AppGate {
         let digest = ServiceDigest::of(&key.operation, &key.task, &key.service);
         let mut published = digest.ids().filter_map(|id| app.registry.service(id.as_str()));
         published.find(|service| *service.entry.key == *key)
+    }
+
+    fn named(&self, host: &str) -> Option<Arc<Published>> {
+        let label = host.split('.').next()?.to_ascii_lowercase();
+        self.0.upgrade()?.registry.service(&label)
     }
 
     fn is_vouched(&self, text: &str, service: &str, visitor: &Identity) -> bool {

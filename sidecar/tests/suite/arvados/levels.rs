@@ -4,6 +4,7 @@ use serde_json::json;
 use taskgate::arvados::access::Access;
 use taskgate::arvados::client::Client;
 use taskgate::auth::actor::Actor;
+use taskgate::config::arvados::PeopleBy;
 use taskgate::discovery::inventory::Entry;
 use taskgate::discovery::policy::Authorisation;
 use taskgate_core::identity::WireIdentity;
@@ -146,6 +147,31 @@ async fn nobody_of_another_platform_is_taken_for_one_of_this() {
     assert_eq!(levels.access.authorise(&entry, &somebody, None).await, Authorisation::UnknownService);
     let public = levels.at(AccessLevel::Public);
     assert_eq!(levels.access.authorise(&public, &somebody, None).await, Authorisation::Allow);
+}
+
+#[tokio::test]
+async fn who_signed_in_is_the_user_with_that_address_where_the_operator_says_so() {
+    let mut levels = Levels::new().await;
+    let signed_in = |actor: &str, email: Option<&str>| {
+        let identity = WireIdentity { actor: actor.into(), email: email.map(Into::into), ..WireIdentity::default() };
+        Actor::new(identity, None).expect("an actor")
+    };
+    let entry = levels.at(AccessLevel::Owner);
+    // What they showed is not for the cluster, whatever it looks like.
+    let theirs = bearer("v2/zzzzz-gj3su-999999999999999/0000");
+    let alice = signed_in("a.smith", Some("alice@example.test"));
+    assert_eq!(levels.access.authorise(&entry, &alice, Some(&theirs)).await, Authorisation::UnknownService);
+    levels.access = levels.access.finding(PeopleBy::Email);
+    assert_eq!(levels.access.authorise(&entry, &alice, Some(&theirs)).await, Authorisation::Allow);
+    for nobody in [signed_in("alice", None), signed_in("x", Some("alice@elsewhere.test")), signed_in("x", Some("\"]"))]
+    {
+        assert_eq!(levels.access.authorise(&entry, &nobody, None).await, Authorisation::UnknownService, "{nobody:?}");
+    }
+    levels.access = levels.access.finding(PeopleBy::Username);
+    assert_eq!(levels.access.authorise(&entry, &signed_in("alice", None), None).await, Authorisation::Allow);
+    // Two of that name are nobody.
+    let _ = levels.stage.cluster.add_user("alice");
+    assert_eq!(levels.access.authorise(&entry, &signed_in("alice", None), None).await, Authorisation::UnknownService);
 }
 
 #[tokio::test]

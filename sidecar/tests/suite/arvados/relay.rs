@@ -167,6 +167,17 @@ async fn a_public_port_needs_no_token_and_none_goes_there() {
 }
 
 #[tokio::test]
+async fn a_way_that_became_anothers_does_not_answer_for_the_one_before() {
+    let relayed = Relayed::new("public", "service").await;
+    let (_, other) = relayed.stage.service("public", json!({}));
+    let other = id(&relayed.sidecar, &other, 8080).await;
+    for (label, expected) in [(&other, 421), (&relayed.id, 200)] {
+        let asked = relayed.sidecar.client.get(relayed.url("/")).header("host", format!("{label}.tasks.example.test"));
+        assert_eq!(asked.send().await.expect("an answer").status(), expected, "{label}");
+    }
+}
+
+#[tokio::test]
 async fn an_upgrade_is_refused_with_words_instead_of_silence() {
     let relayed = Relayed::new("public", "service").await;
     let asked = relayed.sidecar.client.get(relayed.url("/ws"));
