@@ -44,15 +44,18 @@ const SHARED: &str = "/.taskgate/share/{code}";
 
 const NONE: &str = r#"{"operation": "none", "args": {}}"#;
 const STORED: &str = r#"{"uri": "taskgate://main/uploads/p/d/r/f"}"#;
-const UPLOAD: &str = r#"{"project": "p", "domain": "d", "filename": "f", "filename_root": "r"}"#;
+const UPLOAD: &str = r#"{"project": "p", "domain": "d", "filename": "new", "filename_root": "r"}"#;
 const LARGE: &str =
     r#"{"project": "p", "domain": "d", "filename": "g", "filename_root": "r", "content_length": 9000000}"#;
-const OF_LARGE: &str = r#"{"project": "p", "domain": "d", "filename": "g", "filename_root": "r",
-    "content_length": 9000000, "upload_id": "u", "parts": [], "count": 1}"#;
+const PARTS: &str = r#"{"project": "p", "domain": "d", "filename": "g", "filename_root": "r",
+    "content_length": 9000000, "upload_id": "u", "from": 1, "count": 1}"#;
+const OF_PARTS: &str = r#"{"project": "p", "domain": "d", "filename": "g", "filename_root": "r",
+    "content_length": 9000000, "upload_id": "u"}"#;
 const ACTION: &str = r#"{"actionId": {"run": {"project": "p", "domain": "d", "name": "r"}, "name": "a"}}"#;
 const LINK: &str = r#"{"artifactType": "ARTIFACT_TYPE_REPORT", "actionAttemptId": {"attempt": 1,
     "actionId": {"run": {"project": "p", "domain": "d", "name": "r"}, "name": "a"}}}"#;
-const RUN_INPUTS: &str = r#"{"projectId": {"name": "p", "domain": "d"}, "inputs": {}}"#;
+const RUN_INPUTS: &str =
+    r#"{"projectId": {"name": "p", "domain": "d"}, "taskSpec": {"taskTemplate": {}}, "inputs": {}}"#;
 const SHARE: &str = r#"{"service": "{service}", "lifetime_secs": 60}"#;
 const WHY: &str = r#"{"url": "https://{service}.tasks.example.test/", "as": "carol"}"#;
 
@@ -69,37 +72,44 @@ const TABLE: &[Row] = &[
     ("DELETE", "/tasks/{id}", "/tasks/{task}", "", [NO_KEY, NO_TASK, NO_TASK, "200"]),
     ("GET", "/operations", "/operations", "", [NO_KEY, "200", "200", "200"]),
     ("GET", "/operations/{name}", "/operations/noop", "", [NO_KEY, "200", "200", "200"]),
-    // === data: by the catalog, where alice writes and bob reads; for a stranger there is no project ===
+    // === data: by the catalog, where alice writes and bob reads; for a stranger there is no project. A local store has
+    // no uploads in parts, which it says to those who might have one ===
     ("POST", "/v1/data/uploads", "/v1/data/uploads", UPLOAD, [NO_KEY, HIDDEN, "403 access-denied", "200"]),
     ("POST", "/v1/data/downloads", "/v1/data/downloads", STORED, [NO_KEY, HIDDEN, "200", "200"]),
-    ("POST", "/v1/data/multipart", "/v1/data/multipart", LARGE, [NO_KEY, HIDDEN, "403 access-denied", "x"]),
+    (
+        "POST",
+        "/v1/data/multipart",
+        "/v1/data/multipart",
+        LARGE,
+        [NO_KEY, HIDDEN, "403 access-denied", "400 malformed-request"],
+    ),
     (
         "POST",
         "/v1/data/multipart/parts",
         "/v1/data/multipart/parts",
-        OF_LARGE,
-        [NO_KEY, HIDDEN, "403 access-denied", "x"],
+        PARTS,
+        [NO_KEY, HIDDEN, "403 access-denied", "400 malformed-request"],
     ),
     (
         "POST",
         "/v1/data/multipart/list",
         "/v1/data/multipart/list",
-        OF_LARGE,
-        [NO_KEY, HIDDEN, "403 access-denied", "x"],
+        OF_PARTS,
+        [NO_KEY, HIDDEN, "403 access-denied", "400 malformed-request"],
     ),
     (
         "POST",
         "/v1/data/multipart/complete",
         "/v1/data/multipart/complete",
-        OF_LARGE,
-        [NO_KEY, HIDDEN, "403 access-denied", "x"],
+        OF_PARTS,
+        [NO_KEY, HIDDEN, "403 access-denied", "400 malformed-request"],
     ),
     (
         "POST",
         "/v1/data/multipart/abort",
         "/v1/data/multipart/abort",
-        OF_LARGE,
-        [NO_KEY, HIDDEN, "403 access-denied", "x"],
+        OF_PARTS,
+        [NO_KEY, HIDDEN, "403 access-denied", "400 malformed-request"],
     ),
     ("PUT", INPUTS, "/v1/data/inputs/p/d/h", "", [NO_KEY, HIDDEN, "403 access-denied", "200"]),
     // There is no such run; a stranger hears the same of the project.
@@ -129,7 +139,7 @@ const TABLE: &[Row] = &[
         FLYTE_INPUTS,
         FLYTE_INPUTS,
         RUN_INPUTS,
-        ["401 unauthenticated", "404 not_found", "403 permission_denied", "x"],
+        ["401 unauthenticated", "404 not_found", "403 permission_denied", "200"],
     ),
     // Where the caller is already, which is no secret.
     ("POST", CLUSTERS, CLUSTER, "{}", ["200"; 4]),
