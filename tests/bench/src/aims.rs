@@ -15,6 +15,13 @@ pub(crate) const REQUEST_PATH: [Aim; 4] = [
     Aim { figure: "worker_mib_100k", what: "under 40 MB (38.1 MiB) a worker", is_met: |value| value < 38.1 },
 ];
 
+/// Aims of access.
+pub(crate) const ACCESS: [Aim; 3] = [
+    Aim { figure: "session_vs_plain", what: "at least 0.88 of a plain route", is_met: |value| value >= 0.88 },
+    Aim { figure: "cached_vs_plain", what: "at least 0.88 of a plain route", is_met: |value| value >= 0.88 },
+    Aim { figure: "revocation_seconds_websocket", what: "under 10 s", is_met: |value| value < 10.0 },
+];
+
 /// Aims of discovery.
 pub(crate) const DISCOVERY: [Aim; 5] = [
     Aim { figure: "list_calls", what: "at most 10 list_operations a round", is_met: |value| value <= 10.0 },

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 /// Measures the request path: Taskgate beside a plain route, a filter that does nothing, and ext_authz; or,
-/// with `data`, signed URLs; or, with `discovery`, discovery in a large cluster; or, with `tasks`, tasks.
+/// with `access`, sessions; or, with `data`, signed URLs; or, with `discovery`, discovery in a large cluster; or, with `tasks`, tasks.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Arguments {
@@ -19,6 +19,8 @@ pub(crate) struct Arguments {
 /// The bench starts itself again for the servers it needs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Part {
+    /// Measures sessions and assertions, and how soon a WebSocket ends whose session did.
+    Access(crate::access::arguments::Options),
     /// Measures signed URLs, and what they lead to.
     Data(crate::data::arguments::Options),
     /// Measures discovery in a YTsaurus cluster of 10,000 operations.
@@ -83,6 +85,22 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// For another bench that measures requests: as it measures them by default, but for what is said here.
+    pub(crate) fn of_part(quick: bool, rounds: Option<u32>, slice: Option<Duration>, no_pin: bool) -> Self {
+        Self {
+            quick,
+            rounds,
+            slice,
+            services: None,
+            connections: 16,
+            concurrency: 1,
+            endpoints: 2,
+            no_pin,
+            only: None,
+            experiments: false,
+        }
+    }
+
     pub(crate) fn rounds(&self) -> u32 {
         self.rounds.unwrap_or(if self.quick { 2 } else { 9 })
     }
@@ -97,7 +115,7 @@ impl Options {
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "is no number of seconds".to_owned())?;
     if !(0.05..=60.0).contains(&seconds) {
         return Err("is not between 0.05 and 60".to_owned());

@@ -10,14 +10,18 @@
 //!
 //! `make bench-tasks`: how many tasks a second, and how fast data are copied; see [`tasks`].
 //!
+//! `make bench-access`: what sessions and assertions cost, and how soon what was revoked ends; see [`access`].
+//!
 //! `make bench-data`: how many URLs are signed a second, and how fast the local store is; see [`data`].
 //!
 //! Read in this order: [`mod@bench`] (the whole run), [`stage`] (what is started), [`variant`] (the ways),
-//! [`rounds`] (how they are measured), [`report`]; then [`discovery`], [`tasks`] and [`data`].
+//! [`rounds`] (how they are measured), [`report`]; then [`access`], [`discovery`], [`tasks`]
+//! and [`data`].
 //!
 //! Never counts an answer other than 200: one of them fails the run. Never leaves anything running:
 //! every process belongs to a value here.
 
+mod access;
 mod aims;
 mod arguments;
 mod authoriser;
@@ -63,6 +67,7 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(async {
         match arguments.part {
             None => bench::run(&arguments.options).await,
+            Some(Part::Access(options)) => access::run(&options).await,
             Some(Part::Data(options)) => data::run(&options).await,
             Some(Part::Discovery(options)) => discovery::run(&options).await,
             Some(Part::Tasks(options)) => tasks::run(&options).await,

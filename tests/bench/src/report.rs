@@ -31,7 +31,7 @@ impl Sample {
 
     /// Envoy's CPU time per request, in microseconds.
     #[expect(clippy::cast_precision_loss, reason = "a slice has fewer requests than a float has steps")]
-    fn cost(&self) -> f64 {
+    pub(crate) fn cost(&self) -> f64 {
         self.cpu.as_secs_f64() * 1e6 / self.tally.requests as f64
     }
 
@@ -53,14 +53,14 @@ impl Report<'_> {
     }
 
     /// A value of each round's slice of one way, set against that of another.
-    fn paired(&self, way: Way, base: Way, combine: impl Fn(&Sample, &Sample) -> f64) -> Spread {
+    pub(crate) fn paired(&self, way: Way, base: Way, combine: impl Fn(&Sample, &Sample) -> f64) -> Spread {
         Spread::of(self.of(way).filter_map(|sample| {
             let other = self.of(base).find(|other| other.round == sample.round)?;
             Some(combine(sample, other))
         }))
     }
 
-    fn throughput(&self, way: Way, base: Way) -> Spread {
+    pub(crate) fn throughput(&self, way: Way, base: Way) -> Spread {
         self.paired(way, base, |sample, other| sample.rate() / other.rate())
     }
 

@@ -25,8 +25,17 @@ pub(crate) enum Credential {
 pub(crate) enum Requests {
     /// The same one again and again.
     Same(Arc<[u8]>),
+    /// These in turn.
+    Turns(Arc<Turns>),
     /// Each for a pair of service and token that no worker has a verdict on.
     Unseen(Arc<Unseen>),
+}
+
+/// Requests that are sent in turn.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    requests: Vec<Vec<u8>>,
+    next: AtomicUsize,
 }
 
 /// Pairs of service and token, so many that none comes again before its verdict is forgotten.
@@ -43,6 +52,12 @@ impl Requests {
         Self::Same(get("/", service, credential).into())
     }
 
+    /// The same service with each of these credentials in turn.
+    pub(crate) fn turns(service: &str, credentials: &[Credential]) -> Self {
+        let requests = credentials.iter().map(|credential| get("/", service, credential)).collect();
+        Self::Turns(Arc::new(Turns { requests, next: AtomicUsize::new(0) }))
+    }
+
     /// Every pair of those services and that many tokens in turn. The first token is left out: there are
     /// verdicts on it.
     pub(crate) fn unseen(services: Vec<String>, tokens: usize) -> Self {
@@ -55,6 +70,11 @@ impl Requests {
         buffer.clear();
         match self {
             Self::Same(request) => buffer.extend_from_slice(request),
+            Self::Turns(turns) => {
+                let number = turns.next.fetch_add(1, Ordering::Relaxed);
+                let request = number.checked_rem(turns.requests.len()).and_then(|at| turns.requests.get(at));
+                buffer.extend_from_slice(request.map_or(&[][..], Vec::as_slice));
+            }
             Self::Unseen(unseen) => unseen.write(buffer),
         }
     }

@@ -85,6 +85,16 @@ impl Backends {
 
 impl Table {
     pub(crate) async fn start(services: usize, tokens: usize, backends: &Backends) -> anyhow::Result<Self> {
+        Self::configured(services, tokens, backends, &[]).await
+    }
+
+    /// The same with these sections in the sidecar's configuration.
+    pub(crate) async fn configured(
+        services: usize,
+        tokens: usize,
+        backends: &Backends,
+        sections: &[(&str, Value)],
+    ) -> anyhow::Result<Self> {
         let catalogue = Catalogue::new(services, &upstream::texts(&backends.places.upstream));
         let home = SidecarHome::new()?;
         // Lines of a log in the directory that the sidecar watches would keep it busy.
@@ -92,27 +102,37 @@ impl Table {
         symlink(logs.path().join("log"), home.directory().join("log"))?;
         home.write(sidecar_config::SERVICES, &catalogue.file)?;
         let start = Instant::now();
-        let sidecar = home.start(&sidecar_config::document(tokens)).await?;
+        let sidecar = home.start(&sidecar_config::document(tokens, sections)).await?;
         Ok(Self { sidecar, catalogue, services, tokens, ready_after: start.elapsed(), _logs: logs })
     }
 
     /// A session of the favourite service, made by the sidecar.
     pub(crate) async fn session(&self) -> anyhow::Result<String> {
-        let address = self.sidecar.internal_address();
+        self.session_of(ACTOR).await
+    }
+
+    /// One of that visitor.
+    pub(crate) async fn session_of(&self, actor: &str) -> anyhow::Result<String> {
         let favourite = self.catalogue.favourite();
-        let body = serde_json::json!({"service": favourite, "actor": ACTOR, "groups": ["ml"], "lifetime_secs": 3600});
+        let body = serde_json::json!({"service": favourite, "actor": actor, "groups": ["ml"], "lifetime_secs": 3600});
+        let answer = self.post("/internal/session", &body).await.context("no session")?;
+        Ok(answer.get("token").and_then(Value::as_str).context("no token")?.to_owned())
+    }
+
+    /// What the sidecar answers on its internal listener.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let address = self.sidecar.internal_address();
         let body = body.to_string();
         let request = format!(
-            "POST /internal/session HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
              content-length: {}\r\n\r\n{body}",
             body.len()
         );
         let mut client = Client::connect(address).await?;
         let answer = client.exchange(request.as_bytes()).await?;
         let body = client.body(answer);
-        anyhow::ensure!(answer.status == 200, "no session: {}", String::from_utf8_lossy(body));
-        let answer: Value = serde_json::from_slice(body)?;
-        Ok(answer.get("token").and_then(Value::as_str).context("no token")?.to_owned())
+        anyhow::ensure!(answer.status == 200, "{path}: {}", String::from_utf8_lossy(body));
+        Ok(serde_json::from_slice(body)?)
     }
 
     /// Waits until every worker of an Envoy has the whole table: only then it says that a service does not

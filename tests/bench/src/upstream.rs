@@ -1,6 +1,7 @@
 //! The server behind Envoy: answers as fast as one can, so that Envoy is what is measured.
 //!
-//! `GET /head` gets the head of the request as it arrived; everything else gets `ok`.
+//! `GET /head` gets the head of the request as it arrived, `GET /socket` a WebSocket that says nothing; everything else
+//! gets `ok`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -11,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::child;
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 3\r\n\r\nok\n";
+const SOCKET: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
 /// The largest head that is read.
 const MAX_HEAD: usize = 64 << 10;
 
@@ -47,10 +49,20 @@ async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
         if head.starts_with(b"GET /head ") {
             let length = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", head.len());
             stream.write_all(&[length.as_bytes(), &head].concat()).await?;
+        } else if head.starts_with(b"GET /socket ") {
+            stream.write_all(SOCKET).await?;
+            return drain(stream).await;
         } else {
             stream.write_all(OK).await?;
         }
     }
+}
+
+/// Takes what comes until the other side hangs up.
+async fn drain(mut stream: TcpStream) -> std::io::Result<()> {
+    let mut buffer = [0; 1024];
+    while stream.read(&mut buffer).await? > 0 {}
+    Ok(())
 }
 
 /// An address as services files and Envoy write it.

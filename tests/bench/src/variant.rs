@@ -9,9 +9,16 @@ use crate::experiments;
 use crate::request::{Credential, Requests};
 use crate::stage::Gate;
 
+/// How many visitors there are where there are many. A worker keeps 512 assertions.
+const VISITORS: usize = 8_192;
+
 /// A way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
+    /// Taskgate, with a session, and an assertion for the job that the worker has made before.
+    Asserted,
+    /// The same with so many visitors that each assertion is made anew.
+    AssertedAnew,
     /// External authorisation over gRPC.
     AuthzGrpc,
     /// External authorisation over HTTP.
@@ -22,6 +29,8 @@ pub(crate) enum Way {
     CachedAmong(usize),
     /// The same with a changed Envoy configuration.
     Experiment(&'static str),
+    /// Taskgate, with sessions of as many visitors, and no assertion.
+    ManySessions,
     /// A static route with a filter that does nothing.
     Noop,
     /// A static route.
@@ -51,7 +60,14 @@ impl Way {
         match self {
             Self::AuthzGrpc => listener::AUTHZ_GRPC,
             Self::AuthzHttp => listener::AUTHZ_HTTP,
-            Self::Cached | Self::CachedAmong(_) | Self::Public | Self::Session | Self::Uncached => listener::TASKGATE,
+            Self::Asserted
+            | Self::AssertedAnew
+            | Self::Cached
+            | Self::CachedAmong(_)
+            | Self::ManySessions
+            | Self::Public
+            | Self::Session
+            | Self::Uncached => listener::TASKGATE,
             Self::Experiment(name) => name,
             Self::Noop => listener::NOOP,
             Self::Plain => listener::PLAIN,
@@ -66,11 +82,14 @@ impl Way {
     /// Its name.
     pub(crate) fn name(self) -> String {
         match self {
+            Self::Asserted => "taskgate session, asserted".to_owned(),
+            Self::AssertedAnew => "taskgate sessions, each signed".to_owned(),
             Self::AuthzGrpc => "ext_authz gRPC".to_owned(),
             Self::AuthzHttp => "ext_authz HTTP".to_owned(),
             Self::Cached => "taskgate cached".to_owned(),
             Self::CachedAmong(services) => format!("taskgate cached, {services} services"),
             Self::Experiment(name) => name.to_owned(),
+            Self::ManySessions => "taskgate sessions of many".to_owned(),
             Self::Noop => "no-op wasm filter".to_owned(),
             Self::Plain => "plain route".to_owned(),
             Self::Public => "taskgate public".to_owned(),
@@ -118,16 +137,29 @@ fn first(experiments: bool) -> Vec<Way> {
     ways
 }
 
+/// Sessions of visitors, so many that a worker forgets what it made for each before it comes again.
+async fn visitors(gate: &Gate) -> anyhow::Result<Vec<Credential>> {
+    let mut sessions = Vec::with_capacity(VISITORS);
+    for number in 0..VISITORS {
+        sessions.push(Credential::Session(gate.table.session_of(&format!("visitor-{number}")).await?));
+    }
+    Ok(sessions)
+}
+
 impl<'a> Variant<'a> {
-    async fn new(way: Way, gate: &'a Gate, unseen: &Requests) -> anyhow::Result<Self> {
+    /// A way through a gate, with requests of its own.
+    pub(crate) async fn new(way: Way, gate: &'a Gate, unseen: &Requests) -> anyhow::Result<Self> {
         let catalogue = &gate.table.catalogue;
         let (service, credential) = match way {
             Way::Public => (catalogue.public.clone(), Credential::None),
-            Way::Session => (catalogue.favourite().to_owned(), Credential::Session(gate.table.session().await?)),
+            Way::Asserted | Way::AssertedAnew | Way::ManySessions | Way::Session => {
+                (catalogue.favourite().to_owned(), Credential::Session(gate.table.session().await?))
+            }
             _ => (catalogue.favourite().to_owned(), Credential::Token(token(0))),
         };
         let requests = match way {
             _ if way.asks_always() => unseen.clone(),
+            Way::AssertedAnew | Way::ManySessions => Requests::turns(&service, &visitors(gate).await?),
             _ => Requests::same(&service, &credential),
         };
         let address = gate.envoy.listener_address(way.listener()).await?;

@@ -25,7 +25,14 @@ pub(crate) async fn check(variant: &Variant<'_>) -> anyhow::Result<()> {
     arrived.with_context(|| variant.way.name())?;
     let status = match variant.way {
         Way::AuthzGrpc | Way::AuthzHttp => 403,
-        Way::Cached | Way::CachedAmong(_) | Way::Experiment(_) | Way::Session | Way::Uncached => 401,
+        Way::Asserted
+        | Way::AssertedAnew
+        | Way::Cached
+        | Way::CachedAmong(_)
+        | Way::Experiment(_)
+        | Way::ManySessions
+        | Way::Session
+        | Way::Uncached => 401,
         Way::Noop | Way::Plain | Way::Public => 200,
     };
     let mut client = Client::connect(variant.address).await?;
@@ -47,15 +54,23 @@ fn looks_right(way: Way, head: &str) -> anyhow::Result<()> {
     let expected = match way {
         Way::Noop | Way::Plain => Sight { identity: false, credential: true },
         Way::AuthzGrpc | Way::AuthzHttp => Sight { identity: true, credential: true },
-        Way::Cached | Way::CachedAmong(_) | Way::Experiment(_) | Way::Session | Way::Uncached => {
-            Sight { identity: true, credential: false }
-        }
+        Way::Asserted
+        | Way::AssertedAnew
+        | Way::Cached
+        | Way::CachedAmong(_)
+        | Way::Experiment(_)
+        | Way::ManySessions
+        | Way::Session
+        | Way::Uncached => Sight { identity: true, credential: false },
         Way::Public => Sight { identity: false, credential: false },
     };
     let has = |part: &str| head.contains(part);
     ensure!(has(&format!("\r\nx-forwarded-user: {ACTOR}\r\n")) == expected.identity, "identity: {head}");
     ensure!((has(&token(0)) || has("__Host-taskgate")) == expected.credential, "credential: {head}");
-    let shows_ours = has("\r\nx-taskgate-") && !matches!(way, Way::Experiment(_));
+    let asserted = head.matches("\r\nx-taskgate-assertion: ").count();
+    let expected = usize::from(matches!(way, Way::Asserted | Way::AssertedAnew));
+    ensure!(asserted == expected, "{asserted} assertions: {head}");
+    let shows_ours = head.matches("\r\nx-taskgate-").count() > asserted && !matches!(way, Way::Experiment(_));
     ensure!(!shows_ours, "Taskgate's own headers reached the upstream: {head}");
     Ok(())
 }
