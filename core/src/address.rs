@@ -51,6 +51,18 @@ impl Domains {
         }
     }
 
+    /// The label of a host name that is directly under a base domain.
+    #[must_use]
+    pub fn label(&self, host: &[u8]) -> Option<Label> {
+        match Host::parse(host) {
+            Some(Host::Name(name)) => match self.place(&name) {
+                Place::Label(label) => Some(label),
+                Place::Elsewhere | Place::Nothing => None,
+            },
+            _ => None,
+        }
+    }
+
     /// What a host name says about the service. Where base domains are nested, the nearest counts.
     fn place(&self, name: &str) -> Place {
         let head = |base: &String| match name.strip_suffix(base.as_str())? {

@@ -44,10 +44,12 @@ pub enum Source {
 }
 
 impl CredentialNames {
-    /// Whether a cookie is one of ours.
+    /// Whether a cookie is one of ours: that of sessions, or another whose name goes on from there with `-`, as those
+    /// of sign-ins under way do.
     #[must_use]
     pub fn is_own_cookie(&self, name: &[u8]) -> bool {
-        name == self.session_cookie.as_bytes() || name == self.origin_cookie.as_bytes()
+        let rest = name.strip_prefix(self.session_cookie.as_bytes());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"-"))
     }
 
     /// Whether a query parameter carries a credential.

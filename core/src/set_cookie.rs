@@ -8,10 +8,10 @@ use core::time::Duration;
 /// The longest list of attributes that is looked through; a cookie with more does not pass.
 const MAX_ATTRIBUTES: usize = 32;
 
-/// Whether a `Set-Cookie` line of a job may pass to the visitor of `host` (as the request had it). It may not where it
-/// is for another host than that one, or where its name is one of `ours`.
+/// Whether a `Set-Cookie` line of a job may pass to its visitor. It may not where it is for a host that is not its
+/// `own`, or where its name is one of `ours`.
 #[must_use]
-pub fn may_pass(line: &[u8], host: &[u8], ours: impl Fn(&[u8]) -> bool) -> bool {
+pub fn may_pass(line: &[u8], own: impl Fn(&[u8]) -> bool, ours: impl Fn(&[u8]) -> bool) -> bool {
     let mut parts = line.split(|byte| *byte == b';');
     let pair = parts.next().unwrap_or_default();
     // A cookie without a name is sent as its value alone, which may look like one with a name.
@@ -23,10 +23,9 @@ pub fn may_pass(line: &[u8], host: &[u8], ours: impl Fn(&[u8]) -> bool) -> bool 
     if ours(name.trim_ascii()) {
         return false;
     }
-    let host = without_port(host);
     let is_own = |domain: &[u8]| {
         let domain = domain.strip_prefix(b".").unwrap_or(domain);
-        domain.is_empty() || domain.eq_ignore_ascii_case(host)
+        domain.is_empty() || own(domain)
     };
     let mut count = 0_usize;
     parts.all(|attribute| {
@@ -41,11 +40,6 @@ fn domain(attribute: &[u8]) -> Option<&[u8]> {
     let (name, value) = attribute.split_at_checked(equals)?;
     let value = value.get(1..).unwrap_or_default().trim_ascii();
     name.trim_ascii().eq_ignore_ascii_case(b"domain").then_some(value)
-}
-
-fn without_port(host: &[u8]) -> &[u8] {
-    let name = host.split(|byte| *byte == b':').next().unwrap_or_default();
-    name.strip_suffix(b".").unwrap_or(name)
 }
 
 /// What our cookies look like: for one host, all of its paths, and no script; by TLS alone but in development.
@@ -78,7 +72,8 @@ mod tests {
     use super::*;
 
     fn passes(line: &str) -> bool {
-        may_pass(line.as_bytes(), b"App.Tasks.example.test:8443", |name| name == b"__Host-taskgate")
+        let own = |domain: &[u8]| domain.eq_ignore_ascii_case(b"app.tasks.example.test");
+        may_pass(line.as_bytes(), own, |name| name == b"__Host-taskgate")
     }
 
     #[test]

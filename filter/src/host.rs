@@ -226,11 +226,6 @@ pub fn set_cookies() -> Option<Vec<Vec<u8>>> {
     Some(lines.map(|(_, value)| value.to_vec()).collect())
 }
 
-/// The host that a request was for. Its headers can't be read any more once it went on.
-pub fn request_host() -> Option<Vec<u8>> {
-    property(&["request", "host"])
-}
-
 /// Takes every `Set-Cookie` line out of the answer.
 pub fn remove_set_cookies() {
     let map = MapType::HttpResponseHeaders as u32;

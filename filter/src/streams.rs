@@ -54,9 +54,8 @@ impl Worker {
     pub fn on_answer_headers(&mut self, context: Context) {
         let Some(standing) = self.streams.find(context) else { return };
         let set_cookies = host::set_cookies().unwrap_or_default();
-        let host = if set_cookies.is_empty() { None } else { host::request_host() };
         let lines: Vec<&[u8]> = set_cookies.iter().map(Vec::as_slice).collect();
-        let edits = self.gate.on_answer(standing, &lines, host.as_deref().unwrap_or_default());
+        let edits = self.gate.on_answer(standing, &lines);
         if let Some(kept) = &edits.kept {
             host::remove_set_cookies();
             kept.iter().for_each(|line| host::add_set_cookie(line));

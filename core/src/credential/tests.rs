@@ -147,3 +147,13 @@ fn forwarding_lets_the_used_credential_through_and_nothing_else() {
     let edits = stripped(&headers[2..], Some(Source::Query), true);
     assert_eq!(edits.path, None);
 }
+
+#[test]
+fn what_goes_on_from_the_name_of_sessions_is_ours_too() {
+    let kept = stripped(
+        &[("cookie", b"taskgate-si-01ab23cd=sealed; taskgates=x; taskgate-tries=1-2; a=b; taskgate-origin=1")],
+        None,
+        false,
+    );
+    assert_eq!(kept.cookie, FieldEdit::Set(b"taskgates=x; a=b".into()));
+}

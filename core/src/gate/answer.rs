@@ -17,14 +17,19 @@ pub struct AnswerEdits {
 }
 
 impl Gate {
-    /// The answer to a permitted request arrived, with these `Set-Cookie` lines; `host` is what the request was for.
-    pub fn on_answer(&self, standing: &mut Standing, set_cookies: &[&[u8]], host: &[u8]) -> AnswerEdits {
+    /// The answer to a permitted request arrived, with these `Set-Cookie` lines.
+    pub fn on_answer(&self, standing: &mut Standing, set_cookies: &[&[u8]]) -> AnswerEdits {
         let added = standing.take_cookies();
         // What the sidecar serves itself sets cookies of ours.
         let Some(rules) = self.rules.as_ref().filter(|_| standing.epoch().is_some()) else {
             return AnswerEdits { added, ..AnswerEdits::default() };
         };
-        let may_pass = |line: &&&[u8]| set_cookie::may_pass(line, host, |name| rules.is_our_cookie(name));
+        let is_own = |domain: &[u8]| {
+            let label = rules.domains.label(domain);
+            let service = label.and_then(|label| self.table.service(label.as_str()));
+            service.is_some_and(|service| service.id == standing.service())
+        };
+        let may_pass = |line: &&&[u8]| set_cookie::may_pass(line, is_own, |name| rules.is_our_cookie(name));
         let kept: Vec<Vec<u8>> = set_cookies.iter().filter(may_pass).map(|line| line.to_vec()).collect();
         let dropped = set_cookies.len().saturating_sub(kept.len());
         let kept = (dropped > 0).then_some(kept);

@@ -83,7 +83,7 @@ impl Envoy {
         fs::write(&config_path, config)?;
         let mut command = Command::new(program);
         command.arg("--config-path").arg(&config_path).arg("--admin-address-path").arg(&admin_path);
-        command.args(["--use-dynamic-base-id", "--drain-time-s", "1"]);
+        command.args(["--use-dynamic-base-id", "--drain-time-s", "1", "--file-flush-interval-msec", "100"]);
         command.arg("--concurrency").arg(options.concurrency.to_string());
         command.arg("--log-level").arg(options.log_level);
         let mut process = Process::start(command, directory.path().join("log"))?;

@@ -89,12 +89,11 @@ fn observe(gate: &mut Gate, exchange: &Exchange, now: UnixTime) -> (Observed, Op
         }
         Step::Done(decision) => (decision, Vec::new()),
     };
-    let host = request.authority.one().unwrap_or_default();
     let mut standing = None;
     let outcome = match decision {
         Decision::Permit(mut edits) => {
             let lines: Vec<&[u8]> = exchange.job_cookies.iter().map(String::as_bytes).collect();
-            let answer = gate.on_answer(&mut edits.standing, &lines, host);
+            let answer = gate.on_answer(&mut edits.standing, &lines);
             let kept = answer.kept.unwrap_or_else(|| lines.iter().map(|line| line.to_vec()).collect());
             let kept = kept.iter().map(|line| String::from_utf8_lossy(line).into_owned());
             standing = Some(edits.standing.clone());

@@ -117,8 +117,7 @@ impl Play {
 
     fn exchange(&mut self, exchange: &Exchange) -> Observed {
         let headers = exchange.headers.iter().fold(Headers::new(), |headers, (name, value)| headers.with(name, value));
-        let host = headers.text(":authority").unwrap_or_default().to_owned();
-        let stream = self.vm.request(self.root, Request::new(headers).property(&["request", "host"], host));
+        let stream = self.vm.request(self.root, Request::new(headers));
         let mut asked = Vec::new();
         let mut broken = None;
         for question in self.callouts().into_iter().filter(|callout| callout.path() == "/internal/verdict") {
