@@ -28,7 +28,8 @@ pub fn markdown() -> String {
          A list's entries are written `[]`. Where a key `x` has a sibling `x_file`, set one of the two. Relative \
          paths are relative to the configuration file. Unknown keys are errors. A changed file is taken at once, \
          and on SIGHUP; one with an error never replaces what runs. `internal.listen`, `operations.listen`, \
-         `public.listen`, `logs.format`, `verdicts.cache_entries`, `shutdown.grace_secs`, `discovery.startup_secs`, `tasks` \
+         `public.listen`, `logs.format`, `verdicts.cache_entries`, `shutdown.grace_secs`, `discovery.startup_secs`, `tasks`, \
+         `access`, `sessions.plain_http` \
          and `state.directory` need a restart.\n",
     );
     for (name, section) in properties(root) {
@@ -204,7 +205,7 @@ mod tests {
         let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
         for (name, text) in [("tokens.yaml", "[]"), ("yt-token", "robot"), ("k1.key", key), ("k2.key", key)]
             .into_iter()
-            .chain(["s3-secret", "gcs-key.json", "azure-key", "catalog-token", "client-secret"].map(|name| (name, "c2VjcmV0")))
+            .chain(["arvados-token", "s3-secret", "gcs-key.json", "azure-key", "catalog-token", "client-secret"].map(|name| (name, "c2VjcmV0")))
         {
             std::fs::write(directory.path().join(name), text).expect("writes");
         }

@@ -184,7 +184,7 @@ impl Composing<'_> {
 }
 
 /// How a port is reached.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Way {
     address: Option<SocketAddr>,
     is_relayed: bool,

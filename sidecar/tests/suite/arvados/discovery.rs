@@ -172,7 +172,7 @@ async fn friendly_names_are_the_owners_to_give() {
     let stage = Stage::new().await;
     let (request, container) = stage.service("private", json!({}));
     let name = |user: &str, name: &str| {
-        let _ = stage.cluster.name_port(user, name, &request, json!(8080));
+        let _ = stage.cluster.name_port(user, name, &request, 8080);
     };
     name(&stage.alice, "ollama");
     name(&stage.bob, "grabbed");

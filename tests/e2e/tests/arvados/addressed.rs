@@ -14,7 +14,7 @@ async fn a_service_has_the_names_of_its_container_and_nothing_that_is_like_one()
     let site = Site::new().await?;
     let job = jobs::http("A").await?;
     let workload = site.at("private", &job);
-    let _ = site.cluster.name_port(&site.alice, "ollama", &workload.request, json!(8080));
+    let _ = site.cluster.name_port(&site.alice, "ollama", &workload.request, 8080);
     let gateway = site.gateway(|_| {}).await?;
     let [container, request] = workload.names();
     let friendly = format!("ollama.{BASE_DOMAIN}");

@@ -18,18 +18,18 @@ pub(super) fn document(address: SocketAddr) -> Value {
             methods.insert(method.to_owned(), description);
         }
     };
-    add("users", "current", call("arvados.users.current", "users/current", "GET", json!({}), "User"));
+    add("users", "current", call("arvados.users.current", "users/current", "GET", &json!({}), "User"));
     let current = "api_client_authorizations/current";
     let response = "ApiClientAuthorization";
-    add("api_client_authorizations", "current", call("arvados.current", current, "GET", json!({}), response));
-    let contents = call("arvados.groups.contents", "groups/contents", "GET", listed(), "ContainerRequestList");
+    add("api_client_authorizations", "current", call("arvados.current", current, "GET", &json!({}), response));
+    let contents = call("arvados.groups.contents", "groups/contents", "GET", &listed(), "ContainerRequestList");
     add("groups", "contents", contents);
-    let permissions = call("arvados.permissions.get", "permissions/{uuid}", "GET", named(), "LinkList");
+    let permissions = call("arvados.permissions.get", "permissions/{uuid}", "GET", &named(), "LinkList");
     add("permissions", "get", permissions);
     let computed = "computed_permissions";
     let response = "ComputedPermissionList";
-    add(computed, "list", call("arvados.computed_permissions.list", computed, "GET", listed(), response));
-    add("configs", "get", call("arvados.configs.get", "config", "GET", json!({}), "Config"));
+    add(computed, "list", call("arvados.computed_permissions.list", computed, "GET", &listed(), response));
+    add("configs", "get", call("arvados.configs.get", "config", "GET", &json!({}), "Config"));
 
     let mut schemas: Map<String, Value> = Kind::ALL.into_iter().flat_map(schemas).collect();
     for name in ["ComputedPermissionList", "Config"] {
@@ -83,13 +83,13 @@ fn resource(kind: Kind) -> Value {
     let one = format!("{path}/{{uuid}}");
     let id = |method: &str| format!("arvados.{path}.{method}");
     let mut methods = Map::new();
-    methods.insert("get".into(), call(&id("get"), &one, "GET", with_select(named()), &schema));
-    methods.insert("list".into(), call(&id("list"), path, "GET", listed(), &format!("{schema}List")));
-    methods.insert("delete".into(), call(&id("delete"), &one, "DELETE", named(), &schema));
+    methods.insert("get".into(), call(&id("get"), &one, "GET", &with_select(named()), &schema));
+    methods.insert("list".into(), call(&id("list"), path, "GET", &listed(), &format!("{schema}List")));
+    methods.insert("delete".into(), call(&id("delete"), &one, "DELETE", &named(), &schema));
     for (method, path, verb, parameters) in
         [("create", path, "POST", json!({})), ("update", one.as_str(), "PUT", named())]
     {
-        let mut description = call(&id(method), path, verb, parameters, &schema);
+        let mut description = call(&id(method), path, verb, &parameters, &schema);
         if let Some(description) = description.as_object_mut() {
             let properties = json!({kind.singular(): {"$ref": schema}});
             description.insert("request".into(), json!({"required": true, "properties": properties}));
@@ -99,7 +99,7 @@ fn resource(kind: Kind) -> Value {
     json!({"methods": methods})
 }
 
-fn call(id: &str, path: &str, verb: &str, parameters: Value, response: &str) -> Value {
+fn call(id: &str, path: &str, verb: &str, parameters: &Value, response: &str) -> Value {
     json!({
         "id": id,
         "path": path,

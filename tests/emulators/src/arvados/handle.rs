@@ -254,7 +254,7 @@ impl Arvados {
 
     /// Names a port of a request, as that user; the link.
     #[must_use]
-    pub fn name_port(&self, owner: &str, name: &str, request: &str, port: Value) -> String {
+    pub fn name_port(&self, owner: &str, name: &str, request: &str, port: u16) -> String {
         let fields = json!({"link_class": "published_port", "name": name, "head_uuid": request,
             "properties": {"port": port}, "owner_uuid": owner});
         self.state.cluster().add_new(Kind::Link, fields)
