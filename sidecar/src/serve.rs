@@ -141,7 +141,7 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
     let metrics = Arc::new(Metrics::new());
     let store = Tasks::new();
     let desk = desk(&settings, &setting.clock, &metrics, &store).await?;
-    let shares = AccessStore::open(settings.access.store.as_ref()).await?;
+    let shares = AccessStore::of(&settings.access).await?;
     let app = assemble(&settings, setting.clock, metrics, desk, shares, &tasks)?;
     app.access.refresh().await?;
     app.registry

@@ -23,6 +23,8 @@ pub struct AccessSettings {
     /// Where links and revocations are kept: `sqlite:<path>` or `postgres://…`; none: in memory. It may have a password
     /// in it.
     pub store: Option<SecretText>,
+    /// Whether that is the file in the state directory, and not what somebody wrote.
+    pub is_implied: bool,
     /// The longest that a link may live.
     pub max_share_lifetime: Duration,
 }
@@ -41,6 +43,7 @@ impl AccessSettings {
         let default = AccessConfig::default();
         let config = config.unwrap_or(&default);
         let store = files.secret("access.store", config.store.clone(), config.store_file.as_deref())?;
+        let is_implied = store.is_none() && state_directory.is_some();
         let store = match (store, state_directory) {
             (Some(store), _) => Some(store_address("access.store", store, files)?),
             (None, Some(directory)) => {
@@ -50,7 +53,7 @@ impl AccessSettings {
         };
         let longest = config.shares.max_lifetime_secs;
         let max_share_lifetime = within("access.shares.max_lifetime_secs", longest, 1, LONGEST_SECS)?;
-        Ok(Self { store, max_share_lifetime })
+        Ok(Self { store, is_implied, max_share_lifetime })
     }
 
     /// Differs where links would be kept elsewhere.
@@ -62,6 +65,6 @@ impl AccessSettings {
 
 impl Default for AccessSettings {
     fn default() -> Self {
-        Self { store: None, max_share_lifetime: MAX_SHARE_LIFETIME }
+        Self { store: None, is_implied: false, max_share_lifetime: MAX_SHARE_LIFETIME }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
+use crate::access::settings::AccessSettings;
 use crate::access::store::{AccessStore, AccessStoreError};
 use crate::secret::SecretText;
 use crate::tasks::store::StoreError;
@@ -20,6 +21,23 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
 });
 
 impl AccessStore {
+    /// Opens the store that is configured. A state directory that can't be written costs nothing else, so without one
+    /// links are in memory; but a file that is there is not passed over, since it says what was taken back.
+    ///
+    /// # Errors
+    /// [`AccessStoreError`].
+    pub async fn of(settings: &AccessSettings) -> Result<Self, AccessStoreError> {
+        let address = settings.store.as_ref();
+        let path = address.filter(|_| settings.is_implied).and_then(|address| sqlite_path(address.expose()).ok()?);
+        match Self::open(address).await {
+            Err(error @ AccessStoreError::Unavailable(_)) if path.is_some_and(|path| !path.exists()) => {
+                tracing::error!(%error, "share links and revocations are in memory, and end with the process");
+                Self::in_memory().await
+            }
+            opened => opened,
+        }
+    }
+
     /// Opens the store at an address, `sqlite:<path>` or `postgres://…`, and brings its tables up to date. Without one
     /// it is in memory, and ends with the process.
     ///

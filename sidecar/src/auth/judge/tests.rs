@@ -173,7 +173,12 @@ async fn a_decision_is_kept_for_its_lifetime_and_no_longer() {
 #[tokio::test]
 async fn a_decision_does_not_outlive_the_credential() {
     let court = Court::new(vec![vec![identified("alice", Some(1_002_000))]]);
-    assert_eq!(court.decide(&service(AccessLevel::CanRead), "t").await, allow("alice", 2_000));
+    let ends_at = Some(UnixTime::from_millis(1_002_000));
+    let decided = court.decide(&service(AccessLevel::CanRead), "t").await;
+    assert!(
+        matches!(&decided, WireVerdict::Allow { lifetime_ms: 2_000, ends_at: end, .. } if *end == ends_at),
+        "{decided:?}"
+    );
 }
 
 #[tokio::test]
@@ -182,8 +187,10 @@ async fn decisions_are_about_one_credential_and_one_policy() {
     let court = Court::new(vec![answers]);
     let readable = service(AccessLevel::CanRead);
     assert_eq!(court.decide(&readable, "a").await, allow("alice", 30_000));
-    assert_eq!(court.decide(&readable, "b").await, deny(Refusal::UnknownService));
-    assert_eq!(court.decide(&service(AccessLevel::Owner), "a").await, deny(Refusal::AccessDenied));
+    let refused = |code, actor: &str| WireVerdict::Deny { code, actor: Some(actor.into()), lifetime_ms: 5_000 };
+    assert_eq!(court.decide(&readable, "b").await, refused(Refusal::UnknownService, "bob"));
+    let own = service(AccessLevel::Owner);
+    assert_eq!(court.decide(&own, "a").await, refused(Refusal::AccessDenied, "alice"));
     assert_eq!(court.asked(0), 3);
 }
 
