@@ -85,7 +85,7 @@ async fn a_job_hears_who_asks_and_never_a_token() -> Outcome {
         let pairs = headers.as_array().into_iter().flatten().filter(|pair| pair[0] == name);
         pairs.filter_map(|pair| pair[1].as_str().map(str::to_owned)).collect()
     };
-    assert_eq!(values("x-arvados-user-uuid"), [site.alice.clone()]);
+    assert_eq!(values("x-arvados-user-uuid"), [site.alice.as_str()]);
     assert_eq!(values("x-forwarded-email"), ["alice@example.test"]);
     assert_eq!(values("cookie"), ["jobs=1"]);
     let secret = site.alices_token.rsplit('/').next().unwrap_or_default();
