@@ -2,6 +2,7 @@
 
 mod devtools;
 mod moved;
+mod share;
 mod sign_in;
 mod sign_out;
 mod site;
