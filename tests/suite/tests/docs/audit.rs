@@ -56,6 +56,22 @@ fn every_rule_has_its_row() -> Checked {
 }
 
 #[test]
+fn every_field_of_the_access_log_has_its_row() -> Checked {
+    let repository = repository()?;
+    let page = read(&repository.join("docs/reference/audit.md"))?;
+    let config = read(&repository.join("envoy-config/static.yaml"))?;
+    let (_, log) = config.split_once("json_format:\n").ok_or("no access log in JSON")?;
+    let fields: Vec<&str> =
+        log.lines().map_while(|line| line.trim().split_once(": \"%")).map(|(name, _)| name).collect();
+    assert!(fields.len() > 10, "the access log has fields: {fields:?}");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    let missing = |name: &&&str| !rows.iter().any(|row| row.contains(&format!("`{name}`")));
+    let missing: Vec<_> = fields.iter().filter(missing).collect();
+    assert!(missing.is_empty(), "docs/reference/audit.md lacks fields of the access log: {missing:?}");
+    Ok(())
+}
+
+#[test]
 fn fields_are_found_however_they_are_written() {
     let source = "tracing::info!(\n  audit = true,\n  event = \"a-b\",\n  actor.id = x,\n  share.id = %y,\n  name,\n \"made\"\n);";
     let expected = ["actor.id", "name", "share.id"].map(ToOwned::to_owned);
