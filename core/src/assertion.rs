@@ -6,7 +6,7 @@
 
 use core::fmt::Write as _;
 use core::time::Duration;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -73,13 +73,13 @@ impl Assertions {
         if self.slots.is_empty() {
             self.slots.resize_with(SLOTS, || None);
         }
-        let mut hasher = BuildHasherDefault::<DefaultHasher>::default().build_hasher();
-        (self.seed, service, identity.actor()).hash(&mut hasher);
-        let place = usize::try_from(hasher.finish() & 0xffff).unwrap_or(0).checked_rem(SLOTS)?;
+        let hasher = BuildHasherDefault::<DefaultHasher>::default();
+        let hash = hasher.hash_one((self.seed, service, identity.actor()));
+        let place = usize::try_from(hash & 0xffff).unwrap_or(0).checked_rem(SLOTS)?;
         let slot = self.slots.get_mut(place)?;
         if let Some(kept) = slot {
             let is_it = *kept.service == *service && kept.identity == *identity;
-            if is_it && now >= kept.made_at && now.since(kept.made_at) < self.lifetime / 2 {
+            if is_it && now >= kept.made_at && now.since(kept.made_at).saturating_mul(2) < self.lifetime {
                 return Some(Arc::clone(&kept.text));
             }
         }

@@ -376,7 +376,7 @@ fn confirmed(session: Box<Session>, plan: &Plan) -> Box<Session> {
 
 /// The line that says to a browser that its session was used, now and then.
 fn renewed(rules: &Rules, claims: &Claims, now: UnixTime) -> Option<String> {
-    let is_due = now.since(claims.seen_at) >= rules.sessions().idle / 8;
+    let is_due = now.since(claims.seen_at).saturating_mul(8) >= rules.sessions().idle;
     let claims = Claims { seen_at: now, ..claims.clone() };
     if is_due { arrival::cookie(rules, &claims, now) } else { None }
 }
@@ -393,7 +393,7 @@ fn sign_in(rules: &Rules, request: &Request<'_>) -> Option<String> {
     for byte in stripped.as_deref().unwrap_or(path) {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                location.push(char::from(*byte))
+                location.push(char::from(*byte));
             }
             _ => query::escape(*byte, &mut location),
         }
