@@ -134,6 +134,14 @@ const TABLE: &[Row] = &[
         ACTION,
         ["401 unauthenticated", "404 not_found", "404 not_found", "404 not_found"],
     ),
+    // It changes nothing, so Connect lets it be asked with `GET`; what it asks is in the query then.
+    (
+        "GET",
+        FLYTE_DATA,
+        "/flyteidl2.dataproxy.DataProxyService/GetActionData?connect=v1&encoding=json&message=%7B%7D",
+        "",
+        ["401 unauthenticated", "400 invalid_argument", "400 invalid_argument", "400 invalid_argument"],
+    ),
     (
         "POST",
         FLYTE_INPUTS,
@@ -296,7 +304,6 @@ async fn every_route_answers_everybody_as_the_table_says() {
             }
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     // A method without a row is none.
     for (_, pattern, path, ..) in TABLE {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
@@ -305,7 +312,10 @@ async fn every_route_answers_everybody_as_the_table_says() {
             }
             let found = outcome(&sidecar, "alice", method, &filled(path), "").await;
             let is_none = found.starts_with("405") || found.starts_with("415");
-            assert!(is_none, "{method} {pattern} has no row, and answers {found}");
+            if !is_none {
+                wrong.push(format!("{method} {pattern} has no row, and answers {found}"));
+            }
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
