@@ -4,6 +4,7 @@
 //! provider sends it to the one `callback` that it knows, on the sidecar's own host; that sends it on to `callback` on
 //! the service's host, where the cookie is; and there it becomes a session.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use axum::response::Response;
@@ -196,7 +197,7 @@ impl Entrance {
                 (Attempt::open(&ring, value, now).map(|attempt| attempt.began).unwrap_or_default(), name)
             })
             .collect();
-        found.sort_unstable_by(|left, right| right.0.cmp(&left.0));
+        found.sort_unstable_by_key(|(began, _)| Reverse(*began));
         let kept = MAX_ATTEMPTS.saturating_sub(1);
         let surplus =
             found.iter().enumerate().filter(|(place, (began, _))| *place >= kept || *began == UnixTime::default());
