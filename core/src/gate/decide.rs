@@ -287,8 +287,10 @@ impl Desk<'_> {
             plan.audit.actor.clone_from(actor);
         }
         let permit = match plan.session.take() {
-            Some(session) => {
-                let session = if is_stale { session } else { confirmed(session, &plan) };
+            Some(mut session) => {
+                if !is_stale {
+                    confirm(&mut session, &plan);
+                }
                 if plan.renews && !is_stale {
                     plan.cookies.extend(arrival::cookie(self.rules, &session.claims, plan.arrived.wall));
                 }
@@ -367,11 +369,9 @@ fn open(rules: &Rules, token: &[u8], service: &Service<'_>, now: UnixTime) -> Op
 }
 
 /// A session that the sidecar has just said to hold.
-fn confirmed(session: Box<Session>, plan: &Plan) -> Box<Session> {
-    let Session { claims, identity } = *session;
+fn confirm(session: &mut Session, plan: &Plan) {
     let now = plan.arrived.wall;
-    let claims = Claims { seen_at: now, checked_at: now, epoch: plan.epoch, ..claims };
-    Box::new(Session { claims, identity })
+    (session.claims.seen_at, session.claims.checked_at, session.claims.epoch) = (now, now, plan.epoch);
 }
 
 /// The line that says to a browser that its session was used, now and then.
