@@ -6,7 +6,8 @@ use std::time::Duration;
 use taskgate_core::config::GateConfig;
 
 /// Words that people take for a site's own: a workload under one of them could pass for the site.
-pub const WORDS: [&str; 25] = [
+pub const WORDS: [&str; 27] = [
+    "access",
     "account",
     "accounts",
     "admin",
@@ -15,6 +16,7 @@ pub const WORDS: [&str; 25] = [
     "auth",
     "cdn",
     "console",
+    "data",
     "internal",
     "localhost",
     "login",
@@ -80,7 +82,7 @@ mod tests {
         gate.base_domains.push("tasks.example.test.".into());
         gate.gateway_labels = vec!["Gate".into()];
         let rules = NameRules::new(Duration::from_secs(1), ["ops".to_owned()], &gate);
-        for word in ["ops", "gate", "access", "tasks", "www", "login"] {
+        for word in ["ops", "gate", "access", "data", "tasks", "www", "login"] {
             assert!(rules.reserved.contains(word), "{word}: {rules:?}");
         }
         assert!(!rules.reserved.contains("example") && !rules.reserved.contains(""), "{rules:?}");
