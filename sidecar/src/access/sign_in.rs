@@ -125,9 +125,7 @@ impl Entrance {
         let Ok(mut url) = Url::parse(&format!("{}/.taskgate/callback", visit.site.origin(&ticket.host))) else {
             return visit.notice(Notice::Internal);
         };
-        let name = visit.site.cookie(BROWSER_COOKIE);
-        let known = cookies::values(headers, &name).find_map(browser);
-        let Some(browser) = known.or_else(|| random::bytes().ok()) else { return visit.notice(Notice::Internal) };
+        let Some(browser) = browser(visit, headers) else { return visit.notice(Notice::Internal) };
         let seat = Seat { id: ticket.id, browser }.seal(&self.app.control.ring());
         {
             let mut query = url.query_pairs_mut();
@@ -139,8 +137,7 @@ impl Entrance {
             }
         }
         let mut response = pages::redirect(url.as_str());
-        let line = visit.site.cookies().set(&name, &URL_SAFE_NO_PAD.encode(browser), BROWSER_LIFETIME);
-        pages::add_cookie(&mut response, &line);
+        pages::add_cookie(&mut response, &browser_line(visit, browser));
         response
     }
 
@@ -153,15 +150,20 @@ impl Entrance {
             return visit.notice(Notice::NotBegunHere);
         };
         let to = ReturnPath::wanted(Some(&attempt.to));
+        // On our own host it is known at first hand.
+        let own = browser(visit, headers).filter(|_| visit.site.is_access(&visit.place.host));
         let mut response = match self.signed_in(visit, &attempt, &back).await {
             Ok(signed_in) => {
                 let seat = back.seat.as_deref().and_then(|seat| Seat::open(&ring, seat));
-                let browser = seat.filter(|seat| seat.id == attempt.id).map(|seat| seat.browser);
+                let browser = own.or(seat.filter(|seat| seat.id == attempt.id).map(|seat| seat.browser));
                 self.enter(visit, &attempt, signed_in, browser, headers).await
             }
             Err(notice) => pages::notice(notice, Asker { to: Some(&to), ..visit.asker() }),
         };
         pages::add_cookie(&mut response, &visit.site.cookies().expire(&name, "/"));
+        if let Some(own) = own {
+            pages::add_cookie(&mut response, &browser_line(visit, own));
+        }
         response
     }
 
@@ -245,6 +247,15 @@ fn attempt_cookie(visit: &Visit, id: &AttemptId) -> String {
     visit.site.cookie(&format!("{ATTEMPT_COOKIE}{}", Attempt::cookie_suffix(id)))
 }
 
-fn browser(text: &str) -> Option<[u8; 16]> {
-    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+/// The number of a browser, on our own host: as it says, or a new one.
+fn browser(visit: &Visit, headers: &HeaderMap) -> Option<[u8; 16]> {
+    let name = visit.site.cookie(BROWSER_COOKIE);
+    let known = |text: &str| URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok();
+    cookies::values(headers, &name).find_map(known).or_else(|| random::bytes().ok())
+}
+
+/// The line with which a browser keeps its number.
+fn browser_line(visit: &Visit, browser: [u8; 16]) -> String {
+    let value = URL_SAFE_NO_PAD.encode(browser);
+    visit.site.cookies().set(&visit.site.cookie(BROWSER_COOKIE), &value, BROWSER_LIFETIME)
 }
