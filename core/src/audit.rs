@@ -1,5 +1,6 @@
 //! What was decided, for the log: the same fields whether a request was let in or not.
 
+use crate::denial::Denial;
 use crate::service::{AccessLevel, Service};
 
 /// Why a request was let in.
@@ -63,6 +64,8 @@ pub struct Audit {
     pub rule: Option<Rule>,
     /// Who the visitor is.
     pub actor: Option<Box<str>>,
+    /// Why the visitor was not let in.
+    pub denial: Option<Denial>,
 }
 
 impl Audit {

@@ -42,6 +42,10 @@ pub struct GateConfig {
     /// Whether browsers come over plain HTTP, for development: cookies are then neither `Secure` nor `__Host-`.
     #[serde(default)]
     pub plain_http: bool,
+    /// Origins (`https://console.example.test`) whose pages may act at services with what a visitor's cookies give
+    /// them; a service's own pages always may.
+    #[serde(default)]
+    pub trusted_origins: Vec<String>,
     /// Whether people without a credential are sent to sign in.
     #[serde(default)]
     pub sign_in: bool,
@@ -145,6 +149,7 @@ impl GateConfig {
             session_idle_secs: default::session_idle_secs(),
             session_recheck_secs: default::session_recheck_secs(),
             plain_http: false,
+            trusted_origins: Vec::new(),
             sign_in: false,
             access_label: default::access_label(),
             issuer: String::new(),

@@ -59,6 +59,15 @@ impl CredentialNames {
     }
 }
 
+/// Whether a request has a cookie that carries a credential, ours or the platform's.
+#[must_use]
+pub fn has_cookie(request: &Request<'_>, names: &CredentialNames) -> bool {
+    let is_one = |name: &[u8]| {
+        name == names.session_cookie.as_bytes() || names.platform_cookies.iter().any(|ours| ours.as_bytes() == name)
+    };
+    cookie::all(&request.cookies).any(|cookie| is_one(cookie.name))
+}
+
 /// Where a sealed token was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -116,7 +125,7 @@ pub fn in_query(request: &Request<'_>, names: &CredentialNames) -> Result<Option
 /// # Errors
 /// [`Denial::MalformedCredential`] where a header that carries it comes twice;
 /// [`Denial::CredentialRejected`] where it is one that no platform gives (not text, too long).
-pub fn platform(request: &Request<'_>, names: &CredentialNames) -> Result<Shown, Denial> {
+pub fn platform(request: &Request<'_>, names: &CredentialNames, cookies_count: bool) -> Result<Shown, Denial> {
     let mut shown = Shown::Nothing;
     for (field, source) in
         [(request.own_authorization, Source::OwnHeader), (request.authorization, Source::Authorization)]
@@ -132,7 +141,7 @@ pub fn platform(request: &Request<'_>, names: &CredentialNames) -> Result<Shown,
             None => {}
         }
     }
-    for name in &names.platform_cookies {
+    for name in names.platform_cookies.iter().filter(|_| cookies_count) {
         let is_it = |cookie: &Cookie<'_>| cookie.name == name.as_bytes() && !cookie.value.is_empty();
         for cookie in cookie::all(&request.cookies).filter(is_it) {
             if !is_sealed(cookie.value) {

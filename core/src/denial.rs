@@ -17,6 +17,8 @@ pub enum Denial {
     CredentialMissing,
     /// The credential is wrong, expired or revoked.
     CredentialRejected,
+    /// A page of another origin asks for something with the visitor's cookies.
+    CrossOrigin,
     /// A header that names the service comes more than once.
     DuplicateAddress,
     /// Some headers of a name triple are missing.
@@ -59,12 +61,13 @@ pub enum Denial {
 
 impl Denial {
     /// Every reason, in alphabetical order.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::AccessDenied,
         Self::AddressMissing,
         Self::ConflictingAddress,
         Self::CredentialMissing,
         Self::CredentialRejected,
+        Self::CrossOrigin,
         Self::DuplicateAddress,
         Self::IncompleteAddress,
         Self::MalformedAddress,
@@ -95,6 +98,7 @@ impl Denial {
             Self::ConflictingAddress => "conflicting-address",
             Self::CredentialMissing => "credential-missing",
             Self::CredentialRejected => "credential-rejected",
+            Self::CrossOrigin => "cross-origin",
             Self::DuplicateAddress => "duplicate-address",
             Self::IncompleteAddress => "incomplete-address",
             Self::MalformedAddress => "malformed-address",

@@ -175,6 +175,14 @@ impl Meaning {
                     )
                 }
             }
+            Denial::CrossOrigin => {
+                const {
+                    &Self::forbidden(
+                        "Asked by a page of another origin",
+                        "Cookies count for the service's own pages alone. Send a token, or ask the operator to trust the origin.",
+                    )
+                }
+            }
             Denial::DuplicateAddress => {
                 const {
                     &Self::bad_request(
@@ -383,7 +391,7 @@ pub fn reply(denial: Denial, client: Client) -> Reply {
         }
     };
     let grpc_status = (client == Client::Grpc).then_some(meaning.code.0);
-    Reply { status, grpc_status, headers, body, audit: Audit::default() }
+    Reply { status, grpc_status, headers, body, audit: Audit { denial: Some(denial), ..Audit::default() } }
 }
 
 /// A page that says what is wrong and what to do; one that waits for something asks again by itself.

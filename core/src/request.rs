@@ -76,6 +76,10 @@ pub struct Request<'a> {
     pub fetch_mode: Field<'a>,
     /// `Upgrade`: the request wants to be a WebSocket.
     pub upgrade: Field<'a>,
+    /// `Origin`: whose page asks.
+    pub origin: Field<'a>,
+    /// `Sec-Fetch-Site`: how that page is related to what it asks.
+    pub fetch_site: Field<'a>,
     /// `Connect-Protocol-Version`.
     pub connect: Field<'a>,
     /// Names, as they came, of headers that no client may set.
@@ -115,6 +119,8 @@ impl<'a> Request<'a> {
             b":authority" => &mut self.authority,
             b"host" => &mut self.host,
             b"upgrade" => &mut self.upgrade,
+            b"origin" => &mut self.origin,
+            b"sec-fetch-site" => &mut self.fetch_site,
             b"authorization" => &mut self.authorization,
             b"accept" => &mut self.accept,
             b"content-type" => &mut self.content_type,

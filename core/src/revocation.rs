@@ -21,7 +21,7 @@ pub enum Revoked {
     Actor(String),
     /// All sessions that anybody began up to then.
     Everybody,
-    /// The sessions of one sign-in.
+    /// The sessions of one sign-in that began up to then.
     Session(TokenId),
     /// A share link, and the sessions that it gave.
     Share(TokenId),
@@ -39,7 +39,8 @@ pub struct Revocation {
 /// A list of entries, made to be looked up.
 #[derive(Clone, Debug, Default)]
 pub struct Revocations {
-    tokens: BTreeSet<TokenId>,
+    sessions: BTreeMap<TokenId, UnixTime>,
+    shares: BTreeSet<TokenId>,
     actors: BTreeMap<Box<str>, UnixTime>,
     everybody: Option<UnixTime>,
 }
@@ -56,8 +57,12 @@ impl Revocations {
                     *at = entry.at.max(*at);
                 }
                 Revoked::Everybody => list.everybody = list.everybody.max(Some(entry.at)),
-                Revoked::Session(id) | Revoked::Share(id) => {
-                    list.tokens.insert(*id);
+                Revoked::Session(id) => {
+                    let at = list.sessions.entry(*id).or_insert(entry.at);
+                    *at = entry.at.max(*at);
+                }
+                Revoked::Share(id) => {
+                    list.shares.insert(*id);
                 }
             }
         }
@@ -67,14 +72,15 @@ impl Revocations {
     /// Whether a session was ended: itself, the link that gave it, or all of its visitor's.
     #[must_use]
     pub fn end_session(&self, claims: &Claims) -> bool {
-        let share = claims.share.as_ref().is_some_and(|share| self.end_token(share.id));
-        share || self.end_token(claims.id) || self.end_actor(&claims.identity.actor, claims.issued_at)
+        let share = claims.share.as_ref().is_some_and(|share| self.end_share(share.id));
+        let sign_in = self.sessions.get(&claims.id).is_some_and(|at| claims.issued_at <= *at);
+        share || sign_in || self.end_actor(&claims.identity.actor, claims.issued_at)
     }
 
     /// Whether a share link was taken back.
     #[must_use]
-    pub fn end_token(&self, id: TokenId) -> bool {
-        self.tokens.contains(&id)
+    pub fn end_share(&self, id: TokenId) -> bool {
+        self.shares.contains(&id)
     }
 
     /// Whether what a person began at that time was ended.
@@ -109,7 +115,9 @@ mod tests {
             entry(Revoked::Actor("bob".into()), 5),
             entry(Revoked::Actor("bob".into()), 4),
         ]);
-        assert!(list.end_session(&claims(9, "alice", 50)) && !list.end_session(&claims(8, "alice", 1)));
+        assert!(list.end_session(&claims(9, "alice", 5)) && !list.end_session(&claims(8, "alice", 1)));
+        assert!(!list.end_session(&claims(9, "alice", 6)), "signed in again");
+        assert!(!list.end_session(&claims(3, "alice", 1)), "a session is no link");
         assert!(list.end_session(&claims(8, "bob", 5)) && !list.end_session(&claims(8, "bob", 6)));
         let share = |id| Some(SharedAccess { id: TokenId::new(id), scope: PathScope::everything() });
         assert!(list.end_session(&Claims { share: share(3), ..claims(8, "alice", 50) }));

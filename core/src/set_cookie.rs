@@ -57,11 +57,12 @@ impl CookieStyle {
         format!("{name}={value}; Path=/; Max-Age={}{secure}; HttpOnly; SameSite=Lax", lifetime.as_secs())
     }
 
-    /// A line that takes a cookie of that path away.
+    /// A line that takes a cookie of that path away: one for the host, or one that was set for a domain.
     #[must_use]
-    pub fn expire(self, name: &str, path: &str) -> String {
+    pub fn expire(self, name: &str, path: &str, domain: Option<&str>) -> String {
         let secure = if self.plain_http { "" } else { "; Secure" };
-        format!("{name}=; Path={path}; Max-Age=0{secure}")
+        let domain = domain.map(|domain| format!("; Domain={domain}")).unwrap_or_default();
+        format!("{name}=; Path={path}{domain}; Max-Age=0{secure}")
     }
 }
 
@@ -120,7 +121,8 @@ mod tests {
         let style = CookieStyle { plain_http: false };
         let line = style.set("__Host-taskgate", "v", Duration::from_secs(60));
         assert_eq!(line, "__Host-taskgate=v; Path=/; Max-Age=60; Secure; HttpOnly; SameSite=Lax");
-        assert_eq!(style.expire("a", "/b"), "a=; Path=/b; Max-Age=0; Secure");
+        assert_eq!(style.expire("a", "/b", None), "a=; Path=/b; Max-Age=0; Secure");
+        assert_eq!(style.expire("a", "/", Some("h")), "a=; Path=/; Domain=h; Max-Age=0; Secure");
         assert!(!CookieStyle { plain_http: true }.set("t", "v", Duration::ZERO).contains("Secure"));
     }
 

@@ -5,6 +5,7 @@
 
 use core::time::Duration;
 
+use crate::cache::VerdictKey;
 use crate::permit::Who;
 use crate::time::{Moment, UnixTime};
 
@@ -23,6 +24,8 @@ pub struct Standing {
     pub(crate) confirmed: UnixTime,
     /// When nobody is asked before, by the steady clock.
     pub(crate) ask_after: UnixTime,
+    /// What was asked last about it.
+    pub(crate) asked: Option<VerdictKey>,
     /// Since when the right is doubtful, by the steady clock.
     pub(crate) doubtful: Option<UnixTime>,
     cookies: Vec<String>,
@@ -33,7 +36,7 @@ impl Standing {
     #[must_use]
     pub fn new(service: Box<str>, epoch: Option<u32>, who: Who, began: Moment, cookies: Vec<String>) -> Self {
         let (confirmed, ask_after) = (began.steady, began.steady);
-        Self { service, epoch, who, began, confirmed, ask_after, doubtful: None, cookies }
+        Self { service, epoch, who, began, confirmed, ask_after, asked: None, doubtful: None, cookies }
     }
 
     /// The service's id.
@@ -70,5 +73,6 @@ impl Standing {
         self.epoch = Some(epoch);
         self.confirmed = now;
         self.doubtful = None;
+        self.asked = None;
     }
 }

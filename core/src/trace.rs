@@ -27,6 +27,8 @@ pub enum Note {
     OwnPath,
     /// The browser has cookies of another owner's service, and has to start anew.
     ForeignThings,
+    /// A page of another origin asks for more than an answer: cookies don't count.
+    ForeignPage,
     /// A sealed token was found, and opens for this service.
     Session {
         /// Where.
@@ -107,6 +109,7 @@ impl Note {
             Self::Service { .. } => "service",
             Self::OwnPath => "own-path",
             Self::ForeignThings => "foreign-things",
+            Self::ForeignPage => "foreign-page",
             Self::Session { .. } => "session",
             Self::ForeignToken(_) => "foreign-token",
             Self::Share => "share",
@@ -136,6 +139,9 @@ impl fmt::Display for Note {
             Self::OwnPath => formatter.write_str("paths below /.taskgate/ are the sidecar's, for everybody"),
             Self::ForeignThings => {
                 formatter.write_str("the browser has things of an owner before: they are cleared first")
+            }
+            Self::ForeignPage => {
+                formatter.write_str("a page of another origin asks: the visitor's cookies don't count")
             }
             Self::Session { place, actor, worth } => {
                 let place = place_text(*place);

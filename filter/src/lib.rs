@@ -23,6 +23,7 @@ pub mod mirror;
 pub mod pairs;
 #[cfg(target_arch = "wasm32")]
 pub mod request;
+#[cfg(target_arch = "wasm32")]
 pub mod streams;
 #[cfg(target_arch = "wasm32")]
 pub mod worker;

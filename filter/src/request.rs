@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 
+use taskgate_core::audit::Audit;
 use taskgate_core::cache::VerdictKey;
 use taskgate_core::denial::Denial;
 use taskgate_core::gate::{Decision, Pending, Question, Step, refuse};
@@ -178,7 +179,8 @@ impl Worker {
             }
             Decision::Permit(edits) => {
                 self.metrics.denied(Denial::ProxyFailure);
-                Box::new(reply::reply(Denial::ProxyFailure, Client::Api).audited(edits.audit))
+                let audit = Audit { rule: None, denial: Some(Denial::ProxyFailure), ..edits.audit };
+                Box::new(reply::reply(Denial::ProxyFailure, Client::Api).audited(audit))
             }
             Decision::Redirect(reply) => {
                 self.metrics.redirected();

@@ -14,14 +14,14 @@ fn request<'a>(headers: &'a [(&'a str, &'a [u8])]) -> Request<'a> {
 }
 
 fn shown(headers: &[(&str, &[u8])]) -> Result<Option<(Scheme, String, Source)>, Denial> {
-    platform(&request(headers), &names()).map(|shown| match shown {
+    platform(&request(headers), &names(), true).map(|shown| match shown {
         Shown::Credential(what, from) => Some((what.scheme, what.value, from)),
         Shown::Nothing | Shown::Sealed => None,
     })
 }
 
 fn asked(request: &Request<'_>) -> Credential {
-    match platform(request, &names()) {
+    match platform(request, &names(), true) {
         Ok(Shown::Credential(asked, _)) => asked,
         // Asked about what no request shows, in tests of what is taken out.
         _ => credential(Scheme::Bearer, None, b"none").expect("a credential"),
@@ -83,7 +83,7 @@ fn a_sealed_token_goes_to_no_platform_and_hides_nothing_that_may() {
         (":path", b"/?api_token=tg1.h.k1.AAAA"),
     ];
     for header in sealed {
-        assert_eq!(platform(&request(&[header]), &names()), Ok(Shown::Sealed), "{header:?}");
+        assert_eq!(platform(&request(&[header]), &names(), true), Ok(Shown::Sealed), "{header:?}");
     }
     let with_cookie = [sealed[0], ("cookie", &b"Session_id=real"[..])];
     assert_eq!(shown(&with_cookie), Ok(Some((Scheme::Cookie, "real".into(), Source::Cookie))));

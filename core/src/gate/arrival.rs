@@ -26,6 +26,34 @@ pub(super) fn can_be_redirected(request: &Request<'_>, client: Client) -> bool {
         && request.fetch_mode.one().is_none_or(|mode| mode == b"navigate")
 }
 
+/// Whether a page of another origin asks for more than an answer, or for a WebSocket. Browsers send a visitor's
+/// cookies along for every page of the same site, and jobs have pages there; so cookies say nothing then.
+pub(super) fn is_of_foreign_page(rules: &Rules, request: &Request<'_>) -> bool {
+    let is_question = matches!(request.method.one(), Some(b"GET" | b"HEAD" | b"OPTIONS"));
+    if is_question && request.upgrade == Field::Absent {
+        return false;
+    }
+    let is_own = |origin: &[u8]| {
+        let start = origin.windows(3).position(|part| part == b"://").map(|start| start.saturating_add(3));
+        let page = start.and_then(|start| origin.get(start..));
+        let host = request.authority.one().or(request.host.one());
+        let is_trusted = |trusted: &String| trusted.as_bytes().eq_ignore_ascii_case(origin);
+        let is_own = page.zip(host).is_some_and(|(page, host)| page.eq_ignore_ascii_case(host));
+        is_own || rules.control.gate.trusted_origins.iter().any(is_trusted)
+    };
+    match (request.origin, request.fetch_site.one()) {
+        (Field::One(origin), _) => !is_own(origin),
+        (Field::Repeated, _) => true,
+        (Field::Absent, Some(site)) => !matches!(site, b"same-origin" | b"none"),
+        (Field::Absent, None) => false,
+    }
+}
+
+/// Whether a page of another origin led here.
+pub(super) fn is_led_by_foreign_page(request: &Request<'_>) -> bool {
+    request.fetch_site.one().is_some_and(|site| !matches!(site, b"same-origin" | b"none"))
+}
+
 /// A path as the target of a redirect on the same host. Two slashes at its beginning would name another host, so
 /// a `.` that browsers take out again stands between.
 pub(super) fn location(path: &[u8]) -> String {
@@ -84,7 +112,8 @@ pub(super) fn session(
             Verdict::Deny { .. } => None,
         },
         Who::Nobody => None,
-        Who::Session(session) => Some(session.claims.clone()),
+        // Each has an id of its own: who ends his session ends nobody else's, and not the link.
+        Who::Session(session) => Some(Claims { id, ..session.claims.clone() }),
     }
 }
 

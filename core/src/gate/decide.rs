@@ -134,8 +134,16 @@ impl Gate {
 
         // Of sealed tokens of ours the first that is worth something counts.
         let judged = |session| Permit::session(session, &service, path, rules.sessions(), now.wall);
+        let is_foreign = arrival::is_of_foreign_page(rules, request);
         let (mut worth, mut ended, mut is_cookie) = (None, None, false);
+        if is_foreign && credential::has_cookie(request, &rules.names) {
+            trace.note(|| Note::ForeignPage);
+            ended = Some(Denial::CrossOrigin);
+        }
         for (token, place) in credential::sealed(request, &rules.names) {
+            if is_foreign && place == Place::Cookie {
+                continue;
+            }
             let Some(session) = open(rules, token, &service, now.wall) else {
                 trace.note(|| Note::ForeignToken(place));
                 continue;
@@ -156,21 +164,17 @@ impl Gate {
         }
         let redirects = arrival::can_be_redirected(request, visit.client);
         if let Some(token) = arrival::share_token(request) {
-            let shared = arrival::shared(rules, &token, &service, now.wall).map_err(|_| Denial::ShareEnded)?;
-            let shared = judged(shared)?;
+            let shared = arrival::shared(rules, &token, &service, now.wall).map_err(|_| Denial::ShareEnded);
+            let shared = shared.and_then(judged);
             trace.note(|| Note::Share);
-            // Who may come anyway stays who he is.
+            // Who may come anyway stays who he is, and a link that is over takes nothing from who has a right of his own.
             let has_session = arrival::is_of_a_person(worth.as_ref());
-            if redirects && has_session {
-                let location = plan(None, true)?.redirect.unwrap_or_default();
-                let reply = arrival::redirect(location, cookies);
-                return Ok(Step::Done(Decision::Redirect(Box::new(reply.audited(audit.clone())))));
-            }
-            if !has_session {
-                worth = Some(shared);
-            }
-            if let (true, Some(Worth::Good(permit))) = (redirects, &worth) {
-                return Ok(desk.finish(plan(None, true)?, Ok(permit.clone()), visit));
+            match shared {
+                Ok(_) if redirects && has_session => return stays(plan(None, true)?, audit),
+                Ok(Worth::Good(permit)) if redirects => return Ok(desk.finish(plan(None, true)?, Ok(permit), visit)),
+                Ok(shared) if !has_session => worth = Some(shared),
+                Ok(_) => {}
+                Err(denial) => ended = ended.or(Some(denial)),
             }
         }
         // A program that shows its credential in a header needs no session, and a job that wants the credential would
@@ -178,6 +182,10 @@ impl Gate {
         let wants_session = visit.client == Client::Page || !service.forward_credential;
         let arrives = redirects && wants_session && !credential::has_bearer(request);
         let arriving = if arrives { credential::in_query(request, &rules.names)? } else { None };
+        // Nobody becomes somebody else by a link on a page of another origin.
+        if arriving.is_some() && arrival::is_of_a_person(worth.as_ref()) && arrival::is_led_by_foreign_page(request) {
+            return stays(plan(None, true)?, audit);
+        }
         match worth.filter(|_| arriving.is_none()) {
             Some(Worth::Good(permit)) => {
                 let mut plan = plan(None, false)?;
@@ -201,7 +209,7 @@ impl Gate {
                     }
                     Cached::Stale(verdict) => Some(verdict),
                     // Where only time has passed, a sidecar that is away ends no session.
-                    Cached::Nothing if session.claims.epoch == service.epoch => {
+                    Cached::Nothing if is_recent(&session, &service, rules, now.wall) => {
                         let verdict = Arc::new(Verdict::Allow { identity: session.identity.clone(), ends_at: None });
                         verdicts.keep(key, Arc::clone(&verdict), Duration::ZERO, now.steady);
                         Some(verdict)
@@ -221,7 +229,7 @@ impl Gate {
         }
         let (credential, source, is_arriving) = match arriving {
             Some(credential) => (credential, Source::Query, true),
-            None => match credential::platform(request, &rules.names)? {
+            None => match credential::platform(request, &rules.names, !is_foreign)? {
                 Shown::Credential(credential, source) => (credential, source, false),
                 Shown::Nothing => {
                     trace.note(|| Note::NoCredential);
@@ -345,13 +353,24 @@ impl Visit {
             Some(sign_in) => reply::to_person(denial, sign_in),
             None => reply::reply(denial, self.client),
         };
-        Decision::Refuse(denial, Box::new(reply.audited(audit)))
+        Decision::Refuse(denial, Box::new(reply.audited(Audit { denial: Some(denial), ..audit })))
     }
 }
 
 fn choose(service: &Service<'_>, turn: u64, is_demoted: impl Fn(&core::net::SocketAddr) -> bool) -> Option<Upstream> {
     let candidates = candidate::choose(&service.endpoints, turn, is_demoted)?;
     Some(Upstream { protocol: service.protocol, candidates })
+}
+
+/// The visitor is sent to the same URL without what is in its query, and stays who he is.
+fn stays(plan: Plan, audit: &Audit) -> Result<Step, Denial> {
+    let reply = arrival::redirect(plan.redirect.unwrap_or_default(), plan.cookies);
+    Ok(Step::Done(Decision::Redirect(Box::new(reply.audited(audit.clone())))))
+}
+
+/// Whether a session was confirmed under this epoch, and not so long ago that nobody would believe the table either.
+fn is_recent(session: &Session, service: &Service<'_>, rules: &Rules, now: UnixTime) -> bool {
+    session.claims.epoch == service.epoch && now.since(session.claims.checked_at) < rules.table_max_age
 }
 
 /// The path of an object in the sidecar's own store, with its query: a signature in it takes the place of a credential.

@@ -18,7 +18,7 @@ use super::rules::Rules;
 /// For how long a browser remembers whose things it has: as long as browsers remember anything.
 const REMEMBERED: core::time::Duration = core::time::Duration::from_secs(400 * 24 * 3600);
 /// The most lines that take cookies away, and the most folders of a path that they are for.
-const MAX_LINES: usize = 64;
+const MAX_LINES: usize = 128;
 const MAX_FOLDERS: usize = 8;
 
 /// What a browser's things are.
@@ -69,6 +69,7 @@ pub(super) fn things(
 /// only by the path that it came with, and nobody says which that was.
 fn expired(rules: &Rules, request: &Request<'_>, path: &[u8]) -> Vec<String> {
     let folders = folders(path);
+    let host = request.authority.one().or(request.host.one()).and_then(own_domain);
     let is_token = |name: &[u8]| !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic() && *byte != b',');
     let mut names: Vec<&[u8]> = Vec::new();
     for cookie in cookie::all(&request.cookies).take(MAX_LINES) {
@@ -79,9 +80,17 @@ fn expired(rules: &Rules, request: &Request<'_>, path: &[u8]) -> Vec<String> {
     }
     let of_name = |name: &[u8]| {
         let name = String::from_utf8_lossy(name).into_owned();
-        folders.iter().map(move |folder| rules.style.expire(&name, folder)).collect::<Vec<_>>()
+        let twins = |folder: &String| [None, host.as_deref()].map(|domain| rules.style.expire(&name, folder, domain));
+        folders.iter().flat_map(twins).collect::<Vec<_>>()
     };
     names.into_iter().flat_map(of_name).take(MAX_LINES).collect()
+}
+
+/// The domain that a job may have set cookies for beside none: the host's own name.
+fn own_domain(host: &[u8]) -> Option<String> {
+    let name = host.split(|byte| *byte == b':').next()?;
+    let is_plain = name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte));
+    is_plain.then(|| String::from_utf8_lossy(name).into_owned())
 }
 
 /// The folders of a path, as cookies are set for them: `/`, `/a`, `/a/b`.

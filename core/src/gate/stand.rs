@@ -16,8 +16,10 @@ use crate::visitor::OWN_PROVIDER;
 use super::Gate;
 use super::rules::Rules;
 
-/// How long after a question about a stream it is not asked again.
-const PAUSE: Duration = Duration::from_secs(2);
+/// How long after a question about a stream it is not asked again: while only time has passed, and while its right is
+/// in doubt.
+const PAUSE: Duration = Duration::from_secs(10);
+const PAUSE_IN_DOUBT: Duration = Duration::from_secs(2);
 /// How long the sidecar may use a session that is made to ask about a stream.
 const QUESTION_LIFETIME: Duration = Duration::from_secs(300);
 
@@ -49,6 +51,26 @@ impl Gate {
         if service.provider == OWN_PROVIDER || is_current && now.steady.since(standing.confirmed) < recheck {
             return Stand::Holds;
         }
+        if let Some(key) = standing.asked
+            && let Cached::Fresh(verdict) = self.verdicts.find(&key, now.steady)
+        {
+            return match Permit::verdict(&verdict, false) {
+                Ok(_) => {
+                    standing.confirm(service.epoch, now.steady);
+                    Stand::Holds
+                }
+                Err(denial) => Stand::Ends(denial),
+            };
+        }
+        // Where nothing but time has passed, a sidecar that is away ends nothing.
+        let since = *standing.doubtful.get_or_insert(now.steady);
+        if !is_current && now.steady.since(since) >= DOUBT {
+            return Stand::Ends(Denial::VerdictUnavailable);
+        }
+        // Sealing a question takes a while, so it is done where it is asked alone.
+        if !may_ask || now.steady < standing.ask_after {
+            return Stand::Holds;
+        }
         let Some(claims) = claims(standing, now.wall) else {
             standing.confirm(service.epoch, now.steady);
             return Stand::Holds;
@@ -56,25 +78,8 @@ impl Gate {
         let Ok(value) = claims.seal(&rules.keys) else { return Stand::Holds };
         let credential = Credential { scheme: Scheme::Session, name: None, value };
         let key = rules.keyer.key(service.id, service.epoch, &credential);
-        match self.verdicts.find(&key, now.steady) {
-            Cached::Fresh(verdict) => match Permit::verdict(&verdict, false) {
-                Ok(_) => {
-                    standing.confirm(service.epoch, now.steady);
-                    return Stand::Holds;
-                }
-                Err(denial) => return Stand::Ends(denial),
-            },
-            Cached::Nothing | Cached::Postponed(_) | Cached::Stale(_) => {}
-        }
-        // Where nothing but time has passed, a sidecar that is away ends nothing.
-        let since = *standing.doubtful.get_or_insert(now.steady);
-        if !is_current && now.steady.since(since) >= DOUBT {
-            return Stand::Ends(Denial::VerdictUnavailable);
-        }
-        if !may_ask || now.steady < standing.ask_after {
-            return Stand::Holds;
-        }
-        standing.ask_after = now.steady.after(PAUSE);
+        standing.ask_after = now.steady.after(if is_current { PAUSE } else { PAUSE_IN_DOUBT });
+        standing.asked = Some(key);
         Stand::Ask(key, VerdictQuery { service: service.id.into(), epoch: service.epoch, credential })
     }
 }
@@ -111,9 +116,10 @@ fn claims(standing: &Standing, now: UnixTime) -> Option<Claims> {
     match standing.who() {
         Who::Holder(verdict) => match &**verdict {
             Verdict::Allow { identity, .. } => {
-                // Minutes, so that a question is the same for a while.
-                let minute = now.as_millis().checked_div(60_000).unwrap_or_default().saturating_mul(60_000);
-                let now = UnixTime::from_millis(minute);
+                // Minutes, so that a question is the same for a while; the next one, so that nothing that was ended
+                // before it is meant.
+                let minute = now.as_millis().checked_div(60_000).unwrap_or_default().saturating_add(1);
+                let now = UnixTime::from_millis(minute.saturating_mul(60_000));
                 let id = TokenId::new(0);
                 Some(Claims::new(id, standing.service(), 0, identity.to_wire(), now, now.after(QUESTION_LIFETIME)))
             }

@@ -7,6 +7,7 @@ use std::io::Write as _;
 
 use taskgate_core::assertion::ASSERTION_HEADER;
 use taskgate_core::audit::{Audit, Rule};
+use taskgate_core::denial::Denial;
 use taskgate_core::edit::{CANDIDATES, FieldEdit, RequestEdits};
 use taskgate_core::service::{AccessLevel, Protocol};
 use taskgate_core::visitor::VISITOR_HEADER;
@@ -33,6 +34,7 @@ pub(super) fn audit(audit: &Audit) {
         ("tg_level", audit.level.map(AccessLevel::code)),
         ("tg_rule", audit.rule.map(Rule::code)),
         ("tg_actor", audit.actor.as_deref()),
+        ("tg_denial", audit.denial.map(Denial::code)),
     ];
     for (name, value) in told {
         if let Some(value) = value {

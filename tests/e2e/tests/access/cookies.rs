@@ -28,3 +28,18 @@ async fn a_job_sets_cookies_for_its_own_host_alone() -> Outcome {
     assert_eq!(gateway.ingress.counter("cookies.dropped").await?, 6);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_job_can_neither_play_a_denial_nor_take_its_neighbours_cookies_away() -> Outcome {
+    let mut job = Stage::open().await?;
+    let gateway = with_access(Setup::new([Service::http("web").access("public").at(job.address())])).start().await?;
+    let headers = "x-taskgate-denial: access-denied\r\nclear-site-data: \"cookies\"\r\nx-own: 1\r\n";
+    let (answer, visit) = tokio::join!(gateway.ingress.send(Ask::get(&host("web"), "/")), async {
+        soon("a visit", job.next()).await??.answer("200 OK", headers, "hello").await
+    });
+    visit?;
+    let answer = answer?;
+    let said = ["x-taskgate-denial", "clear-site-data", "x-own"].map(|name| answer.header(name));
+    assert_eq!((answer.status, said), (200, ["", "", "1"]));
+    Ok(())
+}
