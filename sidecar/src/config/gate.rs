@@ -20,6 +20,9 @@ pub struct GateSection {
     pub platform_cookies: Vec<String>,
     /// Query parameters that carry the platform's token.
     pub query_parameters: Vec<String>,
+    /// Origins whose pages may act at services with what a visitor's cookies give them, as in
+    /// `https://console.example.test`. A service's own pages always may; all others need a token.
+    pub trusted_origins: Vec<String>,
     /// The cookie of Taskgate's own sessions. With TLS in front, keep the `__Host-` prefix.
     pub session_cookie: String,
     /// How long the table is trusted without a word from the sidecar, in seconds.
@@ -49,6 +52,7 @@ impl GateSection {
             gateway_labels: self.gateway_labels,
             platform_cookies: self.platform_cookies,
             query_parameters: self.query_parameters,
+            trusted_origins: self.trusted_origins,
             session_cookie: self.session_cookie,
             table_max_age_secs: self.table_max_age_secs,
             verdict_cache_entries: self.verdict_cache_entries,
@@ -72,6 +76,7 @@ impl Default for GateSection {
             gateway_labels: config.gateway_labels,
             platform_cookies: config.platform_cookies,
             query_parameters: config.query_parameters,
+            trusted_origins: config.trusted_origins,
             session_cookie: config.session_cookie,
             table_max_age_secs: config.table_max_age_secs,
             verdict_cache_entries: config.verdict_cache_entries,

@@ -180,12 +180,7 @@ async fn our_credential_never_reaches_a_job_and_its_own_always_does() -> Outcome
         ),
         (ask("/").header("cookie", own.clone()).header("authorization", basic), "/", vec![basic], vec!["a=1; b=2"]),
         (ask("/").header("authorization", format!("Bearer {session}")), "/", vec![], vec![]),
-        (
-            ask(&format!("/x?b=%2F&yt_token={ALICE}&c=")).header("sec-fetch-mode", "cors"),
-            "/x?b=%2F&c=",
-            vec![],
-            vec![],
-        ),
+        (ask(&format!("/x?b=%2F&yt_token={ALICE}&c=")).header("sec-fetch-mode", "cors"), "/x?b=%2F&c=", vec![], vec![]),
         (ask("/").token(ALICE).header("cookie", "YTCypressCookie=s3cret; theirs=1"), "/", vec![], vec!["theirs=1"]),
     ];
     for (number, (ask, target, authorization, cookie)) in asks.into_iter().enumerate() {
