@@ -10,6 +10,7 @@
 //!
 //! Never: a token of one visitor for another's request, unless an operator chose one for all.
 
+pub mod authorship;
 pub mod exchange;
 pub mod gatehouse;
 pub mod headers;

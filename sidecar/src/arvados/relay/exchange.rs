@@ -21,6 +21,7 @@ use crate::api::problem::Problem;
 use crate::arvados::client::http_client;
 use crate::arvados::lent::Lent;
 use crate::arvados::relay::Target;
+use crate::arvados::relay::authorship::Authorship;
 use crate::arvados::relay::gatehouse::{Gatehouse, visitor};
 use crate::arvados::relay::headers;
 use crate::arvados::relay::origin::Origins;
@@ -29,6 +30,9 @@ use crate::arvados::token::{TOKEN_NAME, Token};
 use crate::arvados::uuid::Uuid;
 use crate::config::arvados::ControllerToken;
 use crate::http::{HttpError, explain};
+
+/// When it is worth to try again, in seconds.
+const RETRY_AFTER_SECS: &str = "5";
 
 /// What a way to a service can do, as programs can read it in refusals and people in the documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,7 +162,7 @@ impl Exchange {
                 Problem::new(StatusCode::BAD_GATEWAY, "upstream-failed", "the Arvados controller can't be reached")
             }
         })?;
-        self.reply(target, reply.into())
+        self.reply(target, reply.into()).await
     }
 
     /// What a visitor was let in with.
@@ -170,9 +174,7 @@ impl Exchange {
     /// Who asks, for whom the filter has to vouch; none where the service is open to all.
     fn admit(&self, target: &Target, headers: &hyper::HeaderMap) -> Result<Option<Identity>, Problem> {
         let service = self.gatehouse.service(&target.key());
-        let service = service.ok_or_else(|| {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "service-gone", "the service is not there any more")
-        })?;
+        let service = service.ok_or_else(|| passing("service-gone", "the service is not there any more"))?;
         if service.entry.policy.access == AccessLevel::Public {
             // Nobody vouches for these. A proxy that has not heard yet that a port is another's now is told so.
             let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -187,23 +189,22 @@ impl Exchange {
         Err(Problem::new(StatusCode::FORBIDDEN, "not-vouched", "ask through the gate"))
     }
 
-    fn reply(&self, target: &Target, reply: Response<reqwest::Body>) -> Result<Response<Body>, Problem> {
-        let (mut head, body) = reply.into_parts();
-        let is_own_redirect = head.status == StatusCode::MOVED_PERMANENTLY;
-        if !headers::is_from_job(&head.headers) && !is_own_redirect {
-            tracing::info!(
-                service.operation = %target.container,
-                status = head.status.as_u16(),
-                "the controller did not let a request through"
-            );
-            return Err(self.controllers(head.status));
+    async fn reply(&self, target: &Target, reply: Response<reqwest::Body>) -> Result<Response<Body>, Problem> {
+        match Authorship::of(reply.map(Body::new)).await {
+            Authorship::Job(mut response) => {
+                headers::clean(response.headers_mut());
+                Ok(response)
+            }
+            Authorship::Cluster(status) => {
+                let status_said = status.as_u16();
+                tracing::info!(service.operation = %target.container, status = status_said, "the cluster refused");
+                Err(self.clusters(status))
+            }
         }
-        headers::clean(&mut head.headers);
-        Ok(Response::from_parts(head, Body::new(body)))
     }
 
-    /// What the controller's own answer means for who asked.
-    fn controllers(&self, status: StatusCode) -> Problem {
+    /// What the cluster's own answer means for who asked.
+    fn clusters(&self, status: StatusCode) -> Problem {
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => self.refusal(
                 StatusCode::FORBIDDEN,
@@ -211,11 +212,9 @@ impl Exchange {
                 "Arvados lets who submitted the container and administrators through its controller and nobody else; \
                  the service's owner can register an address for the port (`taskgate.addr`)",
             ),
-            StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::SERVICE_UNAVAILABLE => Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "service-starting",
-                "the container can't be reached yet, or any more; try again in a moment",
-            ),
+            StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::SERVICE_UNAVAILABLE => {
+                passing("service-starting", "the container can't be reached yet, or any more; try again in a moment")
+            }
             _ => Problem::new(
                 StatusCode::BAD_GATEWAY,
                 "upstream-failed",
@@ -230,6 +229,11 @@ impl Exchange {
             serde_json::json!({"websocket": websocket, "sse": sse, "max_duration_secs": max_duration.as_secs()});
         Problem::new(status, code, detail).with("capabilities", capabilities)
     }
+}
+
+/// What may be otherwise in a moment.
+fn passing(code: &'static str, detail: &'static str) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).with_header(header::RETRY_AFTER, RETRY_AFTER_SECS)
 }
 
 /// A path and query without tokens, and the token. A query is left byte by byte as it came, but for those.

@@ -20,8 +20,9 @@ const HOP: [&str; 8] = [
     "transfer-encoding",
     "upgrade",
 ];
-/// Headers that mean something to controllers among each other.
-const INTERNAL: &str = "x-arvados-";
+/// Headers that mean something to controllers among each other, and to what stands beside a container: with one of
+/// them a visitor would read the container's logs instead of its service.
+const INTERNAL: [&str; 2] = ["x-arvados-", "x-webdav-"];
 /// The one of these names that is ours.
 const USER: &str = "x-arvados-user-uuid";
 
@@ -49,11 +50,7 @@ pub fn take_token(headers: &mut HeaderMap) -> Option<Token> {
 /// The headers of a request to the controller.
 pub fn prepare(headers: &mut HeaderMap, token: Option<&Token>) {
     remove_hops(headers);
-    let internal: Vec<HeaderName> =
-        headers.keys().filter(|name| name.as_str().starts_with(INTERNAL) && name.as_str() != USER).cloned().collect();
-    for name in internal {
-        headers.remove(name);
-    }
+    remove_all(headers, |name| is_internal(name) && name != USER);
     for name in [VISITOR_HEADER, "host", "expect"] {
         headers.remove(name);
     }
@@ -77,12 +74,13 @@ pub fn wants_events_alone(headers: &HeaderMap) -> bool {
     accepted.trim().eq_ignore_ascii_case("text/event-stream")
 }
 
-/// Whether a reply is the job's: the controller writes so much about how it was reached.
+/// Whether a line of `Vary` is the controller's, which says there how it was reached. The job's own line takes its
+/// place, where it has one.
 #[must_use]
-pub fn is_from_job(headers: &HeaderMap) -> bool {
+pub fn is_marked(headers: &HeaderMap) -> bool {
     headers.get_all(header::VARY).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         let value = value.to_ascii_lowercase();
-        value.contains("x-arvados-") || value.contains("x-webdav-")
+        INTERNAL.iter().any(|prefix| value.contains(prefix))
     })
 }
 
@@ -95,10 +93,7 @@ pub fn clean(headers: &mut HeaderMap) {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(|name| name.trim().to_owned())
-        .filter(|name| {
-            let name = name.to_ascii_lowercase();
-            !name.is_empty() && !name.starts_with("x-arvados-") && !name.starts_with("x-webdav-")
-        })
+        .filter(|name| !name.is_empty() && !is_internal(&name.to_ascii_lowercase()))
         .collect();
     headers.remove(header::VARY);
     if let Ok(value) = HeaderValue::from_str(&names.join(", "))
@@ -111,6 +106,20 @@ pub fn clean(headers: &mut HeaderMap) {
     headers.remove(header::SET_COOKIE);
     for value in kept {
         headers.append(header::SET_COOKIE, value);
+    }
+}
+
+/// Whether a header's name, in lower case, is of those that controllers use among each other. Servers behind may
+/// take `_` for `-`.
+fn is_internal(name: &str) -> bool {
+    let name = name.replace('_', "-");
+    INTERNAL.iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn remove_all(headers: &mut HeaderMap, goes: impl Fn(&str) -> bool) {
+    let names: Vec<HeaderName> = headers.keys().filter(|name| goes(name.as_str())).cloned().collect();
+    for name in names {
+        headers.remove(name);
     }
 }
 
@@ -195,6 +204,8 @@ mod tests {
         let mut asked = headers(&[
             ("cookie", "a=1"),
             ("x-arvados-no-forward", "1"),
+            ("x-webdav-source", "/log"),
+            ("x_webdav_prefix", "/"),
             ("x-arvados-user-uuid", "u"),
             ("connection", "close, x-hop"),
             ("x-hop", "1"),
@@ -214,9 +225,9 @@ mod tests {
             ("set-cookie", "arvados_api_token=x; Domain=example.test"),
             ("set-cookie", "mine=1; Path=/"),
         ]);
-        assert!(is_from_job(&reply));
+        assert!(is_marked(&reply));
         clean(&mut reply);
-        assert!(!is_from_job(&reply));
+        assert!(!is_marked(&reply));
         assert_eq!(all(&reply), ["set-cookie: mine=1; Path=/", "vary: Accept"]);
     }
 }

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 use taskgate_core::identity::{Identity, WireIdentity};
 use taskgate_core::visitor::{VISITOR_HEADER, vouch};
@@ -76,8 +77,24 @@ fn job(seen: Arc<Mutex<Seen>>) -> Router {
         let line = format!("{} {}", request.method(), request.uri());
         *seen.lock().expect("a lock") =
             Seen { line, host: host.unwrap_or_default(), headers: request.headers().clone() };
-        async { ([("set-cookie", "mine=1"), ("vary", "accept")], "the job's words") }
+        let path = request.uri().path().to_owned();
+        async move { words(&path) }
     })
+}
+
+/// What the job says.
+fn words(path: &str) -> Response {
+    let json = ("content-type", "application/json");
+    match path {
+        "/plain" => "no header".into_response(),
+        "/errors" => {
+            let headers = [json, ("x-content-type-options", "nosniff"), ("vary", "accept")];
+            (StatusCode::BAD_REQUEST, headers, r#"{"errors":[{"title":"mine"}]}"#).into_response()
+        }
+        "/missing" => (StatusCode::NOT_FOUND, [json, ("vary", "origin")], r#"{"errors":["mine"]}"#).into_response(),
+        "/down" => (StatusCode::SERVICE_UNAVAILABLE, "mine").into_response(),
+        _ => ([("set-cookie", "mine=1"), ("vary", "accept")], "the job's words").into_response(),
+    }
 }
 
 /// Status and code of a refusal.
@@ -204,6 +221,46 @@ async fn the_controllers_own_words_are_not_shown() {
         refused(relayed.ask("/", &relayed.stage.alice).bearer_auth(&alices)).await,
         (502, "upstream-failed".to_owned())
     );
+}
+
+#[tokio::test]
+async fn a_containers_logs_are_not_for_visitors_of_its_service() {
+    let relayed = Relayed::new("public", "service").await;
+    for name in ["x-webdav-source", "X_Webdav_Source"] {
+        let asked = relayed.sidecar.client.get(relayed.url("/")).header(name, "/log").header("x-webdav-prefix", "/");
+        let answer = asked.send().await.expect("an answer");
+        assert_eq!(answer.text().await.expect("text"), "the job's words", "{name}");
+        assert!(relayed.seen().headers.keys().all(|name| !name.as_str().contains("webdav")));
+    }
+}
+
+#[tokio::test]
+async fn a_jobs_own_errors_get_through() {
+    let relayed = Relayed::new("public", "service").await;
+    for (path, status, text) in [
+        ("/plain", 200, "no header"),
+        ("/errors", 400, r#"{"errors":[{"title":"mine"}]}"#),
+        ("/missing", 404, r#"{"errors":["mine"]}"#),
+        ("/down", 503, "mine"),
+    ] {
+        let answer = relayed.sidecar.client.get(relayed.url(path)).send().await.expect("an answer");
+        assert_eq!(answer.status(), status, "{path}");
+        assert!(!format!("{:?}", answer.headers()).contains("x-arvados"), "{path}: {:?}", answer.headers());
+        assert_eq!(answer.text().await.expect("text"), text, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn addresses_inside_the_cluster_are_not_shown() {
+    let relayed = Relayed::new("public", "service").await;
+    for (port, status, code) in [(1, 502, "upstream-failed"), (0, 503, "service-starting")] {
+        relayed.stage.cluster.serve(&relayed.container, 8080, ([127, 0, 0, 1], port).into());
+        let answer = relayed.sidecar.client.get(relayed.url("/")).send().await.expect("an answer");
+        assert_eq!(answer.status(), status);
+        assert_eq!(answer.headers().contains_key("retry-after"), status == 503);
+        let text = answer.text().await.expect("text");
+        assert!(text.contains(code) && !text.contains("172.17") && !text.contains("IP address"), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -26,6 +26,16 @@ use super::uuid::is_uuid;
 const TOKEN: &str = "arvados_api_token";
 /// The cookie that says which container the others are of.
 const CONTAINER: &str = "arvados_container_uuid";
+/// How a reply to the controller's own question depends on that question.
+const VARY: [&str; 5] = [
+    "X-Arvados-Authorization",
+    "X-Arvados-Container-Gateway-Uuid",
+    "X-Arvados-Container-Target-Port",
+    "X-Webdav-Prefix",
+    "X-Webdav-Source",
+];
+/// What a container's directory of logs has.
+const LOGS: &[u8] = b"the container's log";
 /// The bytes of the name of a record.
 const UUID: usize = 27;
 
@@ -63,12 +73,16 @@ pub(super) async fn answer(state: Arc<State>, target: String, request: Request<I
     let found = find(&state.cluster(), &target, token.as_deref());
     match found {
         Err((status, message)) => json_answer(status, &json!({"errors": [message]})),
-        Ok((container, address)) => forward(state, request, &container, address).await,
+        Ok((container, address)) => gateway(state, request, &container, address).await,
     }
 }
 
-/// The container and the program in it, for whoever shows the token.
-fn find(cluster: &Cluster, target: &str, token: Option<&str>) -> Result<(String, SocketAddr), (StatusCode, String)> {
+/// The container, and where the program in it is, for whoever shows the token.
+fn find(
+    cluster: &Cluster,
+    target: &str,
+    token: Option<&str>,
+) -> Result<(String, Option<SocketAddr>), (StatusCode, String)> {
     let wrong = |message: &str| Err((StatusCode::INTERNAL_SERVER_ERROR, message.to_owned()));
     let (uuid, port) = match target.split_at_checked(UUID) {
         Some((uuid, rest)) if is_uuid(uuid) && rest.len() > 1 && rest.starts_with('-') => {
@@ -123,9 +137,27 @@ fn find(cluster: &Cluster, target: &str, token: Option<&str>) -> Result<(String,
         return wrong("cannot find gateway: container is running but gateway is not available");
     }
     let address = u16::try_from(port).ok().and_then(|port| cluster.served.get(&(container.clone(), port)));
+    let address = address.copied();
+    Ok((container, address))
+}
+
+/// What stands beside the container: it has words of its own, and a directory of logs.
+async fn gateway(
+    state: Arc<State>,
+    request: Request<Incoming>,
+    container: &str,
+    address: Option<SocketAddr>,
+) -> Response<Body> {
+    // This is looked at before the port is.
+    if request.headers().get("x-webdav-source").is_some_and(|source| source == "/log") {
+        return marked(Response::new(Full::new(Bytes::from_static(LOGS))), container);
+    }
+    if address.is_some_and(|address| address.port() == 0) {
+        return marked(plain_error(StatusCode::SERVICE_UNAVAILABLE, "container has no IP address\n"), container);
+    }
     match address {
-        Some(address) => Ok((container, *address)),
-        None => Err((StatusCode::BAD_GATEWAY, "Get \"http://172.17.0.2:9/\": connect: connection refused".into())),
+        Some(address) => forward(state, request, container, address).await,
+        None => marked(refused_connection(), container),
     }
 }
 
@@ -145,7 +177,7 @@ async fn forward(
     strip_token(&mut head.headers);
     head.headers.insert(header::VIA, HeaderValue::from_static("HTTP/1.1 arvados-crunch-run"));
     head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    let Ok(stream) = TcpStream::connect(address).await else { return failed(StatusCode::BAD_GATEWAY) };
+    let Ok(stream) = TcpStream::connect(address).await else { return marked(refused_connection(), container) };
     let Ok((mut sender, connection)) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await else {
         return failed(StatusCode::BAD_GATEWAY);
     };
@@ -155,13 +187,38 @@ async fn forward(
     let (mut head, body) = response.into_parts();
     let Ok(body) = body.collect().await else { return failed(StatusCode::BAD_GATEWAY) };
     head.headers.remove(header::TRANSFER_ENCODING);
-    head.headers.append(header::VARY, HeaderValue::from_static("X-Arvados-Authorization, X-Webdav-Prefix"));
-    if !head.headers.contains_key(header::SET_COOKIE)
+    marked(Response::from_parts(head, Full::new(body.to_bytes())), container)
+}
+
+/// A reply that went through the controller. Headers of the reply take the place of the controller's of that name.
+fn marked(mut response: Response<Body>, container: &str) -> Response<Body> {
+    let headers = response.headers_mut();
+    if !headers.contains_key(header::VARY) {
+        for name in VARY {
+            headers.append(header::VARY, HeaderValue::from_static(name));
+        }
+    }
+    if !headers.contains_key(header::SET_COOKIE)
         && let Ok(value) = HeaderValue::from_str(&format!("{CONTAINER}={container}"))
     {
-        head.headers.append(header::SET_COOKIE, value);
+        headers.append(header::SET_COOKIE, value);
     }
-    Response::from_parts(head, Full::new(body.to_bytes()))
+    response
+}
+
+/// What is said beside the container where nobody listens in it.
+fn refused_connection() -> Response<Body> {
+    let message = "Get \"http://172.17.0.2:9/\": dial tcp 172.17.0.2:9: connect: connection refused\n";
+    plain_error(StatusCode::BAD_GATEWAY, message)
+}
+
+fn plain_error(status: StatusCode, message: &'static str) -> Response<Body> {
+    let mut response = Response::new(Full::new(Bytes::from_static(message.as_bytes())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 /// An upgrade: the client is told yes, and never hears anything again.
