@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use taskgate_core::config::GateConfig;
 
-/// Words that people take for a site's own: a workload under one of them could pass for the site.
-pub const WORDS: [&str; 27] = [
+/// Words that people take for a site's own, and which machines look up by themselves: a workload under one of
+/// them could pass for the site.
+pub const WORDS: [&str; 33] = [
     "access",
     "account",
     "accounts",
@@ -14,15 +15,20 @@ pub const WORDS: [&str; 27] = [
     "api",
     "assets",
     "auth",
+    "autoconfig",
+    "autodiscover",
     "cdn",
     "console",
     "data",
     "internal",
+    "isatap",
     "localhost",
     "login",
     "logout",
     "mail",
+    "mta-sts",
     "oauth",
+    "postmaster",
     "root",
     "secure",
     "security",
@@ -33,6 +39,7 @@ pub const WORDS: [&str; 27] = [
     "status",
     "support",
     "taskgate",
+    "wpad",
     "www",
 ];
 /// How long a name is kept where nothing is configured.
