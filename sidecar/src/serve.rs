@@ -239,6 +239,11 @@ fn follow(settings: &Settings, app: &App, mailbox: Arc<Mailbox>, tasks: &Tasks) 
 fn access_routes(settings: &EntranceSettings, app: &Arc<App>, keys: &SharedKeys) -> Result<Router, StartError> {
     if settings.plain_http {
         tracing::warn!("`sessions.plain_http`: whoever sees the traffic can take sessions over; for development alone");
+    } else if !settings.is_host_cookie {
+        tracing::warn!(
+            "`gate.session_cookie` does not begin with `__Host-`: a job's page could set it for other services; write \
+             `__Host-taskgate`, or `sessions.plain_http: true` for development without TLS"
+        );
     }
     let entrance = Arc::new(Entrance::new(settings, Arc::clone(app))?);
     let judged = Arc::new(JudgeCallers::new(Arc::clone(app))?);

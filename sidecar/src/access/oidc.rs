@@ -31,13 +31,14 @@ use taskgate_core::identity::WireIdentity;
 use taskgate_core::time::UnixTime;
 use taskgate_core::token::TokenId;
 use thiserror::Error;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use url::Url;
 
 use crate::access::attempt::Attempt;
 use crate::access::entrance::settings::SignInSettings;
 use crate::access::oidc::carrier::Carrier;
 use crate::access::oidc::claims::Claims;
+use crate::auth::fields::NoVisitor;
 use crate::clock::SharedClock;
 use crate::digest::Digest;
 use crate::http::{self, HttpError};
@@ -50,6 +51,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 const LEEWAY: Duration = Duration::from_secs(30);
 /// The most exchanges at one time: strangers cause them.
 const MAX_EXCHANGES: usize = 64;
+/// The most who have a place or wait for one.
+const MAX_WAITING: usize = 1_024;
 /// The longest code that is looked at.
 pub const MAX_CODE: usize = 2_048;
 
@@ -92,6 +95,7 @@ pub struct Oidc {
     /// When a look last failed, and why. Held while it is looked.
     looking: Mutex<Option<(UnixTime, String)>>,
     slots: Semaphore,
+    queue: Semaphore,
 }
 
 /// What the provider says about itself.
@@ -130,8 +134,8 @@ impl Oidc {
     /// [`HttpError::Client`].
     pub fn new(settings: SignInSettings, clock: SharedClock) -> Result<Self, HttpError> {
         let carrier = Carrier { client: http::client(settings.timeout)? };
-        let slots = Semaphore::new(MAX_EXCHANGES);
-        Ok(Self { settings, carrier, clock, known: ArcSwapOption::empty(), looking: Mutex::default(), slots })
+        let (slots, queue) = (Semaphore::new(MAX_EXCHANGES), Semaphore::new(MAX_WAITING));
+        Ok(Self { settings, carrier, clock, known: ArcSwapOption::empty(), looking: Mutex::default(), slots, queue })
     }
 
     /// Where a browser is sent to sign in.
@@ -167,9 +171,7 @@ impl Oidc {
     /// # Errors
     /// [`OidcError`].
     pub async fn redeem(&self, code: String, attempt: &Attempt, callback: &str) -> Result<SignedIn, OidcError> {
-        let Ok(_slot) = self.slots.try_acquire() else {
-            return Err(OidcError::Unavailable("too many people sign in at once".into()));
-        };
+        let _slot = self.slot().await?;
         let known = self.known(UnixTime::default()).await?;
         let client = self.provider_client(&known, callback)?;
         let request = client
@@ -193,6 +195,17 @@ impl Oidc {
             other => other.map_err(Unverified::into_error)?,
         };
         self.visitor(claims, &known, &tokens).await
+    }
+
+    /// A place among those who exchange codes. Whoever finds none waits for one, in turn: codes that are none hold a
+    /// place as long as the provider looks at them, and must not turn everybody else away.
+    async fn slot(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), OidcError> {
+        let crowded = || OidcError::Unavailable("too many people sign in at once".into());
+        let waiting = self.queue.try_acquire().map_err(|_| crowded())?;
+        match tokio::time::timeout(self.settings.timeout, self.slots.acquire()).await {
+            Ok(Ok(slot)) => Ok((waiting, slot)),
+            _ => Err(crowded()),
+        }
     }
 
     /// Where somebody signs out at the provider, as far as that is known.
@@ -328,16 +341,24 @@ impl Oidc {
             let more = serde_json::from_slice::<Map<String, Value>>(&answer.body).unwrap_or_default();
             // It must be about the same person (OpenID Connect Core 1.0, section 5.3.2).
             if answer.status.is_success() && more.get("sub").is_some_and(|sub| claims.get("sub") == Some(sub)) {
-                for (name, value) in more {
+                // What is verified there is the address there.
+                let is_its =
+                    more.get("email").is_some_and(|email| claims.get("email").is_none_or(|known| known == email));
+                for (name, value) in more.into_iter().filter(|(name, _)| is_its || name != "email_verified") {
                     claims.entry(name).or_insert(value);
                 }
             }
         }
-        let identity = self.settings.fields.read(&claims).map_err(|_| {
-            OidcError::Rejected(format!(
-                "there is no login name in `{}`; see `access.sign_in.actor_claim`",
-                self.settings.fields.actor
-            ))
+        let identity = self.settings.fields.read(&claims).map_err(|error| {
+            let name = &self.settings.fields.actor;
+            OidcError::Rejected(match error {
+                NoVisitor::Anonymous | NoVisitor::Missing => {
+                    format!("there is no login name in `{name}`; see `access.sign_in.actor_claim`")
+                }
+                NoVisitor::Unverified => {
+                    format!("the login name in `{name}` is a mail address that is not verified (`email_verified`)")
+                }
+            })
         })?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let stay = text("sid").map(|sid| {

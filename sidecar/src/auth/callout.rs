@@ -85,7 +85,13 @@ impl CalloutSettings {
                 return Err(InvalidSetting::new(name, "has characters that no header may have"));
             }
         }
-        let fields = Fields { actor: config.actor_field, email: config.email_field, groups: config.groups_field };
+        let fields = Fields {
+            actor: config.actor_field,
+            email: config.email_field,
+            groups: config.groups_field,
+            // It is the platform's own word, not that of somebody who gave an address.
+            is_address_verified: false,
+        };
         Ok(Self { url, mode: config.mode, timeout, authorization, fields })
     }
 
@@ -155,7 +161,7 @@ impl Callout {
                 Err(_) => Identification::Rejected("the service names someone who can't be named in a header"),
             },
             Err(NoVisitor::Anonymous) => Identification::Rejected("the service knows nobody by it"),
-            Err(NoVisitor::Missing) => {
+            Err(NoVisitor::Missing | NoVisitor::Unverified) => {
                 let field = &self.settings.fields.actor;
                 Identification::Unavailable(format!("the service's answer has no login name in `{field}`"))
             }

@@ -12,6 +12,8 @@ pub struct Fields {
     pub email: String,
     /// The groups'.
     pub groups: String,
+    /// Whether a login name that is a mail address counts only where the issuer says that it verified it.
+    pub is_address_verified: bool,
 }
 
 /// Why there is no visitor.
@@ -21,6 +23,8 @@ pub enum NoVisitor {
     Anonymous,
     /// There is no login name where it should be.
     Missing,
+    /// The login name is a mail address that nobody verified.
+    Unverified,
 }
 
 impl Fields {
@@ -36,9 +40,18 @@ impl Fields {
             Some(Value::Number(number)) if number.is_u64() => number.to_string(),
             _ => return Err(NoVisitor::Missing),
         };
+        let email = find(object, &self.email).and_then(Value::as_str).filter(|email| !email.is_empty());
+        let verified = object.get("email_verified");
+        // Some issuers write it as text.
+        let says = |is: bool, text: &str| verified.is_some_and(|says| *says == is || *says == text);
+        let is_address = [self.email.as_str(), "email"].contains(&self.actor.as_str());
+        let is_written_so = email.is_some_and(|email| email.eq_ignore_ascii_case(&actor));
+        let is_doubtful = is_address && !says(true, "true") || is_written_so && says(false, "false");
+        if self.is_address_verified && is_doubtful {
+            return Err(NoVisitor::Unverified);
+        }
         // An address that the issuer itself does not vouch for is not passed on.
-        let unverified = object.get("email_verified") == Some(&Value::Bool(false));
-        let email = find(object, &self.email).and_then(Value::as_str).filter(|email| !email.is_empty() && !unverified);
+        let email = email.filter(|_| !says(false, "false"));
         let groups = match find(object, &self.groups) {
             Some(Value::Array(groups)) => groups.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect(),
             Some(Value::String(text)) => {
@@ -66,7 +79,8 @@ mod tests {
     use super::*;
 
     fn read(actor: &str, groups: &str, value: &Value) -> Result<WireIdentity, NoVisitor> {
-        let fields = Fields { actor: actor.into(), email: "email".into(), groups: groups.into() };
+        let fields =
+            Fields { actor: actor.into(), email: "email".into(), groups: groups.into(), is_address_verified: true };
         fields.read(value.as_object().expect("an object"))
     }
 
@@ -94,5 +108,35 @@ mod tests {
     fn an_unverified_address_is_dropped() {
         let value = json!({"sub": "alice", "email": "boss@b.test", "email_verified": false});
         assert_eq!(read("sub", "g", &value).map(|visitor| visitor.email), Ok(None));
+    }
+
+    #[test]
+    fn an_address_is_somebodys_name_only_where_it_is_verified() {
+        let address = "a@b.test";
+        for value in [
+            json!({"email": address}),
+            json!({"email": address, "email_verified": false}),
+            json!({"email": address, "email_verified": null}),
+            json!({"email": address, "email_verified": 1}),
+            json!({"email": address, "email_verified": "false"}),
+        ] {
+            assert_eq!(read("email", "g", &value), Err(NoVisitor::Unverified), "{value}");
+        }
+        for verified in [json!(true), json!("true")] {
+            let value = json!({"email": address, "email_verified": verified});
+            assert_eq!(read("email", "g", &value).map(|visitor| visitor.actor), Ok(address.into()));
+        }
+        // Under another name it is the issuer's login name, unless the issuer says otherwise.
+        let value = json!({"upn": "A@b.test", "email": address, "email_verified": false});
+        assert_eq!(read("upn", "g", &value), Err(NoVisitor::Unverified));
+        assert!(read("upn", "g", &json!({"upn": address, "email": address})).is_ok());
+        // A platform that is asked itself knows what it says.
+        let platform = Fields {
+            actor: "email".into(),
+            email: "email".into(),
+            groups: "groups".into(),
+            is_address_verified: false,
+        };
+        assert!(platform.read(json!({"email": address}).as_object().expect("an object")).is_ok());
     }
 }

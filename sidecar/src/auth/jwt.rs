@@ -106,7 +106,12 @@ impl JwtSettings {
             algorithms: config.algorithms.into_iter().map(Algorithm::from).collect(),
             keys,
             leeway: within(&format!("{key}.leeway_secs"), config.leeway_secs, 0, 600)?,
-            fields: Fields { actor: config.actor_claim, email: config.email_claim, groups: config.groups_claim },
+            fields: Fields {
+                actor: config.actor_claim,
+                email: config.email_claim,
+                groups: config.groups_claim,
+                is_address_verified: true,
+            },
         })
     }
 
@@ -180,6 +185,9 @@ impl Jwt {
             },
             Err(NoVisitor::Anonymous | NoVisitor::Missing) => {
                 Identification::Rejected("token has no login name; see `actor_claim`")
+            }
+            Err(NoVisitor::Unverified) => {
+                Identification::Rejected("token names a mail address that is not verified (`email_verified`)")
             }
         }
     }

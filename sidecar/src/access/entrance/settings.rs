@@ -28,6 +28,8 @@ pub struct EntranceSettings {
     pub sign_in: Option<SignInSettings>,
     /// Whether browsers come over plain HTTP.
     pub plain_http: bool,
+    /// Whether browsers see to it that no other host sets the cookie of sessions.
+    pub is_host_cookie: bool,
     /// Differs when any of these does, but for secrets in files.
     pub fingerprint: Digest,
 }
@@ -79,7 +81,8 @@ impl EntranceSettings {
         gate.assertion_lifetime_secs = lifetime;
         gate.sign_in = config.sign_in.is_some();
         let sign_in = config.sign_in.clone().map(|config| SignInSettings::resolve(config, files)).transpose()?;
-        Ok(Self { service, sign_in, plain_http: gate.plain_http, fingerprint })
+        let is_host_cookie = gate.session_cookie_name().starts_with("__Host-");
+        Ok(Self { service, sign_in, plain_http: gate.plain_http, is_host_cookie, fingerprint })
     }
 }
 
@@ -108,7 +111,12 @@ impl SignInSettings {
             client_id: config.client_id,
             client_secret: secret,
             scopes: config.scopes,
-            fields: Fields { actor: config.actor_claim, email: config.email_claim, groups: config.groups_claim },
+            fields: Fields {
+                actor: config.actor_claim,
+                email: config.email_claim,
+                groups: config.groups_claim,
+                is_address_verified: true,
+            },
             switch_prompt: config.switch_prompt,
             timeout: Duration::from_millis(config.timeout_ms),
         })

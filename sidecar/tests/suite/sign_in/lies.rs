@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::kit::START;
-use crate::sign_in::stage::{GREETER_HOST, SESSION, Stage, begin};
+use crate::sign_in::provider::{CLIENT, Provider, SECRET};
+use crate::sign_in::stage::{ACCESS_HOST, GREETER_HOST, SESSION, Stage, begin};
 
 #[tokio::test]
 async fn what_does_not_hold_signs_nobody_in() {
@@ -88,4 +89,39 @@ async fn what_the_provider_refuses_is_said_in_our_own_words() {
         assert_eq!((answer.status, answer.code.as_str()), (status, code), "{error}");
         assert!(!answer.text.contains("alert(1)") && !answer.text.contains("words"), "{}", answer.text);
     }
+}
+
+#[tokio::test]
+async fn an_address_names_somebody_only_where_the_provider_verified_it() {
+    let provider = Provider::start().await;
+    let access = format!(
+        "public: {{listen: \"127.0.0.1:0\"}}\n\
+         access: {{sign_in: {{issuer: \"{}\", client_id: {CLIENT}, client_secret: {SECRET}, actor_claim: email}}}}\n",
+        provider.url
+    );
+    let mut stage = Stage::with(&access, provider).await;
+    let address = "alice@example.test";
+    for person in [
+        json!({"sub": "1", "email": address}),
+        json!({"sub": "1", "email": address, "email_verified": false}),
+        json!({"sub": "1", "email": address, "email_verified": "no"}),
+    ] {
+        // What is verified elsewhere is another address.
+        stage.provider.userinfo(json!({"sub": "1", "email": "mallory@example.test", "email_verified": true}));
+        stage.provider.person(person);
+        let answer = stage.sign_in(ACCESS_HOST, "/").await;
+        assert_eq!((answer.status, answer.code.as_str()), (403, "sign-in-rejected"), "{}", answer.text);
+        assert_eq!(stage.browser.cookie(ACCESS_HOST, SESSION), None);
+    }
+    stage.provider.person(json!({"sub": "1", "email": address, "email_verified": true}));
+    stage.sign_in(ACCESS_HOST, "/").await.sent_to();
+    assert_eq!(stage.whoami(ACCESS_HOST).await["actor"], address);
+}
+
+#[tokio::test]
+async fn nobody_signs_in_as_a_visitor_by_a_link() {
+    let mut stage = Stage::start().await;
+    stage.provider.person(json!({"sub": "1", "preferred_username": "share:000000000000000a"}));
+    let answer = stage.sign_in(ACCESS_HOST, "/").await;
+    assert_eq!((answer.status, answer.code.as_str()), (403, "sign-in-rejected"));
 }
