@@ -51,7 +51,7 @@ pub(crate) fn shown(header: &str, value: &str) -> Credential {
         query_parameters: Vec::new(),
     };
     let request = Request::read([(header.as_bytes(), value.as_bytes())]);
-    let credential = match platform(&request, &names) {
+    let credential = match platform(&request, &names, true) {
         Ok(Shown::Credential(credential, _)) => Some(credential),
         _ => None,
     };
