@@ -5,14 +5,22 @@
 //! the host where it began, and a sign-in is only completed where both are of one attempt: so nobody can have somebody
 //! else's browser complete what he began himself.
 
+use std::time::Duration;
+
+use http::HeaderMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use taskgate_core::identity::WireIdentity;
 use taskgate_core::key::{KeyRing, Purpose};
 use taskgate_core::time::UnixTime;
 use taskgate_core::token::{self, Opened, SealError};
 
+use crate::access::cookies;
+use crate::access::host::Site;
+
 /// How long a sign-in may take, in seconds.
 pub const ATTEMPT_SECS: u64 = 600;
+const GUEST_COOKIE: &str = "guest";
 
 /// The number of an attempt.
 pub type AttemptId = [u8; 16];
@@ -28,8 +36,6 @@ pub struct Attempt {
     pub nonce: String,
     /// The path to go on to.
     pub to: String,
-    /// The code of the share link that it is for: then its person need not have access otherwise.
-    pub share: Option<String>,
     /// When it began.
     pub began: UnixTime,
 }
@@ -54,12 +60,25 @@ pub struct Seat {
     pub browser: [u8; 16],
 }
 
+/// Who somebody is that comes for a share link, on the host that the link is for. It says so to the link's own page and
+/// is no session: that is for the page's button to give.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guest {
+    /// The id of the service.
+    pub service: String,
+    /// Who it is.
+    pub identity: WireIdentity,
+    /// When that was said.
+    pub began: UnixTime,
+}
+
 /// One kind of thing never opens as another.
 #[derive(Serialize, Deserialize)]
 enum Sealed<T> {
     Attempt(T),
     Ticket(T),
     Seat(T),
+    Guest(T),
 }
 
 impl Attempt {
@@ -119,6 +138,43 @@ impl Seat {
     }
 }
 
+impl Guest {
+    /// The line with which a browser keeps it, or none where it is too long. Groups are left out where there are too many.
+    #[must_use]
+    pub fn line(mut self, site: &Site, ring: &KeyRing) -> Option<String> {
+        loop {
+            let token = seal(ring, &Sealed::Guest(&self)).ok().filter(|token| token.len() <= site.longest_session());
+            if let Some(token) = token {
+                let name = site.cookie(GUEST_COOKIE);
+                return Some(site.cookies().set(&name, &token, Duration::from_secs(ATTEMPT_SECS)));
+            }
+            if self.identity.groups.is_empty() {
+                return None;
+            }
+            let left = self.identity.groups.len() / 2;
+            self.identity.groups.truncate(left);
+        }
+    }
+
+    /// The line with which a browser forgets it.
+    #[must_use]
+    pub fn forget(site: &Site) -> String {
+        site.cookies().expire(&site.cookie(GUEST_COOKIE), "/", None)
+    }
+
+    /// Who a request shows that it comes from, at that service and now.
+    #[must_use]
+    pub fn of(headers: &HeaderMap, site: &Site, ring: &KeyRing, service: &str, now: UnixTime) -> Option<WireIdentity> {
+        let name = site.cookie(GUEST_COOKIE);
+        let mut shown = cookies::values(headers, &name).filter_map(|value| match open::<Self>(ring, value)? {
+            Sealed::Guest(guest) => Some(guest),
+            _ => None,
+        });
+        let is_good = |guest: &Self| guest.service == service && now.since(guest.began).as_secs() < ATTEMPT_SECS;
+        shown.find(is_good).map(|guest| guest.identity)
+    }
+}
+
 fn seal<T: Serialize>(ring: &KeyRing, value: &Sealed<T>) -> Result<String, SealError> {
     let payload = postcard::to_allocvec(value).map_err(|_| SealError::TooLong)?;
     token::seal_anew(ring, Purpose::SignIn, &payload)
@@ -153,7 +209,7 @@ mod tests {
 
     fn attempt(to: &str) -> Attempt {
         let text = "v".repeat(43);
-        Attempt { id: [7; 16], verifier: text.clone(), nonce: text, to: to.into(), share: None, began: NOW }
+        Attempt { id: [7; 16], verifier: text.clone(), nonce: text, to: to.into(), began: NOW }
     }
 
     #[test]

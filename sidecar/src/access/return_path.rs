@@ -8,7 +8,7 @@ pub const MAX_RETURN: usize = 2_048;
 /// A path with its query, of the host that it is used on.
 ///
 /// Invariant: begins with `/`, not with `//` or `/\`; visible ASCII characters without `#`, at most [`MAX_RETURN`];
-/// leads to no page that begins or ends a sign-in.
+/// leads to no step of a sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnPath(String);
 
@@ -33,8 +33,8 @@ impl ReturnPath {
         let leads_away = rest.starts_with(['/', '\\']);
         let is_plain = text.len() <= MAX_RETURN && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
         let path = text.split('?').next().unwrap_or_default();
-        // It would go round and round.
-        let is_step = ["sign-in", "sign-out", "callback"].iter().any(|step| path == format!("/.taskgate/{step}"));
+        // It would go round and round. The page that asks whether to sign out does nothing by itself.
+        let is_step = ["sign-in", "callback"].iter().any(|step| path == format!("/.taskgate/{step}"));
         if leads_away || !is_plain || is_step { Err(InvalidReturn) } else { Ok(Self(text.into())) }
     }
 
@@ -42,6 +42,13 @@ impl ReturnPath {
     #[must_use]
     pub fn wanted(text: Option<&str>) -> Self {
         text.and_then(|text| Self::parse(text).ok()).unwrap_or_else(Self::front)
+    }
+
+    /// Whether it is the page of a share link: who goes there need not have access otherwise.
+    #[must_use]
+    pub fn is_share(&self) -> bool {
+        let path = self.0.split('?').next().unwrap_or_default();
+        path == "/.taskgate/share" || path.starts_with("/.taskgate/share/")
     }
 
     /// The path.
@@ -76,7 +83,6 @@ mod tests {
             "/\t/evil.test",
             "/.taskgate/sign-in?to=/",
             "/.taskgate/callback?code=x",
-            "/.taskgate/sign-out",
             &format!("/{}", "a".repeat(MAX_RETURN)),
         ] {
             assert_eq!(ReturnPath::parse(text), Err(InvalidReturn), "{text:?}");

@@ -45,8 +45,6 @@ pub struct Wish {
     pub as_another: bool,
     /// Whether a person asked for it who had gone round before.
     pub again: bool,
-    /// The code of a share link that it is for.
-    pub share: Option<String>,
 }
 
 /// What the provider sent a browser back with.
@@ -88,13 +86,13 @@ impl Entrance {
         };
         let mut response = pages::redirect(url.as_str());
         for name in self.superfluous(visit, headers, now) {
-            pages::add_cookie(&mut response, &visit.site.cookies().expire(&name, "/"));
+            pages::add_cookie(&mut response, &visit.site.cookies().expire(&name, "/", None));
         }
         let style = visit.site.cookies();
         let line = style.set(&attempt_cookie(visit, &attempt.id), &kept, Duration::from_secs(ATTEMPT_SECS));
         pages::add_cookie(&mut response, &line);
         if wish.again {
-            pages::add_cookie(&mut response, &style.expire(&visit.site.cookie(TRIES_COOKIE), "/"));
+            pages::add_cookie(&mut response, &style.expire(&visit.site.cookie(TRIES_COOKIE), "/", None));
         }
         response
     }
@@ -160,7 +158,7 @@ impl Entrance {
             }
             Err(notice) => pages::notice(notice, Asker { to: Some(&to), ..visit.asker() }),
         };
-        pages::add_cookie(&mut response, &visit.site.cookies().expire(&name, "/"));
+        pages::add_cookie(&mut response, &visit.site.cookies().expire(&name, "/", None));
         if let Some(own) = own {
             pages::add_cookie(&mut response, &browser_line(visit, own));
         }
@@ -237,8 +235,7 @@ impl Tries {
 fn new_attempt(visit: &Visit, wish: &Wish, now: UnixTime) -> Option<(Attempt, Ticket)> {
     let text = || random::bytes::<32>().ok().map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
     let id: AttemptId = random::bytes().ok()?;
-    let (to, share) = (wish.to.as_str().to_owned(), wish.share.clone());
-    let attempt = Attempt { id, verifier: text()?, nonce: text()?, to, share, began: now };
+    let attempt = Attempt { id, verifier: text()?, nonce: text()?, to: wish.to.as_str().to_owned(), began: now };
     let expires = now.after(Duration::from_secs(ATTEMPT_SECS));
     Some((attempt, Ticket { id, host: visit.place.host.clone(), expires }))
 }

@@ -7,5 +7,6 @@ mod lies;
 mod pages;
 mod provider;
 mod rounds;
+mod share;
 mod sign_out;
 mod stage;

@@ -24,8 +24,6 @@ use crate::api::{authority, body};
 
 /// The most parameters of a query or form that are looked at.
 const MAX_PARAMETERS: usize = 32;
-/// The longest code of a share link.
-const MAX_SHARE_CODE: usize = 200;
 
 /// The routes.
 pub fn routes(entrance: &Arc<Entrance>) -> Router {
@@ -140,7 +138,6 @@ async fn sign_in(State(entrance): State<Arc<Entrance>>, request: Request) -> Res
         to: ReturnPath::wanted(parameter(query, "to").as_deref()),
         as_another: parameter(query, "as").as_deref() == Some("another"),
         again: parameter(query, "again").as_deref() == Some("1"),
-        share: parameter(query, "share").filter(|code| code.len() <= MAX_SHARE_CODE),
     };
     entrance.begin(&visit, wish, request.headers()).await
 }

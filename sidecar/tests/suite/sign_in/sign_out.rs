@@ -1,5 +1,7 @@
 //! Signing out: by one's own page alone, and then everywhere at once.
 
+use std::time::Duration;
+
 use serde_json::json;
 use taskgate_core::revocation::Revocations;
 use taskgate_core::session;
@@ -85,13 +87,67 @@ async fn a_stay_at_the_provider_is_one_whatever_the_browser() {
 }
 
 #[tokio::test]
-async fn everywhere_is_every_device() {
+async fn each_sign_out_is_of_every_host_and_not_the_first_alone() {
+    for stay in [
+        json!({"sub": "1", "preferred_username": "alice"}),
+        json!({"sub": "1", "preferred_username": "alice", "sid": "stay-1"}),
+    ] {
+        let mut stage = Stage::start().await;
+        stage.provider.person(stay);
+        for wait_secs in [0, 3, 61, 0] {
+            stage.sidecar.clock.advance(Duration::from_secs(61));
+            stage.sign_in(GREETER_HOST, "/").await.sent_to();
+            stage.sign_in(ACCESS_HOST, "/").await.sent_to();
+            let there = stage.browser.cookie(ACCESS_HOST, SESSION).expect("a session").0.clone();
+            assert!(!is_over(&stage, "access", &there).await, "after {wait_secs} s");
+            stage.browser.post(SIGN_OUT, OWN, "").await;
+            assert!(is_over(&stage, "access", &there).await, "after {wait_secs} s");
+            // Who comes again at once, or later, is in, and is signed out of everything again.
+            stage.sidecar.clock.advance(Duration::from_secs(wait_secs));
+            stage.sign_in(GREETER_HOST, "/").await.sent_to();
+            assert_eq!(stage.whoami(GREETER_HOST).await["signed_in"], true);
+            stage.sidecar.clock.advance(Duration::from_secs(61));
+            stage.sign_in(ACCESS_HOST, "/").await.sent_to();
+            let there = stage.browser.cookie(ACCESS_HOST, SESSION).expect("a session").0.clone();
+            stage.browser.post(SIGN_OUT, OWN, "").await;
+            assert!(is_over(&stage, "access", &there).await, "after {wait_secs} s");
+        }
+    }
+}
+
+#[tokio::test]
+async fn all_devices_are_signed_out_on_the_sidecars_own_host() {
+    const EVERYWHERE: &str = "https://access.tasks.example.test/.taskgate/sign-out";
+    const THERE: Option<&str> = Some("https://access.tasks.example.test");
+
+    let mut stage = Stage::start().await;
+    stage.sign_in(GREETER_HOST, "/").await.sent_to();
+    let elsewhere = stage.browser.cookie(GREETER_HOST, SESSION).expect("a session").0.clone();
+    stage.browser = stage.another_browser();
+    // Who is not known there is told to sign in, and comes back to the page.
+    let answer = stage.browser.post(EVERYWHERE, THERE, "everywhere=1").await;
+    assert_eq!((answer.status, answer.location.as_deref()), (303, Some("/.taskgate/sign-out")));
+    let page = stage.browser.get(EVERYWHERE).await;
+    assert!(page.text.contains("href=\"/.taskgate/sign-in?to=/.taskgate/sign-out\""), "{}", page.text);
+    let answer = stage.sign_in(ACCESS_HOST, "/.taskgate/sign-out").await;
+    assert_eq!(answer.location.as_deref(), Some(EVERYWHERE));
+    assert!(stage.browser.get(EVERYWHERE).await.text.contains("name=\"everywhere\""));
+    let answer = stage.browser.post(EVERYWHERE, THERE, "everywhere=1").await;
+    assert!(answer.text.contains("on every device"), "{}", answer.text);
+    assert!(is_over(&stage, GREETER, &elsewhere).await);
+}
+
+#[tokio::test]
+async fn a_jobs_own_page_signs_nobody_out_elsewhere() {
     let mut stage = Stage::start().await;
     stage.sign_in(GREETER_HOST, "/").await.sent_to();
     let elsewhere = stage.browser.cookie(GREETER_HOST, SESSION).expect("a session").0.clone();
     stage.browser = stage.another_browser();
     stage.sign_in(GREETER_HOST, "/").await.sent_to();
+    let page = stage.browser.get(SIGN_OUT).await.text;
+    assert!(page.contains("href=\"https://access.tasks.example.test/.taskgate/sign-out\""), "{page}");
+    assert!(!page.contains("name=\"everywhere\""), "{page}");
     let answer = stage.browser.post(SIGN_OUT, OWN, "everywhere=1").await;
-    assert!(answer.text.contains("on every device"), "{}", answer.text);
-    assert!(is_over(&stage, GREETER, &elsewhere).await);
+    assert!(!answer.text.contains("on every device"), "{}", answer.text);
+    assert!(!is_over(&stage, GREETER, &elsewhere).await, "another device");
 }
