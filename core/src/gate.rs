@@ -10,6 +10,7 @@
 mod answer;
 mod arrival;
 mod decide;
+mod desk;
 mod moved;
 mod rules;
 mod stand;

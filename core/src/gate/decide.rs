@@ -1,50 +1,35 @@
 //! The decision about one request, from its headers.
 
-use core::time::Duration;
 use std::sync::Arc;
 
 use crate::address;
-use crate::assertion::Assertions;
 use crate::audit::Audit;
-use crate::cache::Cached;
 use crate::candidate;
 use crate::credential::{self, Place, Shown, Source};
 use crate::denial::Denial;
 use crate::edit::Upstream;
-use crate::key::Purpose;
 use crate::permit::{Permit, Worth};
 use crate::plan::Plan;
 use crate::query;
-use crate::reply::{self, Client};
+use crate::reply::Client;
 use crate::request::Request;
 use crate::service::{AccessLevel, Protocol, Service};
 use crate::session::{self, Claims, Session};
 use crate::signed_url::OBJECTS;
 use crate::time::{Moment, UnixTime};
-use crate::token::TokenId;
 use crate::trace::{Note, SessionWorth, Trace};
-use crate::verdict::{Credential, Scheme, Verdict, VerdictQuery};
+use crate::verdict::{Credential, Scheme, Verdict};
 use crate::visitor::OWN_PROVIDER;
 
+use super::desk::Desk;
 use super::moved::{self, Things};
 use super::rules::Rules;
-use super::{Decision, Gate, Pending, Question, Step, Visit, arrival};
+use super::{Decision, Gate, Pending, Step, Visit, arrival};
 
 /// Where people sign in, on every service.
 const SIGN_IN: &str = "/.taskgate/sign-in?to=";
 /// The longest path that a person comes back to after signing in.
 const MAX_RETURN: usize = 2048;
-/// What stands before all that the id of a session is made of: no other use of the key begins so.
-const ID_CONTEXT: &[u8] = b"taskgate-session-id-1";
-
-/// With what a decision is finished.
-struct Desk<'a> {
-    rules: &'a Rules,
-    assertions: &'a mut Assertions,
-    /// Different in each worker and for each request.
-    ticket: [u64; 2],
-}
-
 impl Gate {
     /// Who waits, and where he could sign in.
     pub(super) fn visit(&self, request: &Request<'_>) -> Visit {
@@ -194,32 +179,14 @@ impl Gate {
                 return Ok(desk.finish(plan, Ok(permit), visit));
             }
             Some(Worth::Unsure(session)) => {
-                let mut plan = Plan { renews: is_cookie, ..plan(None, false)? };
                 let Ok(value) = session.claims.seal(&rules.keys) else { return Err(Denial::CredentialRejected) };
                 let credential = Credential { scheme: Scheme::Session, name: None, value };
-                let key = rules.keyer.key(service.id, service.epoch, &credential);
-                let stale = match verdicts.find(&key, now.steady) {
-                    Cached::Fresh(verdict) => {
-                        plan.session = Some(session);
-                        return Ok(desk.settle(plan, &verdict, false, visit));
-                    }
-                    Cached::Postponed(verdict) => {
-                        plan.session = Some(session);
-                        return Ok(desk.settle(plan, &verdict, true, visit));
-                    }
-                    Cached::Stale(verdict) => Some(verdict),
-                    // Where only time has passed, a sidecar that is away ends no session.
-                    Cached::Nothing if is_recent(&session, &service, rules, now.wall) => {
-                        let verdict = Arc::new(Verdict::Allow { identity: session.identity.clone(), ends_at: None });
-                        verdicts.keep(key, Arc::clone(&verdict), Duration::ZERO, now.steady);
-                        Some(verdict)
-                    }
-                    Cached::Nothing => None,
-                };
-                plan.session = Some(session);
-                let query = VerdictQuery { service: service.id.to_owned(), epoch: service.epoch, credential };
-                let pending = Pending { plan, visit: visit.clone(), stale, verdict_epoch: rules.control.verdict_epoch };
-                return Ok(Step::Ask(Box::new(Question { key, query, pending })));
+                let identity = session.identity.clone();
+                // Where only time has passed, a sidecar that is away ends no session.
+                let recent = is_recent(&session, &service, rules, now.wall);
+                let otherwise = recent.then(|| Arc::new(Verdict::Allow { identity, ends_at: None }));
+                let plan = Plan { renews: is_cookie, session: Some(session), ..plan(None, false)? };
+                return Ok(desk.inquire(verdicts, credential, plan, otherwise, visit, trace));
             }
             None => {}
         }
@@ -244,26 +211,7 @@ impl Gate {
         }
         let used = (&credential, source);
         let plan = plan(Some(used).filter(|_| !is_arriving), is_arriving)?;
-        let key = rules.keyer.key(service.id, service.epoch, &credential);
-        let stale = match verdicts.find(&key, now.steady) {
-            Cached::Fresh(verdict) => {
-                trace.note(|| Note::KnownVerdict);
-                return Ok(desk.settle(plan, &verdict, false, visit));
-            }
-            Cached::Postponed(verdict) => {
-                trace.note(|| Note::StaleVerdict);
-                return Ok(desk.settle(plan, &verdict, true, visit));
-            }
-            Cached::Stale(verdict) => {
-                trace.note(|| Note::StaleVerdict);
-                Some(verdict)
-            }
-            Cached::Nothing => None,
-        };
-        trace.note(|| Note::Asks);
-        let query = VerdictQuery { service: service.id.to_owned(), epoch: service.epoch, credential };
-        let pending = Pending { plan, visit: visit.clone(), stale, verdict_epoch: rules.control.verdict_epoch };
-        Ok(Step::Ask(Box::new(Question { key, query, pending })))
+        Ok(desk.inquire(verdicts, credential, plan, None, visit, trace))
     }
 
     /// A request that waited goes on, with a verdict (past its lifetime or not) or without.
@@ -277,83 +225,6 @@ impl Gate {
             Ok((verdict, is_stale)) => desk.decision(plan, &verdict, is_stale, &visit),
             Err(denial) => visit.refuse(denial, plan.audit),
         }
-    }
-}
-
-impl Desk<'_> {
-    fn settle(&mut self, plan: Plan, verdict: &Arc<Verdict>, is_stale: bool, visit: &Visit) -> Step {
-        Step::Done(self.decision(plan, verdict, is_stale, visit))
-    }
-
-    fn finish(&mut self, plan: Plan, permit: Result<Permit, Denial>, visit: &Visit) -> Step {
-        Step::Done(self.close(plan, permit, visit))
-    }
-
-    /// The decision that a verdict makes.
-    fn decision(&mut self, mut plan: Plan, verdict: &Arc<Verdict>, is_stale: bool, visit: &Visit) -> Decision {
-        if let Verdict::Deny { actor, .. } = &**verdict {
-            plan.audit.actor.clone_from(actor);
-        }
-        let permit = match plan.session.take() {
-            Some(mut session) => {
-                if !is_stale {
-                    confirm(&mut session, &plan);
-                }
-                if plan.renews && !is_stale {
-                    plan.cookies.extend(arrival::cookie(self.rules, &session.claims, plan.arrived.wall));
-                }
-                Permit::rechecked(session, verdict)
-            }
-            None => Permit::verdict(verdict, is_stale),
-        };
-        self.close(plan, permit, visit)
-    }
-
-    fn close(&mut self, mut plan: Plan, permit: Result<Permit, Denial>, visit: &Visit) -> Decision {
-        let permit = match permit {
-            Ok(permit) => permit,
-            Err(denial) => return visit.refuse(denial, plan.audit),
-        };
-        let audit = plan.audit.clone();
-        if let Some(location) = plan.redirect.take() {
-            let now = plan.arrived.wall;
-            let service = audit.service.as_deref().unwrap_or_default();
-            let claims = arrival::session(self.rules, service, plan.epoch, self.token_id(now), &permit, now);
-            plan.cookies.extend(claims.and_then(|claims| arrival::cookie(self.rules, &claims, now)));
-            let actor = permit.identity().map(|identity| identity.actor().into());
-            let audit = Audit { rule: Some(permit.rule()), actor, ..audit };
-            return Decision::Redirect(Box::new(arrival::redirect(location, plan.cookies).audited(audit)));
-        }
-        let (vouch, arrived) = (plan.vouch, plan.arrived.wall);
-        match plan.carry_out(permit, &self.rules.keys) {
-            Ok(mut edits) => {
-                let identity = edits.standing.who().identity().filter(|_| !vouch);
-                let service = edits.standing.service();
-                edits.assertion = identity.and_then(|identity| self.assertions.make(service, identity, arrived));
-                Decision::Permit(Box::new(edits))
-            }
-            Err(denial) => visit.refuse(denial, audit),
-        }
-    }
-
-    /// What a new session is called. It need not be secret, only its own.
-    fn token_id(&self, now: UnixTime) -> TokenId {
-        let [seed, turn] = self.ticket.map(u64::to_be_bytes);
-        let parts = [ID_CONTEXT, &seed, &turn, &now.as_millis().to_be_bytes()];
-        let mac = self.rules.keys.current(Purpose::Session).map(|(_, secret)| secret.mac(&parts));
-        let bytes = mac.as_ref().and_then(|mac| mac.first_chunk::<8>()).copied().unwrap_or_default();
-        TokenId::new(u64::from_be_bytes(bytes))
-    }
-}
-
-impl Visit {
-    /// The decision to refuse this visit.
-    pub(super) fn refuse(&self, denial: Denial, audit: Audit) -> Decision {
-        let reply = match &self.sign_in {
-            Some(sign_in) => reply::to_person(denial, sign_in),
-            None => reply::reply(denial, self.client),
-        };
-        Decision::Refuse(denial, Box::new(reply.audited(Audit { denial: Some(denial), ..audit })))
     }
 }
 
@@ -385,12 +256,6 @@ fn open(rules: &Rules, token: &[u8], service: &Service<'_>, now: UnixTime) -> Op
         Err(session::SessionError::NotOurs) => arrival::shared(rules, token, service, now).ok(),
         Err(_) => None,
     }
-}
-
-/// A session that the sidecar has just said to hold.
-fn confirm(session: &mut Session, plan: &Plan) {
-    let now = plan.arrived.wall;
-    (session.claims.seen_at, session.claims.checked_at, session.claims.epoch) = (now, now, plan.epoch);
 }
 
 /// The line that says to a browser that its session was used, now and then.
