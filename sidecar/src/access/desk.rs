@@ -4,19 +4,23 @@
 //! be written, it is in force all the same, as long as this process lives, and is written when that is possible again.
 //! What another process revokes is here within [`POLL`].
 
+mod ledger;
+
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use taskgate_core::feed::Control;
 use taskgate_core::key::KeyRing;
-use taskgate_core::revocation::{MAX_REVOCATIONS, Revocation, Revocations, Revoked};
+use taskgate_core::revocation::{Revocations, Revoked};
 use taskgate_core::session::Claims;
 use taskgate_core::time::UnixTime;
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::Instant;
 
+use crate::access::desk::ledger::{Ledger, Unkept, Unsaved, bounded};
 use crate::access::explain::Replica;
 use crate::access::settings::AccessSettings;
 use crate::access::store::{AccessStore, AccessStoreError, Ending, KeptRevocation, Share};
@@ -25,8 +29,8 @@ use crate::feed::{ControlState, Feed};
 
 /// How often it is looked whether another process has revoked anything.
 pub const POLL: Duration = Duration::from_secs(1);
-/// The most entries that do not end a link: more of them end the oldest sessions of all.
-const MAX_OTHERS: usize = MAX_REVOCATIONS / 2;
+/// How long it rests between two lists for the workers.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// What access runs on.
 pub struct AccessDesk {
@@ -36,8 +40,12 @@ pub struct AccessDesk {
     feed: Arc<Feed>,
     clock: SharedClock,
     ended: ArcSwap<Revocations>,
-    /// What the store has not taken yet. Held while a list is put together and told.
-    unsaved: Mutex<Vec<KeptRevocation>>,
+    /// What was told. Held while a list is put together and told.
+    ledger: Mutex<Ledger>,
+    /// How often something was ended here.
+    changes: AtomicU64,
+    /// What the store has not taken yet.
+    unsaved: std::sync::Mutex<Unsaved>,
     was_warned: AtomicBool,
     /// The gate that explains.
     replica: Mutex<Replica>,
@@ -60,7 +68,9 @@ impl AccessDesk {
             feed,
             clock,
             ended: ArcSwap::default(),
-            unsaved: Mutex::default(),
+            ledger: Mutex::default(),
+            changes: AtomicU64::new(0),
+            unsaved: std::sync::Mutex::default(),
             was_warned: AtomicBool::new(false),
             replica: Mutex::default(),
         }
@@ -112,6 +122,18 @@ impl AccessDesk {
         self.ended.load().end_session(claims)
     }
 
+    /// Whether everybody's sessions were ended up to now or a little later: what is made now would be over.
+    #[must_use]
+    pub fn is_everybody_ended(&self) -> bool {
+        self.ended.load().end_actor("", self.now())
+    }
+
+    /// Whether something is not kept yet.
+    #[must_use]
+    pub fn has_unsaved(&self) -> bool {
+        !self.unsaved().is_empty()
+    }
+
     /// Ends something before its time. It is in force when this returns, whatever it returns.
     ///
     /// # Errors
@@ -119,11 +141,13 @@ impl AccessDesk {
     pub async fn revoke(&self, entry: KeptRevocation) -> Result<(), AccessStoreError> {
         self.warn_where_nothing_is_kept();
         let kept = self.store.revoke(&entry).await;
-        let mut unsaved = self.unsaved.lock().await;
         if kept.is_err() {
-            unsaved.push(entry);
+            // It can't be looked how long links live that it ends the sessions of.
+            let longest = entry.revocation.at.after(self.settings().max_share_lifetime);
+            let is_wide = matches!(entry.revocation.revoked, Revoked::Actor(_) | Revoked::Everybody);
+            self.unsaved().add(Unkept::Sessions(entry.lasting(is_wide.then_some(longest))));
         }
-        self.tell(&mut unsaved).await;
+        self.settle().await;
         kept
     }
 
@@ -133,28 +157,27 @@ impl AccessDesk {
     /// [`AccessStoreError`]: as with [`Self::revoke`].
     pub async fn end_share(&self, share: &Share, ending: &Ending) -> Result<(), AccessStoreError> {
         let kept = self.store.end_share(share, ending).await;
-        let mut unsaved = self.unsaved.lock().await;
         if kept.is_err() {
-            let revocation = Revocation { revoked: Revoked::Share(share.id), at: ending.at };
-            unsaved.push(KeptRevocation { revocation, until: share.expires_at, by: ending.by.clone() });
+            self.unsaved().add(Unkept::Share(Box::new(share.clone()), ending.clone()));
         }
-        self.tell(&mut unsaved).await;
+        self.settle().await;
         kept.map(|_| ())
     }
 
     /// Brings the list up to date, and writes what could not be written before.
     ///
     /// # Errors
-    /// [`AccessStoreError`]; then the list is what it was.
+    /// [`AccessStoreError`]; then the list is what it was, with what is not kept yet.
     pub async fn refresh(&self) -> Result<(), AccessStoreError> {
-        let mut unsaved = self.unsaved.lock().await;
-        while let Some(entry) = unsaved.last() {
-            self.store.revoke(entry).await?;
-            unsaved.pop();
-        }
-        let list = self.store.revocations(self.now()).await?;
-        self.push(list.into_iter().map(|kept| kept.revocation).collect());
-        Ok(())
+        let mut ledger = self.ledger.lock().await;
+        let kept = self.write().await;
+        let listed = match kept {
+            Ok(()) => self.store.revocations(self.now()).await,
+            Err(error) => Err(error),
+        };
+        let outcome = listed.map(|listed| ledger.listed = listed);
+        self.push(&ledger).await;
+        outcome
     }
 
     /// Says once that what is made here ends with the process.
@@ -167,70 +190,62 @@ impl AccessDesk {
         }
     }
 
-    /// The list as the store has it, or else what was told last, and what is unsaved beside.
-    async fn tell(&self, unsaved: &mut Vec<KeptRevocation>) {
-        let now = self.now();
-        unsaved.retain(|entry| now < entry.until);
-        let mut list: Vec<Revocation> = match self.store.revocations(now).await {
-            Ok(list) => list.into_iter().map(|kept| kept.revocation).collect(),
-            Err(_) => self.control.control().revocations,
-        };
-        list.extend(unsaved.iter().map(|entry| entry.revocation.clone()));
-        self.push(list);
+    /// Writes what could not be written before.
+    async fn write(&self) -> Result<(), AccessStoreError> {
+        loop {
+            let Some(unkept) = self.unsaved().first() else { return Ok(()) };
+            match &unkept {
+                Unkept::Sessions(entry) => self.store.revoke(entry).await?,
+                Unkept::Share(share, ending) => self.store.end_share(share, ending).await.map(drop)?,
+            }
+            self.unsaved().remove(&unkept);
+        }
     }
 
-    fn push(&self, list: Vec<Revocation>) {
-        let list = bounded(list);
+    /// Tells the workers, and returns when what was changed before the call is told. The first who comes is at once; of
+    /// those who come soon after, one tells for all: a list is long, and goes to every worker.
+    async fn settle(&self) {
+        let change = self.changes.fetch_add(1, Ordering::SeqCst).saturating_add(1);
+        let mut ledger = self.ledger.lock().await;
+        if ledger.told >= change {
+            return;
+        }
+        if let Some(told_at) = ledger.told_at {
+            tokio::time::sleep_until(told_at + PAUSE).await;
+        }
+        let upto = self.changes.load(Ordering::SeqCst);
+        // What can't be read now is what it was.
+        if let Ok(listed) = self.store.revocations(self.now()).await {
+            ledger.listed = listed;
+        }
+        self.push(&ledger).await;
+        (ledger.told, ledger.told_at) = (upto, Some(Instant::now()));
+    }
+
+    /// Tells the workers what the store had last, and what is unsaved beside.
+    async fn push(&self, ledger: &Ledger) {
+        let now = self.now();
+        let unsaved = self.unsaved().list(now);
+        let listed = ledger.listed.iter().filter(|kept| now < kept.until).cloned();
+        let (list, overflow) = bounded(listed.chain(unsaved).collect());
         self.ended.store(Arc::new(Revocations::new(&list)));
         if self.control.revoke(list) {
             self.feed.set_control(self.control.control());
         }
-    }
-}
-
-/// A list that every worker can hold. Links that were taken back are never left out: they would be good again. Of the
-/// rest, the oldest become one entry that ends what anybody began up to then.
-fn bounded(list: Vec<Revocation>) -> Vec<Revocation> {
-    let (mut links, mut others): (Vec<_>, Vec<_>) =
-        list.into_iter().partition(|entry| matches!(entry.revoked, Revoked::Share(_)));
-    others.sort_by_key(|entry| entry.at);
-    if others.len() > MAX_OTHERS {
-        let oldest = others.len().saturating_sub(MAX_OTHERS.saturating_sub(1));
-        let left_out: Vec<Revocation> = others.drain(..oldest).collect();
-        if let Some(last) = left_out.last() {
-            tracing::warn!(entries = left_out.len(), "too many revocations: every session from before them is ended");
-            others.insert(0, Revocation { revoked: Revoked::Everybody, at: last.at });
+        if let Some(everybody) = overflow
+            && self.store.revoke(&everybody).await.is_err()
+        {
+            self.unsaved().add(Unkept::Sessions(everybody));
         }
     }
-    // There is a bound when links are made; this one is for the workers.
-    links.truncate(MAX_REVOCATIONS.saturating_sub(others.len()));
-    links.append(&mut others);
-    links
+
+    fn unsaved(&self) -> std::sync::MutexGuard<'_, Unsaved> {
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl fmt::Debug for AccessDesk {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("AccessDesk").field("store", &self.store).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use taskgate_core::token::TokenId;
-
-    use super::*;
-
-    #[test]
-    fn a_list_is_bounded_and_forgets_nothing() {
-        let entry = |revoked, at| Revocation { revoked, at: UnixTime::from_millis(at) };
-        let sessions = (1..=20_000).map(|number| entry(Revoked::Session(TokenId::new(number)), number));
-        let list = bounded(sessions.chain([entry(Revoked::Share(TokenId::new(1 << 40)), 0)]).collect());
-        assert!(list.len() <= MAX_REVOCATIONS, "{}", list.len());
-        let ended = Revocations::new(&list);
-        assert!(ended.end_token(TokenId::new(1 << 40)), "a link that was taken back");
-        assert!(ended.end_token(TokenId::new(20_000)) && !ended.end_token(TokenId::new(1)));
-        // The oldest are ended by a time up to which everybody's are.
-        assert!(ended.end_actor("anybody", UnixTime::from_millis(10_001)));
-        assert!(!ended.end_actor("anybody", UnixTime::from_millis(10_002)));
     }
 }

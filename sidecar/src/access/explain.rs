@@ -27,6 +27,7 @@ use thiserror::Error;
 use crate::access::explain::parts::Parts;
 use crate::access::rights;
 use crate::app::App;
+use crate::arvados::uuid::Uuid;
 use crate::auth::actor::Actor;
 use crate::random;
 use crate::registry::published::Published;
@@ -35,6 +36,8 @@ pub use replica::Replica;
 
 /// How long the session lasts that is made to ask with.
 const LIFETIME: Duration = Duration::from_secs(60);
+/// The step that says where a request goes.
+const UPSTREAM: &str = "upstream";
 
 /// What is asked.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -98,15 +101,22 @@ pub enum Unexplained {
 /// # Errors
 /// [`Unexplained`].
 pub async fn explain(app: &App, request: &ExplainRequest) -> Result<ExplainAnswer, Unexplained> {
+    explain_as(app, request, visitor(request)?).await
+}
+
+async fn explain_as(
+    app: &App,
+    request: &ExplainRequest,
+    identity: Option<WireIdentity>,
+) -> Result<ExplainAnswer, Unexplained> {
     let parts = Parts::read(request)?;
-    let identity = visitor(request)?;
     let now = app.access.now();
-    // One at a time: a question is rare, and the gate is not for two.
-    let mut replica = app.access.replica().await;
-    let gate = replica.fresh(app, now).await?;
     let mut steps = Steps::default();
     steps.add("visitor", visitor_text(identity.as_ref()));
 
+    // One at a time has the gate, but nobody while a platform is asked.
+    let mut replica = app.access.replica().await;
+    let gate = replica.fresh(app, now).await?;
     let named = resolve(gate, &parts.lines(None));
     let cookie = match (&named, &identity) {
         (Some((id, epoch)), Some(identity)) => Some(session_cookie(gate, id, *epoch, identity, now)?),
@@ -117,11 +127,14 @@ pub async fn explain(app: &App, request: &ExplainRequest) -> Result<ExplainAnswe
     for note in &notes {
         steps.add(note.code(), note.to_string());
     }
+    drop(replica);
     let decision = match step {
         GateStep::Done(decision) => decision,
         GateStep::Ask(question) => {
             let Question { key, query, pending } = *question;
             let answer = judged(app, &query, &mut steps).await;
+            let mut replica = app.access.replica().await;
+            let gate = replica.fresh(app, now).await?;
             let learned = gate.learn(key, answer, now);
             gate.on_verdict(pending, &learned)
         }
@@ -151,9 +164,14 @@ pub async fn explain_to(
         return Ok(None);
     }
     // As the asker is, whatever groups the question says.
-    let request = ExplainRequest { actor: Some(asker.name().to_owned()), groups: asker.groups().to_vec(), ..request };
-    let answer = explain(app, &request).await?;
-    Ok(Some(if is_hidden(&answer) { hidden(answer) } else { answer }))
+    let answer = explain_as(app, &request, Some(asker.clone().into_identity())).await?;
+    Ok(Some(if is_hidden(&answer) { hidden(answer) } else { without_addresses(answer) }))
+}
+
+/// The same without where jobs are, which is for who manages the service.
+fn without_addresses(answer: ExplainAnswer) -> ExplainAnswer {
+    let steps = answer.steps.into_iter().filter(|step| step.step != UPSTREAM).collect();
+    ExplainAnswer { steps, ..answer }
 }
 
 /// Whether the visitor may not know that there is a service.
@@ -172,7 +190,8 @@ fn hidden(answer: ExplainAnswer) -> ExplainAnswer {
 
 fn visitor(request: &ExplainRequest) -> Result<Option<WireIdentity>, Unexplained> {
     let Some(actor) = request.actor.clone() else { return Ok(None) };
-    let identity = WireIdentity { actor, groups: request.groups.clone(), ..WireIdentity::default() };
+    let arvados_user_uuid = Uuid::of_person(&actor);
+    let identity = WireIdentity { actor, groups: request.groups.clone(), arvados_user_uuid, ..WireIdentity::default() };
     Identity::try_from(identity.clone()).map_err(|error| Unexplained::Invalid(error.to_string()))?;
     Ok(Some(identity))
 }
@@ -256,7 +275,7 @@ impl Steps {
             Decision::Permit(edits) => {
                 let audit = &edits.audit;
                 let code = audit.rule.map_or("permit", taskgate_core::audit::Rule::code);
-                self.add("upstream", format!("{:?} to {}", edits.upstream.protocol, edits.upstream.candidates[0]));
+                self.add(UPSTREAM, format!("{:?} to {}", edits.upstream.protocol, edits.upstream.candidates[0]));
                 self.add("outcome", format!("let in by the rule `{code}`"));
                 ("permit", code, None, audit.actor.clone())
             }

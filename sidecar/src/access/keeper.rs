@@ -40,7 +40,7 @@ async fn follow(app: &App, stop: &CancellationToken) {
     loop {
         let outcome = async {
             let change = Some(app.access.store().change().await?);
-            if change != seen || refreshed.elapsed() >= ROUND || is_failing {
+            if change != seen || refreshed.elapsed() >= ROUND || is_failing || app.access.has_unsaved() {
                 app.access.refresh().await?;
                 (seen, refreshed) = (change, Instant::now());
             }

@@ -78,21 +78,38 @@ async fn session(app: &App, share: Share, service: &Published, identity: WireIde
         return Err(Unredeemed::OtherPerson);
     }
     let (id, now) = (random::non_zero().map_err(|_| Unredeemed::Unavailable)?, app.access.now());
+    let (service_id, actor) = (share.service.as_str(), identity.actor.clone());
+    let claims = Claims::new(TokenId::new(id), service_id, service.epoch, identity, now, share.expires_at);
+    let shared = Some(SharedAccess { id: share.id, scope: share.scope.clone() });
+    // No use is lost by a session that no browser would keep.
+    let claims = fitted(app, Claims { share: shared, ..claims })?;
     if !app.access.store().redeem(share.id, now).await? {
         return Err(Unredeemed::UsedUp);
     }
     tracing::info!(
         audit = true,
         event = "share-redeemed",
-        actor.id = identity.actor,
+        actor.id = actor,
         service.id = share.service,
         share.id = %share.id,
         share.used = share.used.saturating_add(1),
         share.uses = share.uses,
         "share link used"
     );
-    let claims = Claims::new(TokenId::new(id), &share.service, service.epoch, identity, now, share.expires_at);
-    Ok(Claims { share: Some(SharedAccess { id: share.id, scope: share.scope }), ..claims })
+    Ok(claims)
+}
+
+/// The claims with as many groups as a cookie has room for.
+fn fitted(app: &App, mut claims: Claims) -> Result<Claims, Unredeemed> {
+    let longest = app.live.load().site.as_ref().map_or(usize::MAX, |site| site.longest_session());
+    let ring = app.access.ring();
+    while !claims.seal(&ring).is_ok_and(|token| token.len() <= longest) {
+        if claims.identity.groups.is_empty() {
+            return Err(Unredeemed::Unavailable);
+        }
+        claims.identity.groups.truncate(claims.identity.groups.len() / 2);
+    }
+    Ok(claims)
 }
 
 impl From<AccessStoreError> for Unredeemed {

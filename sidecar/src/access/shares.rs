@@ -31,8 +31,8 @@ use crate::discovery::policy::Authorisation;
 use crate::random;
 use crate::registry::published::Published;
 
-/// Below which path links lead to the sidecar.
-pub const SHARE_PATH: &str = "/.taskgate/share/";
+/// Where links lead to the sidecar. The code is in the query, which is in no log of requests.
+pub const SHARE_PATH: &str = "/.taskgate/share";
 /// The most characters of a note.
 pub const MAX_NOTE: usize = 200;
 /// The most uses that can be counted.
@@ -121,6 +121,10 @@ pub async fn make(app: &App, asker: &Asker, wanted: NewShare) -> Result<Made, Sh
         (_, Protocol::Tcp) => return Err(ShareRefusal::NotShareable("the service is not spoken to over HTTP")),
         _ => {}
     }
+    if app.access.is_everybody_ended() {
+        let reason = "everybody's sessions were ended a moment ago; try again in a few seconds";
+        return Err(ShareRefusal::Unavailable(reason.into()));
+    }
     let share = share_of(app, &service, asker, wanted)?;
     let control = app.access.control();
     let origin = origin_of(&control.gate, service.id.as_str()).ok_or_else(no_address)?;
@@ -130,7 +134,7 @@ pub async fn make(app: &App, asker: &Asker, wanted: NewShare) -> Result<Made, Sh
             return Err(ShareRefusal::NotShareable(reason));
         }
         let (code, text) = code(share.id)?;
-        let link = format!("{origin}{SHARE_PATH}{text}?to={}", utf8_percent_encode(share.scope.as_str(), PATH));
+        let link = format!("{origin}{SHARE_PATH}?code={text}&to={}", utf8_percent_encode(share.scope.as_str(), PATH));
         (Share { code: Some(code), ..share }, link)
     } else {
         let claims = ShareClaims {
@@ -185,8 +189,14 @@ pub async fn list(app: &App, asker: &Asker, service: Option<&str>) -> Result<Vec
             Err(refusal) => return Err(refusal),
         },
     };
+    let origin = service.as_ref().map(|service| service.entry.origin());
     let selection = Selection { service: service.map(|service| service.id.to_string()), creator };
-    Ok(app.access.store().shares(&selection).await?)
+    let mut shares = app.access.store().shares(&selection).await?;
+    if let (Asker::Person(actor), Some(origin)) = (asker, origin) {
+        // Those of another owner's time are not for who shares it now.
+        shares.retain(|share| share.origin == origin || share.creator.name() == actor.name());
+    }
+    Ok(shares)
 }
 
 /// Ends a link, and every session that it gave: at once, everywhere. Its creator may, and who may share the service.

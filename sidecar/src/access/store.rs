@@ -9,6 +9,7 @@ mod rows;
 mod statements;
 
 use std::fmt;
+use std::time::Duration;
 
 use taskgate_core::revocation::{Revocation, Revoked};
 use taskgate_core::share::PathScope;
@@ -21,11 +22,18 @@ use crate::access::store::statements as sql;
 use crate::digest::Digest;
 use crate::tasks::store::StoreError;
 use crate::tasks::store::database::{Database, Row, Transaction, Turn, Value};
+use crate::tasks::store::statements::Sql;
 
 pub(crate) use rows::revocation_key;
 
 /// The most links that a list shows.
 pub const MAX_LISTED: u32 = 1_000;
+/// The most sign-ins of one person that are ended one by one: more are one entry, for all that the person began.
+pub const MAX_OF_ACTOR: usize = 16;
+/// The most revocations that are read: what is older than the oldest of them is over for everybody.
+const MAX_READ: u32 = 40_000;
+/// How much longer an entry is kept than what it ends can live: clocks of proxies differ from ours.
+const SKEW: Duration = Duration::from_secs(60);
 
 /// The store.
 pub struct AccessStore {
@@ -130,6 +138,8 @@ pub struct KeptRevocation {
     pub until: UnixTime,
     /// By whom.
     pub by: String,
+    /// Whose the sessions of one sign-in are, where that is known.
+    pub actor: Option<String>,
 }
 
 /// Why the store can't do something. It never shows the address's password.
@@ -235,22 +245,32 @@ impl AccessStore {
             Value::from(ending.why.as_str()),
         ];
         let was_live = transaction.row(&sql::END_SHARE, &values).await?.is_some();
-        let revocation = Revocation { revoked: Revoked::Share(share.id), at: ending.at };
-        let entry = KeptRevocation { revocation, until: share.expires_at, by: ending.by.clone() };
-        insert(&mut transaction, &entry).await?;
+        insert(&mut transaction, &KeptRevocation::of_share(share, ending)).await?;
         transaction.commit().await?;
         Ok(was_live)
     }
 
     // === revocations ===
 
-    /// Keeps a revocation. Of two for one subject the later end counts.
+    /// Keeps a revocation. Of two for one subject the later end counts. One that ends everybody's sessions ends plain
+    /// links too, since nobody can tell when their holders began.
     ///
     /// # Errors
     /// [`AccessStoreError`].
     pub async fn revoke(&self, entry: &KeptRevocation) -> Result<(), AccessStoreError> {
         let mut transaction = self.database.begin().await?;
-        insert(&mut transaction, entry).await?;
+        match (&entry.revocation.revoked, &entry.actor) {
+            (Revoked::Everybody, _) => end_everybody(&mut transaction, entry).await?,
+            (Revoked::Actor(name), _) => {
+                let last = last_share(&mut transaction, &sql::LAST_SHARE_FOR, &[Value::from(name.as_str())]).await?;
+                insert(&mut transaction, &entry.clone().lasting(last)).await?;
+            }
+            (Revoked::Session(_), Some(actor)) => {
+                insert(&mut transaction, entry).await?;
+                gather(&mut transaction, entry, actor).await?;
+            }
+            (Revoked::Session(_) | Revoked::Share(_), _) => insert(&mut transaction, entry).await?,
+        }
         transaction.commit().await?;
         Ok(())
     }
@@ -260,8 +280,18 @@ impl AccessStore {
     /// # Errors
     /// [`AccessStoreError`].
     pub async fn revocations(&self, now: UnixTime) -> Result<Vec<KeptRevocation>, AccessStoreError> {
-        let rows = self.database.read(&sql::REVOCATIONS, &[Value::from(now.as_millis())]).await?;
-        rows.iter().map(revocation_of).collect()
+        let values = [Value::from(now.as_millis()), Value::from(MAX_READ)];
+        let rows = self.database.read(&sql::REVOCATIONS, &values).await?;
+        let mut list: Vec<KeptRevocation> = rows.iter().map(revocation_of).collect::<Result<_, _>>()?;
+        if list.len() >= usize::try_from(MAX_READ).unwrap_or(usize::MAX)
+            && let Some(oldest) = list.last().cloned()
+        {
+            // What was not read is older.
+            let revocation = Revocation { revoked: Revoked::Everybody, at: oldest.revocation.at };
+            list.push(KeptRevocation { revocation, actor: None, ..oldest });
+        }
+        list.sort_by_key(|kept| kept.revocation.at);
+        Ok(list)
     }
 
     /// The number of the last change to revocations, by whichever process.
@@ -299,10 +329,75 @@ async fn insert(transaction: &mut Transaction, entry: &KeptRevocation) -> Result
         Value::from(entry.revocation.at.as_millis()),
         Value::from(entry.until.as_millis()),
         Value::from(entry.by.as_str()),
+        Value::from(entry.actor.as_deref().unwrap_or_default()),
     ];
     let _: Vec<Row> = transaction.rows(&sql::REVOKE, &values).await?;
     transaction.rows(&sql::COUNT_CHANGE, &[]).await?;
     Ok(())
+}
+
+/// Ends everybody's sessions and the plain links; what is older is in that.
+async fn end_everybody(transaction: &mut Transaction, entry: &KeptRevocation) -> Result<(), AccessStoreError> {
+    let at = Value::from(entry.revocation.at.as_millis());
+    let last = last_share(transaction, &sql::LAST_SHARE, &[]).await?;
+    let entry = entry.clone().lasting(last);
+    let why = "everybody's sessions were ended";
+    transaction.rows(&sql::END_PLAIN, &[at.clone(), Value::from(entry.by.as_str()), Value::from(why)]).await?;
+    transaction.rows(&sql::FORGET_OLDER, &[at, Value::from(entry.until.as_millis())]).await?;
+    insert(transaction, &entry).await
+}
+
+/// Many sign-ins of one person become one entry.
+async fn gather(transaction: &mut Transaction, entry: &KeptRevocation, actor: &str) -> Result<(), AccessStoreError> {
+    let values = [Value::from(actor), Value::from(entry.revocation.at.as_millis())];
+    let count = transaction.count(&sql::COUNT_SIGN_INS, &values).await?;
+    if count <= u64::try_from(MAX_OF_ACTOR).unwrap_or(u64::MAX) {
+        return Ok(());
+    }
+    let (mut at, mut until) = (entry.revocation.at, entry.until);
+    for row in transaction.rows(&sql::TAKE_SIGN_INS, &[Value::from(actor)]).await? {
+        at = at.max(UnixTime::from_millis(row.number(0)?));
+        until = until.max(UnixTime::from_millis(row.number(1)?));
+    }
+    if is_link_visitor(actor) {
+        return insert(transaction, entry).await;
+    }
+    let last = last_share(transaction, &sql::LAST_SHARE_FOR, &[Value::from(actor)]).await?;
+    let revocation = Revocation { revoked: Revoked::Actor(actor.to_owned()), at };
+    insert(transaction, &KeptRevocation { revocation, until, by: entry.by.clone(), actor: None }.lasting(last)).await
+}
+
+/// Whether a name is that of all who have one link. They are not one person, so that one entry for all of them would end
+/// the link; where there are too many, the latest is kept: who has the link comes in again anyway.
+pub(crate) fn is_link_visitor(actor: &str) -> bool {
+    actor.starts_with("share:")
+}
+
+/// When the last of some links ends: a session that one gave lives as long.
+async fn last_share(
+    transaction: &mut Transaction,
+    statement: &'static Sql,
+    values: &[Value],
+) -> Result<Option<UnixTime>, AccessStoreError> {
+    let row = transaction.row(statement, values).await?;
+    let end = row.map(|row| row.maybe_number(0)).transpose()?.flatten();
+    Ok(end.map(UnixTime::from_millis))
+}
+
+impl KeptRevocation {
+    /// What a link that was ended is for workers.
+    #[must_use]
+    pub fn of_share(share: &Share, ending: &Ending) -> Self {
+        let revocation = Revocation { revoked: Revoked::Share(share.id), at: ending.at };
+        Self { revocation, until: share.expires_at.after(SKEW), by: ending.by.clone(), actor: None }
+    }
+
+    /// The same, kept until what ends then is over, at least.
+    #[must_use]
+    pub fn lasting(self, last: Option<UnixTime>) -> Self {
+        let until = last.map_or(self.until, |last| self.until.max(last.after(SKEW)));
+        Self { until, ..self }
+    }
 }
 
 impl Share {

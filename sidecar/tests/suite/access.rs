@@ -5,6 +5,7 @@ mod creators;
 mod explain;
 mod links;
 mod redeemed;
+mod revoked;
 mod routes;
 mod sessions;
 mod store;

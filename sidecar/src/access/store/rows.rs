@@ -99,6 +99,7 @@ pub(super) fn revocation_of(row: &Row) -> Result<KeptRevocation, AccessStoreErro
         revocation: Revocation { revoked, at: UnixTime::from_millis(row.number(2)?) },
         until: UnixTime::from_millis(row.number(3)?),
         by: row.text(4)?,
+        actor: Some(row.text(5)?).filter(|actor| !actor.is_empty()),
     })
 }
 

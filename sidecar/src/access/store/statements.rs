@@ -55,16 +55,35 @@ pub(super) const END_SHARE: Sql = sql![
 ];
 
 pub(super) const REVOKE: Sql = sql![
-    "INSERT INTO access_revocation (kind, subject, ended, holds_until, ended_by) VALUES ($1, $2, $3, $4, $5) ",
+    "INSERT INTO access_revocation (kind, subject, ended, holds_until, ended_by, actor) VALUES ($1, $2, $3, $4, $5, $6) ",
     "ON CONFLICT (kind, subject) DO UPDATE SET ",
     "ended = CASE WHEN excluded.ended > access_revocation.ended THEN excluded.ended ELSE access_revocation.ended END, ",
     "holds_until = CASE WHEN excluded.holds_until > access_revocation.holds_until THEN excluded.holds_until ",
-    "ELSE access_revocation.holds_until END, ended_by = excluded.ended_by"
+    "ELSE access_revocation.holds_until END, ended_by = excluded.ended_by, actor = excluded.actor"
 ];
 
 pub(super) const REVOCATIONS: Sql = sql![
-    "SELECT kind, subject, ended, holds_until, ended_by FROM access_revocation WHERE holds_until > $1 ORDER BY ended"
+    "SELECT kind, subject, ended, holds_until, ended_by, actor FROM access_revocation WHERE holds_until > $1 ",
+    "ORDER BY CASE kind WHEN 'share' THEN 0 ELSE 1 END, ended DESC, subject LIMIT $2"
 ];
+
+pub(super) const COUNT_SIGN_INS: Sql =
+    sql!["SELECT count(*) FROM access_revocation WHERE kind = 'session' AND actor = $1 AND holds_until > $2"];
+
+pub(super) const TAKE_SIGN_INS: Sql =
+    sql!["DELETE FROM access_revocation WHERE kind = 'session' AND actor = $1 RETURNING ended, holds_until"];
+
+pub(super) const FORGET_OLDER: Sql =
+    sql!["DELETE FROM access_revocation WHERE kind IN ('actor', 'session') AND ended <= $1 AND holds_until <= $2"];
+
+pub(super) const END_PLAIN: Sql = sql![
+    "UPDATE access_share SET ended = $1, ended_by = $2, ended_why = $3 ",
+    "WHERE ended IS NULL AND code IS NULL AND created <= $1 AND expires > $1 RETURNING id"
+];
+
+pub(super) const LAST_SHARE: Sql = sql!["SELECT max(expires) FROM access_share"];
+
+pub(super) const LAST_SHARE_FOR: Sql = sql!["SELECT max(expires) FROM access_share WHERE addressee = $1"];
 
 pub(super) const COUNT_CHANGE: Sql = sql!["UPDATE access_change SET number = number + 1"];
 

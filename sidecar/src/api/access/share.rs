@@ -1,19 +1,21 @@
-//! `/.taskgate/share/{code}`: where share links lead that are counted, or for one person.
+//! `/.taskgate/share?code=…`: where share links lead that are counted, or for one person. The code is in the query, which
+//! no log of requests has.
 //!
 //! A `GET` uses nothing up: what looks at links before people do, and what a browser fetches ahead, would. It shows a
 //! page with one button, whose `POST` gives the session. Who has that session already goes on at once.
 
 use askama::Template;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Router, http};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
 use taskgate_core::identity::WireIdentity;
 use taskgate_core::session::{self, Claims};
+use url::form_urlencoded;
 
+use crate::access::attempt::Guest;
 use crate::access::cookies;
 use crate::access::host::{Place, Site};
 use crate::access::redeem::{self, Unredeemed};
@@ -28,16 +30,35 @@ use crate::data::error::DataError;
 /// What a page may do: show itself, and send its form to where it came from.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'";
 
+/// The longest code: more is none.
+const MAX_CODE: usize = 200;
+/// The most parameters that are looked at.
+const MAX_PARAMETERS: usize = 16;
+/// The most sessions of one request that are looked at.
+const MAX_SESSIONS: usize = 4;
+
 /// The routes.
 pub fn routes(api: AccessApi) -> Router {
-    Router::new().route("/.taskgate/share/{code}", get(look).post(open)).with_state(api)
+    Router::new().route("/.taskgate/share", get(look).post(open)).with_state(api)
 }
 
 /// Where the link leads.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 struct LinkQuery {
-    #[serde(default)]
+    code: String,
     to: Option<String>,
+}
+
+impl LinkQuery {
+    /// What a query says; of two of one name the first counts.
+    fn read(query: Option<&str>) -> Self {
+        let parameter = |name: &str| {
+            let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).take(MAX_PARAMETERS);
+            pairs.find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
+        };
+        let code = parameter("code").filter(|code| code.len() <= MAX_CODE).unwrap_or_default();
+        Self { code, to: parameter("to") }
+    }
 }
 
 #[derive(Template)]
@@ -59,16 +80,12 @@ struct Visit {
     is_page: bool,
 }
 
-async fn look(
-    State(api): State<AccessApi>,
-    Path(code): Path<String>,
-    Query(query): Query<LinkQuery>,
-    request: Request,
-) -> Response {
+async fn look(State(api): State<AccessApi>, request: Request) -> Response {
     let host = authority::of(&request).map(ToOwned::to_owned);
     let (request, _) = request.into_parts();
+    let query = LinkQuery::read(request.uri.query());
     let is_page = is_page(&request.headers);
-    let visit = match visit(&api, code, query, host, is_page).await {
+    let visit = match visit(&api, query, host, is_page).await {
         Ok(visit) => visit,
         Err(error) => return refused(error, is_page),
     };
@@ -93,22 +110,18 @@ async fn look(
         title: "A service was shared with you",
         text: "Open it with this button. That counts as one use of the link, and this browser may use it from then on. \
                Programs send POST to this address.",
-        action: Some(format!("{SHARE_PATH}{}?to={}", visit.code, encoded(&visit.to))),
+        action: Some(format!("{SHARE_PATH}?code={}&to={}", visit.code, encoded(&visit.to))),
         code: None,
     };
     shown(StatusCode::OK, &page)
 }
 
-async fn open(
-    State(api): State<AccessApi>,
-    Path(code): Path<String>,
-    Query(query): Query<LinkQuery>,
-    request: Request,
-) -> Response {
+async fn open(State(api): State<AccessApi>, request: Request) -> Response {
     let host = authority::of(&request).map(ToOwned::to_owned);
     let (request, _) = request.into_parts();
+    let query = LinkQuery::read(request.uri.query());
     let is_page = is_page(&request.headers);
-    let visit = match visit(&api, code, query, host, is_page).await {
+    let visit = match visit(&api, query, host, is_page).await {
         Ok(visit) => visit,
         Err(error) => return refused(error, is_page),
     };
@@ -135,17 +148,12 @@ async fn open(
     }
 }
 
-async fn visit(
-    api: &AccessApi,
-    code: String,
-    query: LinkQuery,
-    host: Option<String>,
-    is_page: bool,
-) -> Result<Visit, Unredeemed> {
+async fn visit(api: &AccessApi, query: LinkQuery, host: Option<String>, is_page: bool) -> Result<Visit, Unredeemed> {
     let site = Site::new(&api.app.access.control().gate).ok_or(Unredeemed::Over)?;
     let place = host.and_then(|host| site.place(&api.app, &host)).ok_or(Unredeemed::Over)?;
+    let LinkQuery { code, to } = query;
     let share = redeem::find(&api.app, &code, &place.service).await?;
-    let to = ReturnPath::wanted(query.to.as_deref());
+    let to = ReturnPath::wanted(to.as_deref());
     let to = if share.scope.has(to.as_str().as_bytes()) { to.as_str() } else { share.scope.as_str() }.to_owned();
     Ok(Visit { site, place, code, share, to, is_page })
 }
@@ -156,6 +164,11 @@ async fn visitor(api: &AccessApi, visit: &Visit, headers: &HeaderMap) -> Result<
     let is_theirs = |claims: &Claims| claims.share.is_none() && claims.identity.actor == *addressee;
     if let Some(claims) = sessions(api, visit, headers).find(is_theirs) {
         return Ok(Some(claims.identity));
+    }
+    // Who signed in for this link, and may have no session of their own here.
+    let (ring, now) = (api.app.access.ring(), api.app.access.now());
+    if let Some(guest) = Guest::of(headers, &visit.site, &ring, visit.place.service.id.as_str(), now) {
+        return Ok(Some(guest));
     }
     match api.callers.caller(headers).await {
         Ok(caller) => Ok(Some(WireIdentity { actor: caller.user, groups: caller.groups, ..WireIdentity::default() })),
@@ -168,9 +181,10 @@ async fn visitor(api: &AccessApi, visit: &Visit, headers: &HeaderMap) -> Result<
 fn sessions(api: &AccessApi, visit: &Visit, headers: &HeaderMap) -> impl Iterator<Item = Claims> {
     let (ring, now) = (api.app.access.ring(), api.app.access.now());
     let id = visit.place.service.id.as_str();
-    let opened = cookies::values(headers, visit.site.session_cookie()).filter_map(move |value| {
+    let opened = cookies::values(headers, visit.site.session_cookie()).take(MAX_SESSIONS).filter_map(move |value| {
         let claims = session::open(&ring, value.as_bytes(), id).ok()?.claims;
-        (now < claims.expires_at && !api.app.access.is_ended(&claims)).then_some(claims)
+        let is_idle = now.since(claims.seen_at) >= visit.site.session_idle();
+        (now < claims.expires_at && !is_idle && !api.app.access.is_ended(&claims)).then_some(claims)
     });
     opened.collect::<Vec<_>>().into_iter()
 }
@@ -188,7 +202,9 @@ fn cookie(api: &AccessApi, visit: &Visit, claims: &Claims) -> Result<String, Unr
 
 /// Where somebody signs in for the link; none where nobody can.
 fn sign_in(api: &AccessApi, visit: &Visit) -> Option<String> {
-    let path = || format!("/.taskgate/sign-in?share={}&to={}", visit.code, encoded(&visit.to));
+    let own = format!("{SHARE_PATH}?code={}&to={}", visit.code, encoded(&visit.to));
+    // It comes back to this page, whose button uses the link.
+    let path = || format!("/.taskgate/sign-in?to={}", encoded(&own));
     (visit.is_page && api.app.access.control().gate.sign_in).then(path)
 }
 

@@ -2,6 +2,7 @@
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use taskgate_core::token;
 use taskgate_core::verdict::{Credential, MAX_CREDENTIAL, Scheme};
 
 use crate::data::error::DataError;
@@ -17,7 +18,8 @@ const MAX_REQUEST_ID: usize = 128;
 /// The credential of a request.
 ///
 /// # Errors
-/// [`DataError::Unauthenticated`] where there is none, or nobody can tell which one counts.
+/// [`DataError::Unauthenticated`] where there is none, or nobody can tell which one counts, or where it is a token of
+/// ours, which is for gates and nobody else's to see.
 pub(super) fn of(headers: &HeaderMap) -> Result<Credential, DataError> {
     let name = if headers.contains_key(OWN_HEADER) { OWN_HEADER } else { AUTHORIZATION.as_str() };
     let mut lines = headers.get_all(name).iter();
@@ -30,7 +32,7 @@ pub(super) fn of(headers: &HeaderMap) -> Result<Credential, DataError> {
         _ => return Err(DataError::Unauthenticated),
     };
     let value = value.trim_start_matches(' ');
-    if value.is_empty() || value.len() > MAX_CREDENTIAL {
+    if value.is_empty() || value.starts_with(token::PREFIX) || value.len() > MAX_CREDENTIAL {
         return Err(DataError::Unauthenticated);
     }
     Ok(Credential { scheme, name: None, value: value.to_owned() })
@@ -76,6 +78,8 @@ mod tests {
             &[("authorization", "Basic eDp5")],
             &[("authorization", "Bearer ")],
             &[("authorization", "t")],
+            &[("authorization", "Bearer tg1.s.k1.AAAA")],
+            &[("x-taskgate-authorization", "Bearer tg1.h.k1.AAAA")],
             &[("authorization", "Bearer t"), ("authorization", "Bearer u")],
             &[("x-forwarded-user", "ann"), ("x-taskgate-user", "ann"), ("x-remote-user", "ann")],
         ] {

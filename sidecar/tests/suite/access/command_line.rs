@@ -64,7 +64,7 @@ async fn people_use_it_with_a_token() {
     let sidecar = start("").await;
     let service = id(&sidecar, "op1");
     let made = run_as(&sidecar, "alice", &["share", &service, "--uses", "1"]).await;
-    assert!(made.output.contains("/.taskgate/share/"), "{made:?}");
+    assert!(made.output.contains("/.taskgate/share?code="), "{made:?}");
     for (who, words) in [("bob", "only who can manage"), ("mallory", "no service has this label"), ("nobody", "401")] {
         let refused = run_as(&sidecar, who, &["share", &service]).await;
         assert_eq!(refused.code, Some(1), "{refused:?}");

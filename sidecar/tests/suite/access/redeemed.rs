@@ -29,7 +29,7 @@ async fn listed(sidecar: &Sidecar) -> Value {
 async fn one_use_is_one_browser() {
     let sidecar = start("").await;
     let (link, share) = counted(&sidecar, 2).await;
-    assert!(link.contains(&format!(".tasks.example.test/.taskgate/share/{share}.")), "{link}");
+    assert!(link.contains(&format!(".tasks.example.test/.taskgate/share?code={share}.")), "{link}");
     let browser = Browser::new(&sidecar);
     for method in ["GET", "HEAD", "GET"] {
         let page = browser.send(method, &link, &[("accept", "text/html")]).await;
@@ -62,7 +62,7 @@ async fn one_use_is_one_browser() {
     );
     assert_eq!(worker.seen(&format!("{host}/"), &[("cookie", &cookie)]).await, "outside-share");
     // What is in the link is no credential elsewhere.
-    let code = link.split("/share/").nth(1).and_then(|rest| rest.split('?').next()).expect("a code");
+    let code = link.split("?code=").nth(1).and_then(|rest| rest.split('&').next()).expect("a code");
     assert_eq!(worker.seen(&format!("{host}/a-b?taskgate_share={code}"), &[]).await, "share-ended");
 }
 
@@ -108,7 +108,7 @@ async fn what_is_no_link_of_this_service_is_over() {
     let (link, share) = counted(&sidecar, 9).await;
     let browser = Browser::new(&sidecar);
     let elsewhere = link.replace(&id(&sidecar, "op1"), &id(&sidecar, "op2"));
-    let (head, tail) = link.split_at(link.find("?to=").expect("a query"));
+    let (head, tail) = link.split_at(link.find("&to=").expect("a query"));
     let last = head.chars().last().expect("a character");
     let changed = format!("{}{}{tail}", &head[..head.len() - 1], if last == 'A' { 'B' } else { 'A' });
     let without = format!("{}{tail}", &head[..head.rfind('.').expect("a code")]);
@@ -134,7 +134,7 @@ async fn a_link_leads_to_its_own_paths_and_no_page_of_others_opens_it() {
     let sidecar = start("").await;
     let (link, _) = counted(&sidecar, 9).await;
     let browser = Browser::new(&sidecar);
-    let to = |path: &str| format!("{}?to={path}", link.split('?').next().expect("a link"));
+    let to = |path: &str| format!("{}&to={path}", link.split('&').next().expect("a link"));
     for (path, expected) in [
         ("/a-b/c%3Fd=e", "/a-b/c?d=e"),
         ("/other", "/a-b"),

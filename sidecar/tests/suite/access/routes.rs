@@ -40,7 +40,8 @@ const FLYTE_DATA: &str = "/flyteidl2.dataproxy.DataProxyService/GetActionData";
 const FLYTE_INPUTS: &str = "/flyteidl2.dataproxy.DataProxyService/UploadInputs";
 const CLUSTERS: &str = "/flyteidl2.cluster.ClusterService/{method}";
 const CLUSTER: &str = "/flyteidl2.cluster.ClusterService/SelectCluster";
-const SHARED: &str = "/.taskgate/share/{code}";
+const SHARED: &str = "/.taskgate/share";
+const SHARED_LINK: &str = "/.taskgate/share?code={code}";
 
 const NONE: &str = r#"{"operation": "none", "args": {}}"#;
 const STORED: &str = r#"{"uri": "taskgate://main/uploads/p/d/r/f"}"#;
@@ -166,8 +167,8 @@ const TABLE: &[Row] = &[
     ("POST", "/.taskgate/sign-out", "/.taskgate/sign-out", "", ["403 origin-not-allowed"; 4]),
     ("GET", "/.taskgate/jwks.json", "/.taskgate/jwks.json", "", ["200"; 4]),
     // === a link for the owner alone ===
-    ("GET", SHARED, SHARED, "", [NO_KEY, "403 share-for-somebody-else", "403 share-for-somebody-else", "200"]),
-    ("POST", SHARED, SHARED, "", [NO_KEY, "403 share-for-somebody-else", "403 share-for-somebody-else", "303"]),
+    ("GET", SHARED, SHARED_LINK, "", [NO_KEY, "403 share-for-somebody-else", "403 share-for-somebody-else", "200"]),
+    ("POST", SHARED, SHARED_LINK, "", [NO_KEY, "403 share-for-somebody-else", "403 share-for-somebody-else", "303"]),
     ("DELETE", "/v1/shares/{id}", "/v1/shares/{share}", "", [NO_KEY, "404 unknown-share", "404 unknown-share", "200"]),
 ];
 
@@ -284,7 +285,7 @@ async fn every_route_answers_everybody_as_the_table_says() {
     let (_, share_id) = share(&sidecar, "alice", json!({"service": service, "lifetime_secs": 60})).await;
     let to_alice = json!({"service": service, "lifetime_secs": 60, "to": "alice"});
     let (link, _) = share(&sidecar, "alice", to_alice).await;
-    let code = link.split("/share/").nth(1).and_then(|rest| rest.split('?').next()).expect("a code").to_owned();
+    let code = link.split("?code=").nth(1).and_then(|rest| rest.split('&').next()).expect("a code").to_owned();
     let task = {
         let request = sidecar.client.post(public(&sidecar, "/tasks")).bearer_auth("token-of-alice");
         let body = json!({"operation": "noop", "args": {"steps": 1}});

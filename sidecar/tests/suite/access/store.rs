@@ -1,7 +1,9 @@
 //! What outlives the process, and what two processes share.
 
 use serde_json::{Value, json};
-use taskgate::access::store::{AccessStore, Added, Bounds, Creator, Ending, KeptRevocation, Selection, Share};
+use taskgate::access::store::{
+    AccessStore, Added, Bounds, Creator, Ending, KeptRevocation, MAX_OF_ACTOR, Selection, Share,
+};
 use taskgate::digest::Digest;
 use taskgate::lifecycle::Tasks;
 use taskgate::secret::SecretText;
@@ -142,13 +144,24 @@ async fn keeps(one: &AccessStore, other: &AccessStore) {
     // Of two revocations of one person the later one counts, whichever is kept last.
     for (when, until) in [(20, 500), (30, 600), (25, 400)] {
         let revocation = Revocation { revoked: Revoked::Actor("bob".into()), at: at(when) };
-        let entry = KeptRevocation { revocation, until: at(until), by: "operator".into() };
+        let entry = KeptRevocation { revocation, until: at(until), by: "operator".into(), actor: None };
         assert_eq!(one.revoke(&entry).await, Ok(()));
     }
     let list = other.revocations(at(599)).await.expect("reads");
     let told: Vec<(Revoked, UnixTime)> =
         list.into_iter().map(|kept| (kept.revocation.revoked, kept.revocation.at)).collect();
     assert_eq!(told, [(Revoked::Share(first.id), at(10)), (Revoked::Actor("bob".into()), at(30))]);
+    // A person's many sign-ins are one entry; nobody else's are in it.
+    for (number, actor) in (100..=130).map(|number| (number, "mallory")).chain([(200, "alice")]) {
+        let revocation = Revocation { revoked: Revoked::Session(TokenId::new(number)), at: at(number) };
+        let entry = KeptRevocation { revocation, until: at(500), by: actor.into(), actor: Some(actor.into()) };
+        assert_eq!(one.revoke(&entry).await, Ok(()));
+    }
+    let list = other.revocations(at(0)).await.expect("reads");
+    let of = |name: &str| list.iter().filter(|kept| kept.actor.as_deref() == Some(name)).count();
+    assert!(of("mallory") <= MAX_OF_ACTOR && of("alice") == 1, "{list:?}");
+    let theirs = list.iter().find(|kept| kept.revocation.revoked == Revoked::Actor("mallory".into()));
+    assert!(theirs.is_some_and(|kept| kept.revocation.at >= at(116)), "{list:?}");
     one.prune(at(600), at(1_000)).await.expect("prunes");
     assert_eq!(other.revocations(at(0)).await.expect("reads").len(), 1, "the link's");
     assert_eq!(other.share(first.id).await, Ok(None));

@@ -17,14 +17,10 @@ pub(super) async fn explain(
 ) -> Result<Json<ExplainAnswer>, Problem> {
     let asker = api.actor(&headers).await?;
     let request: ExplainRequest = body::json(body).await?;
-    tracing::info!(
-        audit = true,
-        event = "explained",
-        actor.id = asker.name(),
-        subject = request.actor.as_deref().unwrap_or(asker.name()),
-        "a decision was explained"
-    );
-    match explain_to(&api.app, &asker, request).await? {
+    let subject = request.actor.clone().unwrap_or_else(|| asker.name().to_owned());
+    let answer = explain_to(&api.app, &asker, request).await;
+    audit(asker.name(), &subject, &answer);
+    match answer? {
         Some(answer) => Ok(Json(answer)),
         None => {
             let detail =
@@ -32,6 +28,22 @@ pub(super) async fn explain(
             Err(Problem::new(StatusCode::FORBIDDEN, "access-denied", detail))
         }
     }
+}
+
+/// Says who asked about whom, and what they were told.
+pub(super) fn audit(asker: &str, subject: &str, answer: &Result<Option<ExplainAnswer>, Unexplained>) {
+    let told = answer.as_ref().ok().and_then(Option::as_ref);
+    tracing::info!(
+        audit = true,
+        event = "explained",
+        actor.id = asker,
+        subject,
+        service.id = told.and_then(|told| told.service.as_deref()).unwrap_or_default(),
+        verdict = if told.is_some() { "allow" } else { "deny" },
+        outcome = told.map_or("", |told| told.outcome.as_str()),
+        code = told.map_or("", |told| told.code.as_str()),
+        "a decision was asked about"
+    );
 }
 
 impl From<Unexplained> for Problem {

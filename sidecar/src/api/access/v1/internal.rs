@@ -15,6 +15,7 @@ use taskgate_core::token::TokenId;
 
 use crate::access::explain::{ExplainAnswer, ExplainRequest, explain};
 use crate::access::shares::Asker;
+use crate::api::access::v1::explain::audit;
 use crate::api::access::v1::shares::{self, ListQuery, ListedShare, ShareList};
 use crate::api::body;
 use crate::api::problem::Problem;
@@ -82,11 +83,13 @@ async fn end(State(app): State<Arc<App>>, body: Body) -> Result<Json<EndAnswer>,
         _ => return Err(Problem::malformed("say whose sessions: `actor`, `id` or `everybody`, one of them")),
     };
     let longest = app.live.load().session_max;
-    app.access.end_sessions(revoked, "operator", longest).await?;
+    app.access.end_sessions_of_others(revoked, longest).await?;
     Ok(Json(EndAnswer { kept: app.access.store().is_kept() }))
 }
 
 async fn of_anybody(State(app): State<Arc<App>>, body: Body) -> Result<Json<ExplainAnswer>, Problem> {
     let request: ExplainRequest = body::json(body).await?;
-    Ok(Json(explain(&app, &request).await?))
+    let answer = explain(&app, &request).await.map(Some);
+    audit("operator", request.actor.as_deref().unwrap_or_default(), &answer);
+    answer?.map(Json).ok_or_else(Problem::internal)
 }
