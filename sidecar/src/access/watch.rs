@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::store::{Creator, Share};
 use crate::access::{rights, shares};
 use crate::app::App;
+use crate::arvados::uuid::Uuid;
 use crate::auth::actor::Actor;
 use crate::discovery::policy::Authorisation;
 use crate::registry::published::Published;
@@ -101,7 +102,13 @@ async fn find(app: &App, share: &Share, service: &Published) -> Finding {
         return Finding::Lost("the service has another owner");
     }
     let Creator::Person { name, groups } = &share.creator else { return Finding::Good };
-    let identity = WireIdentity { actor: name.clone(), groups: groups.clone(), ..WireIdentity::default() };
+    // Who made a link was allowed to, so that whoever has a name of the cluster's is that user.
+    let identity = WireIdentity {
+        actor: name.clone(),
+        groups: groups.clone(),
+        arvados_user_uuid: Uuid::of_person(name),
+        ..WireIdentity::default()
+    };
     let Ok(actor) = Actor::new(identity, None) else { return Finding::Lost("its creator can't be named") };
     match rights::may_share(app, service, &actor).await {
         Authorisation::Allow => Finding::Good,

@@ -47,6 +47,13 @@ impl Uuid {
         }
     }
 
+    /// The UUID of somebody who is called by it, as everybody is whom the cluster named. Only for names that were not
+    /// chosen at another source of identities: somebody there may be called like a user of the cluster.
+    #[must_use]
+    pub fn of_person(name: &str) -> Option<String> {
+        Self::parse(name).filter(|uuid| uuid.kind() == Kind::User).map(|uuid| uuid.to_string())
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -16,12 +16,16 @@ use crate::data::catalog::Members;
 use crate::data::error::DataError;
 
 /// Who asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
     /// The login name.
     pub user: String,
     /// The groups they are in.
     pub groups: Vec<String>,
+    /// The mail address, where it is known.
+    pub email: Option<String>,
+    /// The UUID by which Arvados knows them.
+    pub arvados_user_uuid: Option<String>,
     /// What the request is called in logs.
     pub request_id: String,
 }

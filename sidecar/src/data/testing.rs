@@ -243,7 +243,7 @@ impl Parts {
 /// A caller.
 pub(crate) fn caller(user: &str) -> Caller {
     let groups = if user == "carl" { vec!["staff".to_owned()] } else { Vec::new() };
-    Caller { user: user.into(), groups, request_id: "r1".into() }
+    Caller { user: user.into(), groups, request_id: "r1".into(), ..Caller::default() }
 }
 
 /// An action of project `p`.

@@ -52,7 +52,12 @@ impl AccessApi {
     /// Who asks, by what a request's headers show.
     async fn actor(&self, headers: &HeaderMap) -> Result<Actor, Problem> {
         let caller = self.callers.caller(headers).await?;
-        let identity = WireIdentity { actor: caller.user, groups: caller.groups, ..WireIdentity::default() };
+        let identity = WireIdentity {
+            actor: caller.user,
+            email: caller.email,
+            groups: caller.groups,
+            arvados_user_uuid: caller.arvados_user_uuid,
+        };
         Actor::new(identity, None).map_err(|_| Problem::internal())
     }
 

@@ -40,13 +40,21 @@ impl Callers for GateCallers {
         }
         let vouched = || {
             let text = one(headers, VISITOR_HEADER)?;
-            let visitor = Identity::try_from(said(headers)?).ok()?;
-            is_vouched(&self.keys.load(), text, &self.service, &visitor, self.clock.now()).then_some(visitor)
+            let said = said(headers)?;
+            let visitor = Identity::try_from(said.clone()).ok()?;
+            let is_vouched = is_vouched(&self.keys.load(), text, &self.service, &visitor, self.clock.now());
+            is_vouched.then_some((visitor, said))
         };
         // Nothing but what was vouched for counts.
-        let visitor = vouched().ok_or(DataError::Unauthenticated)?;
+        let (visitor, said) = vouched().ok_or(DataError::Unauthenticated)?;
         let groups = visitor.groups().split(',').filter(|group| !group.is_empty()).map(Into::into).collect();
-        Ok(Caller { user: visitor.actor().to_owned(), groups, request_id: credential::request_id(headers) })
+        Ok(Caller {
+            user: visitor.actor().to_owned(),
+            groups,
+            email: said.email,
+            arvados_user_uuid: said.arvados_user_uuid,
+            request_id: credential::request_id(headers),
+        })
     }
 }
 
@@ -77,9 +85,9 @@ mod tests {
     use taskgate_core::visitor::vouch;
 
     use super::*;
-    use crate::discovery::own::data_key;
     use crate::clock::{Clock as _, SystemClock};
     use crate::data::desk::shared_keys;
+    use crate::discovery::own::data_key;
 
     /// Knows nobody.
     #[derive(Debug)]

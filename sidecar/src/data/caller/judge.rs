@@ -67,7 +67,13 @@ impl<J: HasJudge> Callers for JudgeCallers<J> {
         match self.judge.judge().decide(&self.service, Some(Arc::new(OwnProvider::default())), &credential).await {
             WireVerdict::Allow { identity, .. } => {
                 let request_id = credential::request_id(headers);
-                Ok(Caller { user: identity.actor, groups: identity.groups, request_id })
+                Ok(Caller {
+                    user: identity.actor,
+                    groups: identity.groups,
+                    email: identity.email,
+                    arvados_user_uuid: identity.arvados_user_uuid,
+                    request_id,
+                })
             }
             WireVerdict::Deny { .. } => Err(DataError::Unauthenticated),
             WireVerdict::Unavailable => {

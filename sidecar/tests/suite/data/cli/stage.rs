@@ -45,7 +45,7 @@ impl Callers for Known {
             Some("eve") => ("eve", "q-writers"),
             _ => return Err(DataError::Unauthenticated),
         };
-        Ok(Caller { user: user.into(), groups: vec![group.into()], request_id: "r".into() })
+        Ok(Caller { user: user.into(), groups: vec![group.into()], request_id: "r".into(), ..Caller::default() })
     }
 }
 

@@ -33,7 +33,7 @@ struct Believed;
 impl Callers for Believed {
     async fn caller(&self, headers: &HeaderMap) -> Result<Caller, DataError> {
         let user = headers.get("x-user").and_then(|value| value.to_str().ok()).ok_or(DataError::Unauthenticated)?;
-        Ok(Caller { user: user.into(), groups: vec![user.into()], request_id: "r".into() })
+        Ok(Caller { user: user.into(), groups: vec![user.into()], request_id: "r".into(), ..Caller::default() })
     }
 }
 
