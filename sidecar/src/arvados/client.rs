@@ -23,7 +23,7 @@ use crate::arvados::token::Token;
 use crate::http::HttpError;
 use crate::retry;
 
-/// The most bytes of an answer. A page of a thousand requests has a few megabytes.
+/// The most bytes of an answer.
 const MAX_ANSWER: usize = 64 << 20;
 /// Queries that are longer go into the body: servers have bounds on the way.
 const MAX_QUERY: usize = 1_500;
@@ -52,19 +52,28 @@ pub struct Call {
     /// Below `/arvados/v1/`.
     path: String,
     parameters: Vec<(&'static str, String)>,
+    /// The most bytes of an answer.
+    most: usize,
 }
 
 impl Call {
     /// A call of that path, as in `users/current`.
     #[must_use]
     pub fn new(path: impl Into<String>) -> Self {
-        Self { path: path.into(), parameters: Vec::new() }
+        Self { path: path.into(), parameters: Vec::new(), most: MAX_ANSWER }
     }
 
     /// With a parameter as JSON.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: &serde_json::Value) -> Self {
         self.parameters.push((name, value.to_string()));
+        self
+    }
+
+    /// With an answer of so many bytes at most.
+    #[must_use]
+    pub fn at_most(mut self, bytes: usize) -> Self {
+        self.most = bytes.min(MAX_ANSWER);
         self
     }
 
@@ -151,7 +160,7 @@ impl Client {
         let http = if again { &self.fresh } else { &self.http };
         let authorization = token.header().ok_or(CallError::Credential)?;
         let request = self.request(http, call)?.header(AUTHORIZATION, authorization);
-        match tokio::time::timeout(timeout, exchange(request, token)).await {
+        match tokio::time::timeout(timeout, exchange(request, token, call.most)).await {
             Ok(result) => result,
             Err(_) => Err(CallError::TimedOut(timeout)),
         }
@@ -211,14 +220,14 @@ fn form(parameters: &[(&'static str, String)]) -> String {
     out
 }
 
-async fn exchange(request: RequestBuilder, token: &Token) -> Result<Vec<u8>, CallError> {
+async fn exchange(request: RequestBuilder, token: &Token, most: usize) -> Result<Vec<u8>, CallError> {
     let failed = |error: &reqwest::Error| CallError::Exchange(crate::http::explain(error));
     let mut response = request.send().await.map_err(|error| failed(&error))?;
     let status = response.status();
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
-        if body.len().saturating_add(chunk.len()) > MAX_ANSWER {
+        if body.len().saturating_add(chunk.len()) > most {
             return Err(CallError::TooLarge);
         }
         body.extend_from_slice(&chunk);

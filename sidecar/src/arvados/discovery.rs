@@ -18,22 +18,23 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::arvados::client::Client;
 use crate::arvados::client::error::CallError;
-use crate::arvados::client::listing::Listing;
+use crate::arvados::client::listing::{Listed, Listing};
 use crate::arvados::discovery::compose::Composing;
 use crate::arvados::discovery::memory::Memory;
 use crate::arvados::discovery::wire::{Container, Link, Request};
 use crate::arvados::relay::Relay;
 use crate::arvados::settings::ArvadosSettings;
 use crate::arvados::uuid::Uuid;
-use crate::discovery::inventory::{Inventory, Problem};
+use crate::discovery::inventory::{Entry, Inventory, Problem};
 
 /// How many names of records one question has.
 const BATCH: usize = 200;
+/// The most services of one owner.
+const MAX_OF_OWNER: usize = 256;
 
 /// What discovery sees, again and again.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ pub struct Discovery {
     relay: Option<Arc<Relay>>,
     known: Arc<Workloads>,
     memory: Memory,
+    /// Names of ports, as they were read last.
+    links: Vec<Link>,
 }
 
 /// A container that runs, or will, and what is asked about it.
@@ -82,7 +85,7 @@ impl Discovery {
         relay: Option<Arc<Relay>>,
         known: Arc<Workloads>,
     ) -> Self {
-        Self { settings, client, relay, known, memory: Memory::default() }
+        Self { settings, client, relay, known, memory: Memory::default(), links: Vec::new() }
     }
 
     /// Looks once.
@@ -99,25 +102,36 @@ impl Discovery {
         }
         by_container.retain(|_, requests| requests.iter().any(Request::has_services));
         let containers = self.containers(by_container.keys(), &mut problems, deadline).await?;
-        let links = self.links(&mut problems, deadline).await?;
-        if let (Some(relay), Some(controller)) = (&self.relay, &self.settings.controller)
-            && controller.external_url.is_none()
+        self.read_links(&mut problems, deadline).await;
+        if let Some(relay) = &self.relay
+            && let Err(error) = relay.learn(&self.client, part(deadline)).await
         {
-            relay.learn(&self.client, deadline).await?;
+            // Services with an address of their own need none of it.
+            let reason = format!("the cluster does not say how its containers are called: {error}");
+            problems.push(Problem { subject: "controller".into(), reason });
         }
 
         let present: HashSet<&Uuid> = by_container.keys().collect();
         self.memory.retain(|container| present.contains(container));
-        let composing =
-            Composing { settings: &self.settings, relay: self.relay.as_deref(), links: &compose::by_request(&links) };
+        let composing = Composing {
+            settings: &self.settings,
+            relay: self.relay.as_deref(),
+            links: &compose::by_request(&self.links),
+        };
         let mut workloads = HashMap::new();
         let mut services = Vec::new();
-        for (uuid, container) in &containers {
+        // What is older has its address and its place before what is newer.
+        let mut containers: Vec<Container> = containers.into_values().collect();
+        containers.sort_by(|one, other| one.created_at.cmp(&other.created_at));
+        for container in &containers {
+            let uuid = &container.uuid;
             let Some(requests) = by_container.get(uuid) else { continue };
             let seen = composing.services(container, requests, &mut self.memory, &mut problems);
             workloads.insert(uuid.to_string(), seen.workload);
             services.extend(seen.services);
         }
+        self.memory.end_round();
+        bound(&mut services, &mut problems);
         let anonymous = self.anonymous(&workloads, &services, &mut problems, deadline).await?;
         let services = services.into_iter().map(|mut entry| {
             if anonymous.contains(&entry.key.operation) {
@@ -165,21 +179,28 @@ impl Discovery {
         Ok(containers)
     }
 
-    async fn links(&self, problems: &mut Vec<Problem>, deadline: Instant) -> Result<Vec<Link>, CallError> {
+    /// Reads the names of ports. Where that fails the names stay as they were: anybody can make a link, and nobody's
+    /// services must depend on what others made.
+    async fn read_links(&mut self, problems: &mut Vec<Problem>, deadline: Instant) {
         let listing = Listing {
             path: "links",
             filters: vec![json!(["link_class", "=", "published_port"])],
             select: &["name", "head_uuid", "owner_uuid", "modified_by_user_uuid", "properties"],
         };
-        let records = self.client.list(self.client.own_token(), &listing, deadline).await?;
-        Ok(read(records, "link", problems))
+        match self.client.list(self.client.own_token(), &listing, part(deadline)).await {
+            Ok(listed) => self.links = read(listed, "link", problems),
+            Err(error) => {
+                let reason = format!("names of ports stay as they were: {error}");
+                problems.push(Problem { subject: "links".into(), reason });
+            }
+        }
     }
 
     /// The containers that are shared with the anonymous user, among those whose services readers may use.
     async fn anonymous(
         &self,
         workloads: &HashMap<String, Workload>,
-        services: &[crate::discovery::inventory::Entry],
+        services: &[Entry],
         problems: &mut Vec<Problem>,
         deadline: Instant,
     ) -> Result<BTreeSet<String>, CallError> {
@@ -198,8 +219,9 @@ impl Discovery {
             let filters = vec![json!(["uuid", "in", batch])];
             let listing = Listing { path: "container_requests", filters, select: &[] };
             match self.client.list(token, &listing, deadline).await {
-                Ok(records) => {
-                    let names = records.iter().filter_map(|record| serde_json::from_str::<Named>(record.get()).ok());
+                Ok(listed) => {
+                    let names =
+                        listed.records.iter().filter_map(|record| serde_json::from_str::<Named>(record.get()).ok());
                     shared
                         .extend(names.filter_map(|named| containers.get(named.uuid.as_str())).map(ToString::to_string));
                 }
@@ -220,10 +242,35 @@ struct Named {
     uuid: String,
 }
 
+/// Half of the time that is left, for what can be done without.
+fn part(deadline: Instant) -> Instant {
+    let now = Instant::now();
+    now + deadline.saturating_duration_since(now) / 2
+}
+
+/// Leaves out what one owner has too much of: the rest of the cluster needs room as well.
+fn bound(services: &mut Vec<Entry>, problems: &mut Vec<Problem>) {
+    let mut counts: HashMap<Option<String>, usize> = HashMap::new();
+    services.retain(|entry| {
+        let count = counts.entry(entry.policy.owner.clone()).or_default();
+        *count += 1;
+        *count <= MAX_OF_OWNER
+    });
+    for (owner, _) in counts.into_iter().filter(|(_, count)| *count > MAX_OF_OWNER) {
+        let subject = owner.map_or_else(|| "containers without an owner".to_owned(), |owner| format!("user {owner}"));
+        let reason = format!("has more than {MAX_OF_OWNER} services; the newest are left out");
+        problems.push(Problem { subject, reason });
+    }
+}
+
 /// Reads records one by one: what can't be read costs itself.
-fn read<T: DeserializeOwned>(records: Vec<Box<RawValue>>, what: &str, problems: &mut Vec<Problem>) -> Vec<T> {
-    let mut out = Vec::with_capacity(records.len());
-    for record in records {
+fn read<T: DeserializeOwned>(listed: Listed, what: &str, problems: &mut Vec<Problem>) -> Vec<T> {
+    problems.extend(listed.skipped.into_iter().map(|uuid| Problem {
+        subject: format!("{what} {}", ports::quoted(&uuid)),
+        reason: "the record is larger than anyone should make it; make its properties smaller".into(),
+    }));
+    let mut out = Vec::with_capacity(listed.records.len());
+    for record in listed.records {
         match serde_json::from_str(record.get()) {
             Ok(read) => out.push(read),
             Err(_) => {

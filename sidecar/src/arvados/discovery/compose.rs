@@ -84,15 +84,26 @@ impl Composing<'_> {
         let published = ports::read(&container.ports, &mut reasons);
         let numbers: Vec<u16> = published.keys().copied().collect();
         let mut wishes = Wishes::default();
-        let mut workload = Workload { owner: owner.clone(), requests: Vec::new() };
+        let mut others = Wishes::default();
+        let (mut own, mut rest) = (Vec::new(), Vec::new());
         for request in requests {
-            if let Some(properties) = memory.honoured(request, owner.as_ref()) {
-                wishes = wishes.and(Wishes::read(&properties, &numbers, &mut reasons));
-                workload.requests.push((request.uuid.clone(), request.owner.clone()));
-            } else if has_wishes(&request.properties) {
-                reasons.push(format!("properties of {} count nothing: it is not the owner's", request.uuid));
+            let now = Wishes::read(&request.properties, &numbers, &mut reasons);
+            if let Some(honoured) = memory.honoured(request, owner.as_ref(), &now) {
+                wishes = wishes.and(honoured);
+                own.push(request);
+            } else {
+                if has_wishes(&request.properties) {
+                    reasons.push(format!("properties of {} only restrict: it is not the owner's", request.uuid));
+                }
+                rest.push(request);
             }
+            others = others.and(now);
         }
+        // It may be the owner's, whose restriction must not be lost with this process's memory.
+        wishes.tighten(&others, |port| published.get(&port).map(|access| self.unsaid(*access)));
+        let workload = Workload { owner: owner.clone(), requests: asked_about(&own, &rest, owner.as_ref()) };
+        own.append(&mut rest);
+        let requests = own;
         let mut services = Vec::new();
         if !container.is_over {
             let mut ports: Vec<(u16, AccessLevel)> =
@@ -106,8 +117,8 @@ impl Composing<'_> {
             }
             ports.truncate(ports::MAX_PORTS);
             for (port, access) in ports {
-                let way = self.way(container, port, &wishes, &mut reasons);
-                let names = self.names(container, requests, port, owner.as_ref(), &mut reasons);
+                let way = self.way(container, port, &wishes, owner.as_ref(), memory, &mut reasons);
+                let names = self.names(container, &requests, port, owner.as_ref(), &mut reasons);
                 services.push(entry(container, port, access, owner.as_ref(), way, names));
             }
             let links = requests.iter().filter_map(|request| self.links.get(&request.uuid)).flatten();
@@ -124,32 +135,50 @@ impl Composing<'_> {
     }
 
     fn level(&self, port: u16, access: PortAccess, wishes: &Wishes) -> AccessLevel {
-        let level = wishes.access.get(&port).copied().unwrap_or(match (access, self.settings.private) {
+        let level = wishes.access.get(&port).copied().unwrap_or_else(|| self.unsaid(access));
+        if level == AccessLevel::Public && !self.settings.public { AccessLevel::CanRead } else { level }
+    }
+
+    /// The level of a published port of which nothing is said.
+    fn unsaid(&self, access: PortAccess) -> AccessLevel {
+        match (access, self.settings.private) {
             (PortAccess::Public, _) => AccessLevel::Public,
             (PortAccess::Private, PrivateLevel::CanManage) => AccessLevel::CanManage,
             (PortAccess::Private, PrivateLevel::CanRead) => AccessLevel::CanRead,
             (PortAccess::Private, PrivateLevel::CanWrite) => AccessLevel::CanWrite,
             (PortAccess::Private, PrivateLevel::Owner) => AccessLevel::Owner,
-        });
-        if level == AccessLevel::Public && !self.settings.public { AccessLevel::CanRead } else { level }
+        }
     }
 
     /// How a port is reached.
-    fn way(&self, container: &Container, port: u16, wishes: &Wishes, reasons: &mut Vec<String>) -> Way {
+    fn way(
+        &self,
+        container: &Container,
+        port: u16,
+        wishes: &Wishes,
+        owner: Option<&Uuid>,
+        memory: &mut Memory,
+        reasons: &mut Vec<String>,
+    ) -> Way {
         if !container.is_running {
             return Way::default();
         }
         if let Some(address) = wishes.addresses.get(&port) {
-            if network::is_permitted(&self.settings.addresses, address.ip()) {
+            let is_permitted = network::is_permitted(&self.settings.addresses, address.ip());
+            if is_permitted && owner.is_some_and(|owner| memory.claim(*address, owner)) {
                 return Way { address: Some(*address), is_relayed: false };
             }
-            reasons.push(format!("port {port}: `{}` is in none of the provider's `addresses`", wishes::ADDRESS));
+            reasons.push(if is_permitted {
+                format!("port {port}: `{}` is an address that a workload of somebody else has", wishes::ADDRESS)
+            } else {
+                format!("port {port}: `{}` is in none of the provider's `addresses`", wishes::ADDRESS)
+            });
         }
         let Some(relay) = self.relay else {
             reasons.push(format!("port {port}: no permitted address is registered, and there is no other way"));
             return Way::default();
         };
-        match relay.address(&container.uuid, port) {
+        match relay.address(&container.uuid, port, ports::is_public(&container.ports, port)) {
             Ok(address) => Way { address: Some(address), is_relayed: true },
             Err(reason) => {
                 reasons.push(format!("port {port}: {reason}"));
@@ -158,11 +187,12 @@ impl Composing<'_> {
         }
     }
 
-    /// The names of a port: that of the container, friendly ones, and those of its requests, the oldest first.
+    /// The names of a port: that of the container, friendly ones, and those of its requests, of which the owner's own
+    /// come first and then the oldest. However many friendly ones there are, the first request keeps its name.
     fn names(
         &self,
         container: &Container,
-        requests: &[Request],
+        requests: &[&Request],
         port: u16,
         owner: Option<&Uuid>,
         reasons: &mut Vec<String>,
@@ -177,6 +207,7 @@ impl Composing<'_> {
                 Err(reason) => reasons.push(format!("link {}: {reason}", link.uuid)),
             }
         }
+        names.truncate(MAX_NAMES - 1);
         names.extend(requests.iter().map(|request| format!("{}-{port}", request.uuid)));
         names.truncate(MAX_NAMES);
         names
@@ -227,6 +258,15 @@ fn friendly(link: &Link, owner: Option<&Uuid>) -> Result<String, String> {
         Ok(_) => Err(format!("name {name} has upper case; host names have none")),
         Err(error) => Err(format!("name {name}: {error}")),
     }
+}
+
+/// The requests by which others' levels are told. Where none is known to be the owner's, as after a restart when
+/// somebody else changed it last: the one that belongs to the owner, and the only one that there is.
+fn asked_about(own: &[&Request], rest: &[&Request], owner: Option<&Uuid>) -> Vec<(Uuid, Uuid)> {
+    let belongs = |request: &&&Request| Some(&request.owner) == owner || rest.len() == 1;
+    let found: Vec<&&Request> =
+        if own.is_empty() { rest.iter().filter(belongs).collect() } else { own.iter().collect() };
+    found.into_iter().map(|request| (request.uuid.clone(), request.owner.clone())).collect()
 }
 
 fn has_wishes(properties: &Value) -> bool {

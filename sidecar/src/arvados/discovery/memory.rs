@@ -2,21 +2,26 @@
 //!
 //! Arvados knows who changed a request last, not who made it. Whoever may write a request could make it theirs by
 //! changing its name, or open it by changing its properties, if that were all that counted. So the owner is who
-//! the container runs as, which is fixed when it starts; and of a request's properties those count that were
-//! there when the owner was the last to change it. What somebody else wrote does not become the owner's word
-//! because the owner changed something else later.
+//! the container runs as, which is fixed when it starts; and of what a request says of a port that counts which was
+//! there when the owner was the last to change it. What somebody else wrote about a port does not become the owner's
+//! word because the owner changed something else later, of another port or of the request.
+//!
+//! An address is one workload's: who runs as somebody else can't register it as well, as long as it is.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
 
-use serde_json::Value;
+use taskgate_core::service::AccessLevel;
 
 use crate::arvados::discovery::wire::{Container, Request};
+use crate::arvados::discovery::wishes::Wishes;
 use crate::arvados::uuid::Uuid;
 
 /// What is remembered.
 #[derive(Debug, Default)]
 pub struct Memory {
     containers: HashMap<Uuid, Remembered>,
+    addresses: HashMap<SocketAddr, Claim>,
 }
 
 #[derive(Debug, Default)]
@@ -31,15 +36,37 @@ struct Said {
     /// Whether its owner has been the last to change it at some time.
     is_owners: bool,
     /// By the owner's word.
-    honoured: Option<Value>,
-    /// By somebody else's.
-    foreign: Option<Value>,
+    honoured: Wishes,
+    /// Where somebody else left another word, or none.
+    foreign_access: BTreeMap<u16, Option<AccessLevel>>,
+    foreign_addresses: BTreeMap<u16, Option<SocketAddr>>,
+}
+
+/// Whose an address is.
+#[derive(Debug)]
+struct Claim {
+    owner: Uuid,
+    is_renewed: bool,
 }
 
 impl Memory {
     /// Forgets containers that are gone.
     pub fn retain(&mut self, is_present: impl Fn(&Uuid) -> bool) {
         self.containers.retain(|container, _| is_present(container));
+    }
+
+    /// Forgets addresses that nobody claimed since this was called before.
+    pub fn end_round(&mut self) {
+        self.addresses.retain(|_, claim| std::mem::take(&mut claim.is_renewed));
+    }
+
+    /// Whether an address is that owner's. Who claims it first has it until a round in which they don't.
+    pub fn claim(&mut self, address: SocketAddr, owner: &Uuid) -> bool {
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        let claim = self.addresses.entry(address).or_insert_with(|| Claim { owner: owner.clone(), is_renewed: true });
+        let is_theirs = claim.owner == *owner;
+        claim.is_renewed |= is_theirs;
+        is_theirs
     }
 
     /// Whose a container is: as whom it runs. Before it starts: who made its requests, where that is one person,
@@ -56,27 +83,46 @@ impl Memory {
         remembered.owner.clone()
     }
 
-    /// The properties of a request, as far as the owner's word goes; none where it is not the owner's request.
-    pub fn honoured(&mut self, request: &Request, owner: Option<&Uuid>) -> Option<Value> {
+    /// What a request says by its owner's word, where `now` is all that it says; none where it is not known to be the
+    /// owner's request.
+    pub fn honoured(&mut self, request: &Request, owner: Option<&Uuid>, now: &Wishes) -> Option<Wishes> {
         let remembered = self.containers.entry(request.container.clone()).or_default();
         let said = remembered.requests.entry(request.uuid.clone()).or_default();
-        if owner.is_some() && request.modified_by.as_ref() == owner {
-            said.is_owners = true;
-            let is_foreign = said.foreign.as_ref() == Some(&request.properties);
-            if !is_foreign || said.honoured.as_ref() == Some(&request.properties) {
-                said.honoured = Some(request.properties.clone());
-                said.foreign = None;
+        let is_owners = owner.is_some() && request.modified_by.as_ref() == owner;
+        said.is_owners |= is_owners;
+        hear(&mut said.honoured.access, &mut said.foreign_access, &now.access, is_owners);
+        hear(&mut said.honoured.addresses, &mut said.foreign_addresses, &now.addresses, is_owners);
+        said.is_owners.then(|| said.honoured.clone())
+    }
+}
+
+/// Takes note of what is said of ports now, by the owner or by somebody else.
+fn hear<T: Copy + PartialEq>(
+    honoured: &mut BTreeMap<u16, T>,
+    foreign: &mut BTreeMap<u16, Option<T>>,
+    now: &BTreeMap<u16, T>,
+    is_owners: bool,
+) {
+    let ports: BTreeSet<u16> = honoured.keys().chain(foreign.keys()).chain(now.keys()).copied().collect();
+    for port in ports {
+        let word = now.get(&port).copied();
+        if word == honoured.get(&port).copied() {
+            foreign.remove(&port);
+        } else if !is_owners {
+            foreign.insert(port, word);
+        } else if foreign.get(&port) != Some(&word) {
+            foreign.remove(&port);
+            match word {
+                Some(word) => drop(honoured.insert(port, word)),
+                None => drop(honoured.remove(&port)),
             }
-        } else if said.honoured.as_ref() != Some(&request.properties) {
-            said.foreign = Some(request.properties.clone());
         }
-        said.is_owners.then(|| said.honoured.clone().unwrap_or_default())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -100,7 +146,14 @@ mod tests {
 
     fn container(user: Option<&str>) -> Container {
         let name = uuid("zzzzz-dz642-000000000000001");
-        Container { uuid: name, is_running: true, is_over: false, ports: Value::Null, user: user.map(uuid) }
+        Container {
+            uuid: name,
+            is_running: true,
+            is_over: false,
+            ports: Value::Null,
+            user: user.map(uuid),
+            created_at: String::new(),
+        }
     }
 
     #[test]
@@ -119,25 +172,57 @@ mod tests {
         assert_eq!(Memory::default().owner(&container(None), &[first, second]), None, "nobody can say");
     }
 
+    fn open(levels: &[(u16, AccessLevel)]) -> Wishes {
+        Wishes { access: levels.iter().copied().collect(), ..Wishes::default() }
+    }
+
     #[test]
     fn nobody_puts_words_into_the_owners_mouth() {
         let mut memory = Memory::default();
         let owner = uuid(ALICE);
-        let (closed, open) = (json!({"a": "owner"}), json!({"a": "public"}));
-        let mut said =
-            |by: &str, properties: &Value| memory.honoured(&request(1, by, properties.clone()), Some(&owner));
+        let (closed, opened) = (open(&[(80, AccessLevel::Owner)]), open(&[(80, AccessLevel::Public)]));
+        let mut said = |by: &str, now: &Wishes| memory.honoured(&request(1, by, json!({})), Some(&owner), now);
         assert_eq!(said(ALICE, &closed), Some(closed.clone()));
-        assert_eq!(said(BOB, &open), Some(closed.clone()), "what another wrote");
-        assert_eq!(said(ALICE, &open), Some(closed.clone()), "the owner changed the name alone");
+        assert_eq!(said(BOB, &opened), Some(closed.clone()), "what another wrote");
+        assert_eq!(said(ALICE, &opened), Some(closed.clone()), "the owner changed the name alone");
         assert_eq!(said(ALICE, &closed), Some(closed.clone()));
-        assert_eq!(said(ALICE, &open), Some(open.clone()), "now the owner wrote it");
+        assert_eq!(said(ALICE, &opened), Some(opened.clone()), "now the owner wrote it");
+        assert_eq!(said(BOB, &Wishes::default()), Some(opened.clone()), "what another took away");
+        assert_eq!(said(ALICE, &Wishes::default()), Some(opened.clone()));
+    }
+
+    #[test]
+    fn the_owners_word_on_one_port_is_none_on_another() {
+        let mut memory = Memory::default();
+        let owner = uuid(ALICE);
+        let mut said = |by: &str, now: &Wishes| memory.honoured(&request(1, by, json!({})), Some(&owner), now);
+        let closed = open(&[(80, AccessLevel::Owner)]);
+        assert_eq!(said(ALICE, &closed), Some(closed.clone()));
+        assert_eq!(said(BOB, &open(&[(80, AccessLevel::Public)])), Some(closed));
+        // The owner's container adds a word on another port, and writes the rest back as it was read.
+        let both = open(&[(80, AccessLevel::Public), (81, AccessLevel::CanRead)]);
+        let mine = open(&[(80, AccessLevel::Owner), (81, AccessLevel::CanRead)]);
+        assert_eq!(said(ALICE, &both), Some(mine));
     }
 
     #[test]
     fn anothers_request_says_nothing() {
         let mut memory = Memory::default();
-        let said = memory.honoured(&request(2, BOB, json!({"a": 1})), Some(&uuid(ALICE)));
-        assert_eq!(said, None);
-        assert_eq!(memory.honoured(&request(2, BOB, json!({"a": 1})), None), None);
+        let wishes = open(&[(80, AccessLevel::Public)]);
+        assert_eq!(memory.honoured(&request(2, BOB, json!({})), Some(&uuid(ALICE)), &wishes), None);
+        assert_eq!(memory.honoured(&request(2, BOB, json!({})), None, &wishes), None);
+    }
+
+    #[test]
+    fn an_address_is_one_owners_until_they_let_go_of_it() {
+        let mut memory = Memory::default();
+        let address = |text: &str| text.parse::<SocketAddr>().expect(text);
+        let (alice, bob) = (uuid(ALICE), uuid(BOB));
+        assert!(memory.claim(address("10.1.2.3:80"), &alice) && memory.claim(address("10.1.2.3:80"), &alice));
+        memory.end_round();
+        assert!(!memory.claim(address("10.1.2.3:80"), &bob) && !memory.claim(address("[::ffff:10.1.2.3]:80"), &bob));
+        assert!(memory.claim(address("10.1.2.3:81"), &bob));
+        memory.end_round();
+        assert!(memory.claim(address("10.1.2.3:80"), &bob), "alice did not claim it in the round before");
     }
 }

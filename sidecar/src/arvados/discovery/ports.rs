@@ -45,6 +45,13 @@ pub fn read(ports: &Value, problems: &mut Vec<String>) -> BTreeMap<u16, PortAcce
     out
 }
 
+/// Whether Arvados itself lets everybody to a port, without a token.
+#[must_use]
+pub fn is_public(ports: &Value, port: u16) -> bool {
+    let published = ports.get(port.to_string());
+    published.and_then(|published| published.get("access")).and_then(Value::as_str) == Some("public")
+}
+
 /// A port as a key of published ports has it: decimal digits and no more.
 #[must_use]
 pub fn number(text: &str) -> Option<u16> {

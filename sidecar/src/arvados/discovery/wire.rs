@@ -39,6 +39,8 @@ pub struct Container {
     pub ports: Value,
     /// As whom it runs; none before it starts.
     pub user: Option<Uuid>,
+    /// When it was made, as the cluster writes it: an earlier time is a smaller text.
+    pub created_at: String,
 }
 
 /// A name of a port.
@@ -83,6 +85,8 @@ struct WireContainer {
     #[serde(default)]
     published_ports: Value,
     runtime_user_uuid: Option<String>,
+    #[serde(default)]
+    created_at: String,
 }
 
 #[derive(Deserialize)]
@@ -130,6 +134,7 @@ impl TryFrom<WireContainer> for Container {
             is_over: !matches!(wire.state.as_str(), "Queued" | "Locked" | "Running"),
             ports: wire.published_ports,
             user: user(wire.runtime_user_uuid.as_deref()),
+            created_at: wire.created_at,
         })
     }
 }

@@ -49,6 +49,14 @@ impl Wishes {
         wishes
     }
 
+    /// Makes a level stricter where somebody else says so; never wider. `otherwise` is a port's level without a word.
+    pub fn tighten(&mut self, others: &Self, otherwise: impl Fn(u16) -> Option<AccessLevel>) {
+        for (port, level) in &others.access {
+            let Some(own) = self.access.get(port).copied().or_else(|| otherwise(*port)) else { continue };
+            self.access.insert(*port, own.max(*level));
+        }
+    }
+
     /// What both want, where two requests of one owner say different things: the stricter level.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
@@ -66,9 +74,9 @@ impl Wishes {
 fn entries<'a>(properties: &'a Value, name: &str, ports: &[u16], problems: &mut Vec<String>) -> Vec<(u16, &'a Value)> {
     match (properties.get(name), ports) {
         (None, _) => Vec::new(),
-        (Some(Value::Object(fields)), _) => {
+        (Some(Value::Object(fields)), _) if fields.len() <= MAX_PORTS => {
             let mut entries = Vec::new();
-            for (key, value) in fields.iter().take(MAX_PORTS) {
+            for (key, value) in fields {
                 match number(key) {
                     Some(port) => entries.push((port, value)),
                     None => problems.push(format!("`{name}`: {} is no port", quoted(key))),
@@ -78,7 +86,7 @@ fn entries<'a>(properties: &'a Value, name: &str, ports: &[u16], problems: &mut 
         }
         (Some(value @ Value::String(_)), [port]) => vec![(*port, value)],
         (Some(_), _) => {
-            problems.push(format!("`{name}` is no object of ports, as in `{{\"8080\": …}}`"));
+            problems.push(format!("`{name}` is no object of at most {MAX_PORTS} ports, as in `{{\"8080\": …}}`"));
             // What is meant by it can't be told, so nobody gets in by what would be there without it.
             let closed = name == ACCESS;
             ports.iter().filter(|_| closed).map(|port| (*port, &Value::Null)).collect()

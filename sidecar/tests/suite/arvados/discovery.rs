@@ -89,7 +89,7 @@ async fn a_second_request_of_another_user_changes_nothing() {
         let after = discovery.round().await.expect("a round");
         let (one, two) = (only(&before), only(&after));
         assert_eq!((&one.key, &one.policy, &one.endpoints), (&two.key, &two.policy, &two.endpoints));
-        assert!(reasons(&after).contains("not the owner's"), "{}", reasons(&after));
+        assert!(reasons(&after).contains("only restrict"), "{}", reasons(&after));
         // His own name for it leads to alice's service, with alice's policy.
         assert!(two.names.contains(&format!("{request}-8080")));
     }
@@ -114,6 +114,92 @@ async fn who_changes_a_request_last_does_not_become_its_owner() {
     discovery.round().await.expect("a round");
     stage.cluster.change(&request, &stage.alice, open);
     assert_eq!(only(&discovery.round().await.expect("a round")).policy.access, AccessLevel::Public);
+}
+
+#[tokio::test]
+async fn what_the_owner_restricted_stays_so_when_the_sidecar_starts_anew() {
+    let stage = Stage::new().await;
+    let (request, _) = stage.service("public", json!({"taskgate.access": {"8080": "owner"}}));
+    stage.cluster.change(&request, &stage.bob, json!({"name": "renamed"}));
+    let inventory = stage.discovery("").round().await.expect("a round");
+    assert_eq!(only(&inventory).policy.access, AccessLevel::Owner);
+    // Nobody widens what is there without a word.
+    stage.cluster.change(&request, &stage.bob, json!({"properties": {"taskgate.access": {"8080": "public"}}}));
+    let inventory = stage.discovery(", public: false").round().await.expect("a round");
+    assert_eq!(only(&inventory).policy.access, AccessLevel::CanRead);
+    let (request, _) = stage.service("private", json!({}));
+    stage.cluster.change(&request, &stage.bob, json!({"properties": {"taskgate.access": {"8080": "public"}}}));
+    let inventory = stage.discovery("").round().await.expect("a round");
+    assert!(inventory.services.iter().any(|entry| entry.policy.access == AccessLevel::Owner), "{inventory:?}");
+}
+
+#[tokio::test]
+async fn a_container_that_adds_its_address_does_not_make_others_words_its_own() {
+    let stage = Stage::new().await;
+    let (request, _) = stage.service("private", json!({"taskgate.access": {"8080": "owner"}}));
+    let mut discovery = stage.discovery(LISTED);
+    discovery.round().await.expect("a round");
+    let theirs = json!({"8080": "public"});
+    stage.cluster.change(&request, &stage.bob, json!({"properties": {"taskgate.access": theirs}}));
+    discovery.round().await.expect("a round");
+    let whole = json!({"properties": {"taskgate.access": theirs, "taskgate.addr": {"8080": "10.1.2.3:8888"}}});
+    stage.cluster.change(&request, &stage.alice, whole);
+    let inventory = discovery.round().await.expect("a round");
+    assert_eq!((only(&inventory).policy.access, only(&inventory).endpoints.len()), (AccessLevel::Owner, 1));
+}
+
+#[tokio::test]
+async fn an_address_is_one_owners_alone() {
+    let stage = Stage::new().await;
+    let address = json!({"taskgate.addr": {"8080": "10.1.2.3:8888"}});
+    let (_, first) = stage.service("private", address.clone());
+    let bobs = Submission::new(&stage.bob).ports(json!({"8080": port("public")}));
+    let (_, second) = stage.cluster.start_service(bobs.properties(json!({"taskgate.addr": "[::ffff:10.1.2.3]:8888"})));
+    let mut discovery = stage.discovery(LISTED);
+    for _ in 0..2 {
+        let inventory = discovery.round().await.expect("a round");
+        for entry in &inventory.services {
+            assert_eq!(entry.endpoints.is_empty(), entry.key.operation == second, "{entry:?}");
+        }
+        assert!(reasons(&inventory).contains("of somebody else"), "{}", reasons(&inventory));
+    }
+    // Where the first one is over, it is free.
+    stage.cluster.set_state(&first, "Complete");
+    discovery.round().await.expect("a round");
+    assert_eq!(only(&discovery.round().await.expect("a round")).endpoints.len(), 1);
+}
+
+#[tokio::test]
+async fn one_owner_has_room_for_so_many_services() {
+    let stage = Stage::new().await;
+    let ports: serde_json::Map<_, _> = (1..=100).map(|number| (number.to_string(), port("private"))).collect();
+    for _ in 0..5 {
+        let _ = stage.cluster.start_service(Submission::new(&stage.bob).ports(ports.clone().into()));
+    }
+    let (_, container) = stage.service("private", json!({}));
+    let inventory = stage.discovery("").round().await.expect("a round");
+    assert_eq!(inventory.services.len(), 257);
+    assert!(inventory.services.iter().any(|entry| entry.key.operation == container));
+    assert!(reasons(&inventory).contains("more than 256 services"), "{}", reasons(&inventory));
+}
+
+#[tokio::test]
+async fn the_owners_own_request_gives_its_names_first() {
+    let stage = Stage::new().await;
+    let bobs = Submission::new(&stage.bob).ports(json!({"8080": port("private")}));
+    let (older, container) = stage.cluster.submit(bobs);
+    for _ in 0..7 {
+        let _ = stage.cluster.submit(Submission::new(&stage.bob).reusing(&container));
+    }
+    let (request, _) = stage.cluster.submit(Submission::new(&stage.alice).reusing(&container));
+    stage.cluster.run(&container, &stage.alice);
+    for number in 0..9 {
+        let _ = stage.cluster.name_port(&stage.alice, &format!("name{number}"), &request, 8080);
+    }
+    let inventory = stage.discovery("").round().await.expect("a round");
+    let names = &only(&inventory).names;
+    assert!(names.contains(&format!("{request}-8080")) && names.contains(&"name0".to_owned()), "{names:?}");
+    assert!(!names.contains(&format!("{older}-8080")), "{names:?}");
 }
 
 #[tokio::test]

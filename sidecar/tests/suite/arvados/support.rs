@@ -65,6 +65,13 @@ impl Stage {
         Discovery::new(Arc::new(settings), client, None, Arc::new(Workloads::default()))
     }
 
+    /// Discovery that has the time that it has by default.
+    pub(crate) fn patient_discovery(&self, rest: &str) -> Discovery {
+        let settings = self.settings(rest);
+        let client = Client::new(settings.cluster.clone()).expect("a client");
+        Discovery::new(settings, client, None, Arc::new(Workloads::default()))
+    }
+
     /// A service of alice's on port 8080: the request and the container.
     pub(crate) fn service(&self, access: &str, properties: Value) -> (String, String) {
         let ports = json!({"8080": port(access)});

@@ -78,3 +78,34 @@ async fn a_cluster_that_does_not_say_is_never_a_no() {
     }
     assert_eq!(outcome(&sidecar.verdict(&id, bearer(&alice)).await), stage.alice);
 }
+
+#[tokio::test]
+async fn a_record_that_is_too_large_costs_itself_alone() {
+    let stage = Stage::new().await;
+    stage.service("private", json!({}));
+    let (large, _) = stage.service("private", json!({"text": "x".repeat(9 << 20)}));
+    let (larger, _) = stage.service("private", json!({"text": "x".repeat(300 << 10)}));
+    let (_, last) = stage.service("private", json!({}));
+    let inventory = stage.patient_discovery("").round().await.expect("a round");
+    assert_eq!(inventory.services.len(), 2, "{}", reasons(&inventory));
+    assert!(inventory.services.iter().any(|entry| entry.key.operation == last));
+    for request in [large, larger] {
+        assert!(reasons(&inventory).contains(&format!("container request `{request}`: the record is larger")));
+    }
+}
+
+#[tokio::test]
+async fn names_stay_where_links_can_not_be_read() {
+    let stage = Stage::new().await;
+    let (request, _) = stage.service("private", json!({}));
+    let _ = stage.cluster.name_port(&stage.alice, "ollama", &request, 8080);
+    let mut discovery = stage.discovery("");
+    discovery.round().await.expect("a round");
+    for fault in [Fault::Refuse(403), Fault::Refuse(503), Fault::Garbage, Fault::Hang] {
+        stage.cluster.fail("/arvados/v1/links", 100, fault.clone());
+        let inventory = discovery.round().await.expect("a round");
+        assert!(only(&inventory).names.contains(&"ollama".to_owned()), "{fault:?}");
+        assert!(reasons(&inventory).contains("stay as they were"), "{fault:?}");
+        stage.cluster.heal();
+    }
+}
