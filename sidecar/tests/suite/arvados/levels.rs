@@ -41,6 +41,17 @@ impl Levels {
         Self { stage, request, access: Access::new(client, known, admins), entry }
     }
 
+    /// As after a restart of the sidecar.
+    async fn restart(&mut self) {
+        let settings = self.stage.settings("");
+        let client = Client::new(settings.cluster.clone()).expect("a client");
+        let known = std::sync::Arc::default();
+        let mut discovery =
+            taskgate::arvados::discovery::Discovery::new(settings, client.clone(), None, std::sync::Arc::clone(&known));
+        self.entry = only(&discovery.round().await.expect("a round")).clone();
+        self.access = Access::new(client, known, true);
+    }
+
     fn at(&self, access: AccessLevel) -> Entry {
         let mut entry = self.entry.clone();
         entry.policy.access = access;
@@ -102,6 +113,42 @@ async fn levels_come_by_projects_and_roles_too() {
     let _ = cluster.share(&role, &project, Level::Write);
     assert_eq!(levels.told(&carol, AccessLevel::CanWrite).await, Authorisation::Allow);
     assert_eq!(levels.told(&carol, AccessLevel::CanManage).await, Authorisation::AccessDenied);
+}
+
+#[tokio::test]
+async fn a_role_that_may_change_the_request_itself_counts_with_a_token_and_without() {
+    let levels = Levels::new().await;
+    let cluster = &levels.stage.cluster;
+    let role = cluster.add_group(&cluster.system_user(), "role");
+    let carol = cluster.add_user("carol");
+    let _ = cluster.share(&carol, &role, Level::Read);
+    let _ = cluster.share(&role, &levels.request, Level::Write);
+    assert_eq!(levels.told(&carol, AccessLevel::CanWrite).await, Authorisation::Allow);
+    assert_eq!(levels.told(&carol, AccessLevel::CanManage).await, Authorisation::AccessDenied);
+    let narrow = cluster.add_scoped_token(&carol, &["GET /arvados/v1/container_requests"]);
+    let entry = levels.at(AccessLevel::CanWrite);
+    let told = levels.access.authorise(&entry, &actor(&carol), Some(&bearer(&narrow))).await;
+    assert_eq!(told, Authorisation::AccessDenied, "a token for less gives less");
+}
+
+#[tokio::test]
+async fn readers_stay_in_when_the_sidecar_starts_after_somebody_else_renamed_the_request() {
+    let mut levels = Levels::new().await;
+    let [reader, stranger] = ["reader", "stranger"].map(|name| levels.stage.cluster.add_user(name));
+    let _ = levels.stage.cluster.share(&reader, &levels.request, Level::Read);
+    levels.stage.cluster.change(&levels.request, &levels.stage.bob, json!({"name": "renamed"}));
+    levels.restart().await;
+    assert_eq!(levels.told(&reader, AccessLevel::CanRead).await, Authorisation::Allow);
+    assert_eq!(levels.told(&stranger, AccessLevel::CanRead).await, Authorisation::UnknownService);
+    // With a second request of which nothing is known either, nobody can say who reads the owner's.
+    let _ = levels.stage.cluster.submit(Submission::new(&levels.stage.bob).reusing(&levels.entry.key.operation));
+    levels.restart().await;
+    let told = levels.told(&levels.stage.alice.clone(), AccessLevel::Owner).await;
+    assert_eq!(told, Authorisation::Allow);
+    for user in [&levels.stage.bob, &stranger] {
+        let told = levels.access.authorise(&levels.at(AccessLevel::CanRead), &actor(user), None).await;
+        assert!(matches!(told, Authorisation::Unavailable(_)), "{told:?}");
+    }
 }
 
 #[tokio::test]
