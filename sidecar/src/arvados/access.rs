@@ -19,10 +19,10 @@ use taskgate_core::service::AccessLevel;
 use taskgate_core::verdict::Credential;
 use tokio::time::Instant;
 
-use crate::arvados::client::Client;
 use crate::arvados::client::error::CallError;
+use crate::arvados::client::{Call, Client};
 use crate::arvados::discovery::Workloads;
-use crate::arvados::lent::Lent;
+use crate::arvados::lent::{Lent, Shown};
 use crate::arvados::token::Token;
 use crate::auth::actor::Actor;
 use crate::config::arvados::PeopleBy;
@@ -55,6 +55,13 @@ pub struct User {
     /// Whether they may do anything.
     #[serde(default)]
     pub is_active: bool,
+}
+
+/// What a token is for.
+#[derive(Deserialize)]
+struct Scopes {
+    #[serde(default)]
+    scopes: Vec<String>,
 }
 
 impl Access {
@@ -105,10 +112,25 @@ impl Access {
             Err(CallError::Forbidden) => Authorisation::AccessDenied,
             Err(error) => unavailable(error),
         };
-        if let (Authorisation::Allow, Some(token), Some(lent)) = (&decided, token, &self.lent) {
-            lent.remember(&user, &service.key.operation, token).await;
+        if let Some(lent) = &self.lent {
+            let container = &service.key.operation;
+            match (&decided, token) {
+                (Authorisation::Allow, Some(token)) if !lent.has(&user, container, &token).await => {
+                    let is_for_all = self.is_for_all(&token, deadline).await;
+                    lent.remember(&user, container, Shown { token, is_for_all, ends_at: actor.expires_at() }).await;
+                }
+                (Authorisation::AccessDenied | Authorisation::UnknownService, _) => lent.forget(&user, container).await,
+                _ => {}
+            }
         }
         decided
+    }
+
+    /// Whether a token is for everything that its holder may do. It is for less where that can't be said.
+    async fn is_for_all(&self, token: &Token, deadline: Instant) -> bool {
+        let call = Call::new("api_client_authorizations/current");
+        let scopes = self.client.ask::<Scopes>(token, &call, deadline).await;
+        scopes.is_ok_and(|scopes| scopes.scopes == ["all"])
     }
 }
 

@@ -38,6 +38,7 @@ pub struct ArvadosProvider {
     known: Arc<Workloads>,
     access: Access,
     relay: Option<Arc<Relay>>,
+    lent: Option<Lent>,
 }
 
 impl ArvadosProvider {
@@ -55,9 +56,10 @@ impl ArvadosProvider {
             Some(gatehouse) => Relay::new(&settings, gatehouse, lent.clone())?.map(Arc::new),
             None => None,
         };
-        let access =
-            Access::new(client.clone(), Arc::clone(&known), settings.admins).finding(settings.people).lending(lent);
-        Ok(Self { settings, client, known, access, relay })
+        let access = Access::new(client.clone(), Arc::clone(&known), settings.admins)
+            .finding(settings.people)
+            .lending(lent.clone());
+        Ok(Self { settings, client, known, access, relay, lent })
     }
 
     fn discovery(&self) -> Discovery {
@@ -80,6 +82,9 @@ impl Provider for ArvadosProvider {
             match discovery.round().await {
                 Ok(inventory) => {
                     failures = 0;
+                    if let Some(lent) = &self.lent {
+                        lent.keep(|container| self.known.of(container).is_some()).await;
+                    }
                     publisher.publish(inventory);
                 }
                 Err(error) => {

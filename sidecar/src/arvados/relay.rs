@@ -15,16 +15,19 @@ pub mod exchange;
 pub mod gatehouse;
 pub mod headers;
 pub mod origin;
+pub mod path;
+pub mod visitor_host;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Deserialize;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
@@ -42,11 +45,12 @@ use crate::arvados::settings::{ArvadosSettings, ControllerSettings};
 use crate::arvados::uuid::Uuid;
 use crate::discovery::inventory::{Inventory, ServiceKey};
 use crate::http::HttpError;
+use crate::lifecycle::listener::{ACCEPT_PAUSE, HEADER_TIMEOUT, MAX_CONNECTIONS};
 
 /// The most services that have a way through the controller. Each has a port.
 const MAX_ROUTES: usize = 4_096;
 /// The most connections to one service at once. The controller has room for fewer requests.
-const MAX_CONNECTIONS: usize = 256;
+const MAX_TO_ONE: usize = 256;
 
 /// A service that is reached through the controller.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,6 +70,17 @@ impl Target {
     }
 }
 
+/// How a service is reached.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// The service.
+    pub target: Target,
+    /// Whether Arvados itself lets everybody in, without a token.
+    pub is_open: bool,
+    /// How containers are called there.
+    pub origins: Arc<Origins>,
+}
+
 /// The way to containers through the controller.
 #[derive(Debug)]
 pub struct Relay {
@@ -74,11 +89,14 @@ pub struct Relay {
     origins: ArcSwapOption<Origins>,
     routes: Mutex<BTreeMap<Target, Route>>,
     bound: Notify,
+    /// Room for connections to all services.
+    room: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
 struct Route {
     address: SocketAddr,
+    way: Way,
     /// Until somebody serves it.
     listener: Option<TcpListener>,
     stop: CancellationToken,
@@ -121,37 +139,49 @@ impl Relay {
             origins: ArcSwapOption::new(origins),
             routes: Mutex::default(),
             bound: Notify::new(),
+            room: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
         }))
     }
 
-    /// Asks the cluster how its containers are called, where that is not known.
+    /// Asks the cluster how its containers are called. It is asked again and again: under a name that it does not
+    /// take for a container's any more, a request would be one to its own API, with the token for containers.
     ///
     /// # Errors
     /// [`CallError`].
     pub async fn learn(&self, client: &Client, deadline: Instant) -> Result<(), CallError> {
-        if self.origins.load().is_none() {
-            let config: Config = client.call(client.own_token(), &Call::new("config"), deadline).await?;
-            let url = config.services.containers.map(|containers| containers.external_url);
-            self.origins.store(url.as_deref().and_then(Origins::parse).map(Arc::new));
+        let config: Config = client.call(client.own_token(), &Call::new("config"), deadline).await?;
+        let url = config.services.containers.map(|containers| containers.external_url);
+        let said = url.as_deref().and_then(Origins::parse);
+        let configured = self.settings.external_url.as_deref().and_then(Origins::parse);
+        let origins = said.filter(|said| configured.is_none_or(|configured| configured == *said));
+        if self.origins.load().as_deref() != origins.as_ref() {
+            tracing::info!("the cluster calls its containers otherwise now");
+            self.origins.store(origins.map(Arc::new));
+            let mut routes = self.routes();
+            routes.values().for_each(|route| route.stop.cancel());
+            routes.clear();
         }
         Ok(())
     }
 
-    /// Where the proxy finds a service of a container.
+    /// Where the proxy finds a service of a container. `is_open`: Arvados itself lets everybody in.
     ///
     /// # Errors
     /// Why there is no way, for people.
-    pub fn address(&self, container: &Uuid, port: u16) -> Result<SocketAddr, String> {
-        if self.origins.load().is_none() {
-            return Err("the cluster has no `ContainerWebServices` with a `*` in its `ExternalURL`; set \
+    pub fn address(&self, container: &Uuid, port: u16, is_open: bool) -> Result<SocketAddr, String> {
+        let Some(origins) = self.origins.load_full() else {
+            return Err("the cluster has no `ContainerWebServices` with a `*` in its `ExternalURL`, or another than \
                         `controller.external_url`"
                 .into());
-        }
+        };
         let target = Target { container: container.clone(), port };
         let mut routes = self.routes();
-        if let Some(route) = routes.get(&target) {
-            return Ok(route.address);
+        match routes.get(&target) {
+            Some(route) if route.way.is_open == is_open => return Ok(route.address),
+            Some(route) => route.stop.cancel(),
+            None => {}
         }
+        routes.remove(&target);
         if routes.len() >= MAX_ROUTES {
             return Err(format!("more than {MAX_ROUTES} services go through the controller"));
         }
@@ -161,7 +191,8 @@ impl Relay {
             Ok((listener.local_addr()?, listener))
         });
         let (address, listener) = bound.map_err(|error| format!("no port for the way to the controller: {error}"))?;
-        routes.insert(target, Route { address, listener: Some(listener), stop: CancellationToken::new() });
+        let way = Way { target: target.clone(), is_open, origins };
+        routes.insert(target, Route { address, way, listener: Some(listener), stop: CancellationToken::new() });
         drop(routes);
         self.bound.notify_one();
         Ok(address)
@@ -186,10 +217,9 @@ impl Relay {
         self.routes().retain(|_, route| route.listener.is_some());
         let mut serving = JoinSet::new();
         loop {
-            for (target, listener, stop) in self.unserved() {
-                let (exchange, origins) = (Arc::clone(&self.exchange), self.origins.load_full());
-                let Some(origins) = origins else { continue };
-                serving.spawn(serve(exchange, origins, target, listener, stop));
+            for (way, listener, stop) in self.unserved() {
+                let (exchange, room) = (Arc::clone(&self.exchange), Arc::clone(&self.room));
+                serving.spawn(serve(exchange, way, listener, room, stop));
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -199,11 +229,11 @@ impl Relay {
         }
     }
 
-    fn unserved(&self) -> Vec<(Target, TcpListener, CancellationToken)> {
+    fn unserved(&self) -> Vec<(Way, TcpListener, CancellationToken)> {
         let mut routes = self.routes();
         let taken = routes
-            .iter_mut()
-            .filter_map(|(target, route)| Some((target.clone(), route.listener.take()?, route.stop.clone())));
+            .values_mut()
+            .filter_map(|route| Some((route.way.clone(), route.listener.take()?, route.stop.clone())));
         taken.collect()
     }
 
@@ -215,40 +245,52 @@ impl Relay {
 /// Serves one service until it goes.
 async fn serve(
     exchange: Arc<Exchange>,
-    origins: Arc<Origins>,
-    target: Target,
+    way: Way,
     listener: TcpListener,
+    of_all: Arc<Semaphore>,
     stop: CancellationToken,
 ) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
-            tracing::error!(service.operation = %target.container, %error, "no way to the controller");
+            tracing::error!(service.operation = %way.target.container, %error, "no way to the controller");
             return;
         }
     };
-    let (target, room) = (Arc::new(target), Arc::new(Semaphore::new(MAX_CONNECTIONS)));
+    let (way, of_one) = (Arc::new(way), Arc::new(Semaphore::new(MAX_TO_ONE)));
     let mut connections = JoinSet::new();
     loop {
         // Who finds no room waits in the kernel's queue.
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-        let stream = tokio::select! {
+        let next = async {
+            let one = Arc::clone(&of_one).acquire_owned().await.map_err(io::Error::other)?;
+            let (stream, _) = listener.accept().await?;
+            let all = Arc::clone(&of_all).acquire_owned().await.map_err(io::Error::other)?;
+            Ok::<_, io::Error>((stream, (one, all)))
+        };
+        let accepted = tokio::select! {
             () = stop.cancelled() => return,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(_) => continue,
-            },
+            accepted = next => accepted,
         };
         while connections.try_join_next().is_some() {}
-        let (exchange, origins, target) = (Arc::clone(&exchange), Arc::clone(&origins), Arc::clone(&target));
+        let (stream, room) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let (exchange, way) = (Arc::clone(&exchange), Arc::clone(&way));
         connections.spawn(async move {
             let answer = service_fn(move |request| {
-                let (exchange, origins, target) = (Arc::clone(&exchange), Arc::clone(&origins), Arc::clone(&target));
-                async move { Ok::<_, Infallible>(exchange.answer(&origins, &target, request).await) }
+                let (exchange, way) = (Arc::clone(&exchange), Arc::clone(&way));
+                async move { Ok::<_, Infallible>(exchange.answer(&way, request).await) }
             });
+            let mut server = http1::Builder::new();
+            server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
             // Peers that hang up are everyday life of a server.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
-            drop(place);
+            let _ = server.serve_connection(TokioIo::new(stream), answer).await;
+            drop(room);
         });
     }
 }

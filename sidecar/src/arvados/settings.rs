@@ -15,6 +15,8 @@ use crate::secret::SecretText;
 
 /// The largest file of certificates.
 const MAX_CERTIFICATES: u64 = 4 << 20;
+/// The most requests that a controller may be asked at once.
+const MAX_REQUESTS: usize = 1_000;
 /// The most networks that can be listed.
 const MAX_NETWORKS: usize = 256;
 
@@ -79,6 +81,8 @@ pub struct ControllerSettings {
     pub listen: IpAddr,
     /// How long a request may take.
     pub max: Duration,
+    /// How many requests it may be busy with at once.
+    pub max_requests: usize,
 }
 
 impl ClusterSettings {
@@ -170,7 +174,18 @@ impl ControllerSettings {
             return Err(InvalidSetting::new(format!("{key}.external_url"), reason));
         }
         let max = within(&format!("{key}.max_secs"), config.max_secs, 1, 86_400)?;
-        Ok(Self { token: config.token, external_url: config.external_url, connect: config.connect, listen, max })
+        if !(1..=MAX_REQUESTS).contains(&config.max_requests) {
+            let reason = format!("is not between 1 and {MAX_REQUESTS}");
+            return Err(InvalidSetting::new(format!("{key}.max_requests"), reason));
+        }
+        Ok(Self {
+            token: config.token,
+            external_url: config.external_url,
+            connect: config.connect,
+            listen,
+            max,
+            max_requests: config.max_requests,
+        })
     }
 }
 

@@ -114,6 +114,9 @@ pub struct ArvadosControllerConfig {
     pub listen: String,
     /// How long a request may take, in seconds. The controller's own limit is five minutes as a rule.
     pub max_secs: u64,
+    /// How many requests the controller may be busy with at once, in all. It has few places, and its own API shares
+    /// them.
+    pub max_requests: usize,
 }
 
 /// Whose token the controller is shown.
@@ -137,6 +140,7 @@ impl Default for ArvadosControllerConfig {
             connect: None,
             listen: defaults::ARVADOS_RELAY_LISTEN.into(),
             max_secs: defaults::ARVADOS_RELAY_MAX_SECS,
+            max_requests: defaults::ARVADOS_RELAY_MAX_REQUESTS,
         }
     }
 }

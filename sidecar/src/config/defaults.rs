@@ -162,5 +162,7 @@ pub const ARVADOS_POLL_SECS: u64 = 5;
 pub const ARVADOS_RELAY_LISTEN: &str = "127.0.0.1";
 /// `providers[].arvados.controller.max_secs`: the controller's own limit.
 pub const ARVADOS_RELAY_MAX_SECS: u64 = 300;
+/// `providers[].arvados.controller.max_requests`: half of the places that the controller has.
+pub const ARVADOS_RELAY_MAX_REQUESTS: usize = 8;
 /// `verdicts.sources[].arvados.timeout_ms`.
 pub const ARVADOS_WHOAMI_TIMEOUT_MS: u64 = 2_000;

@@ -23,15 +23,15 @@ use crate::lifecycle::Tasks;
 use crate::lifecycle::address::Listen;
 
 /// How long a request's header may take to arrive.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often an HTTP/2 connection is tried.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// The most requests at a time of one HTTP/2 connection.
 const MAX_STREAMS: u32 = 1_000;
 /// The most connections of one listener: workers of many proxies, and room.
-const MAX_CONNECTIONS: usize = 4_096;
+pub const MAX_CONNECTIONS: usize = 4_096;
 /// How long to wait after the system refused a connection (out of descriptors).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why there is no listener.
 #[derive(Debug, Error)]

@@ -9,30 +9,34 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::IntoResponse as _;
+use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper::http::uri::PathAndQuery;
-use hyper::{Request, Response, StatusCode, header};
+use hyper::{HeaderMap, Request, Response, StatusCode, header};
 use reqwest::Client;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use taskgate_core::identity::Identity;
 use taskgate_core::service::AccessLevel;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::problem::Problem;
 use crate::arvados::client::http_client;
 use crate::arvados::lent::Lent;
-use crate::arvados::relay::Target;
 use crate::arvados::relay::authorship::Authorship;
 use crate::arvados::relay::gatehouse::{Gatehouse, visitor};
-use crate::arvados::relay::headers;
-use crate::arvados::relay::origin::Origins;
+use crate::arvados::relay::visitor_host::VisitorHost;
+use crate::arvados::relay::{Target, Way, headers, path};
 use crate::arvados::settings::{ArvadosSettings, ControllerSettings};
-use crate::arvados::token::{TOKEN_NAME, Token};
+use crate::arvados::token::Token;
 use crate::arvados::uuid::Uuid;
 use crate::config::arvados::ControllerToken;
 use crate::http::{HttpError, explain};
 
 /// When it is worth to try again, in seconds.
 const RETRY_AFTER_SECS: &str = "5";
+
+/// How long a request waits for a place: a page asks for many things at once.
+const WAIT: Duration = Duration::from_secs(1);
 
 /// What a way to a service can do, as programs can read it in refusals and people in the documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,8 @@ pub struct Exchange {
     service_token: Option<Token>,
     /// Else those that visitors were let in with.
     lent: Option<Lent>,
+    /// As many requests as the controller may be busy with.
+    places: Arc<Semaphore>,
     capabilities: Capabilities,
 }
 
@@ -93,63 +99,45 @@ impl Exchange {
             ControllerToken::Visitor => None,
         };
         let capabilities = Capabilities { websocket: false, sse: false, max_duration: controller.max };
-        Ok(Self { http: builder.build().map_err(HttpError::Client)?, gatehouse, service_token, lent, capabilities })
+        let places = Arc::new(Semaphore::new(controller.max_requests));
+        let http = builder.build().map_err(HttpError::Client)?;
+        Ok(Self { http, gatehouse, service_token, lent, places, capabilities })
     }
 
     /// Answers a request for a service.
-    pub async fn answer(&self, origins: &Origins, target: &Target, request: Request<Incoming>) -> Response<Body> {
-        match self.carry(origins, target, request).await {
+    pub async fn answer(&self, way: &Way, request: Request<Incoming>) -> Response<Body> {
+        match self.carry(way, request).await {
             Ok(response) => response,
             Err(problem) => problem.into_response(),
         }
     }
 
-    async fn carry(
-        &self,
-        origins: &Origins,
-        target: &Target,
-        request: Request<Incoming>,
-    ) -> Result<Response<Body>, Problem> {
+    async fn carry(&self, way: &Way, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
+        let target = &way.target;
         let (mut head, body) = request.into_parts();
         let visitor = self.admit(target, &head.headers)?;
-        if head.headers.contains_key(header::UPGRADE) && !self.capabilities.websocket {
-            return Err(self.refusal(
-                StatusCode::NOT_IMPLEMENTED,
-                "upgrade-not-supported",
-                "this service is reached through the Arvados controller, which carries no WebSocket; register an \
-                 address for the port (`taskgate.addr`), which does",
-            ));
-        }
-        if headers::wants_events_alone(&head.headers) && !self.capabilities.sse {
-            return Err(self.refusal(
-                StatusCode::NOT_IMPLEMENTED,
-                "stream-not-supported",
-                "this service is reached through the Arvados controller, which holds a reply back until it is whole; \
-                 register an address for the port (`taskgate.addr`) for streams of events",
-            ));
+        self.refuse_impossible(&head.headers)?;
+        if visitor.is_none() {
+            headers::remove_identity(&mut head.headers);
         }
         let shown = headers::take_token(&mut head.headers);
-        let path = head.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        let (path, of_query) = without_token(path);
-        let token = match &visitor {
-            None => None,
-            Some(visitor) => match self.service_token.clone().or(shown).or(of_query) {
-                Some(token) => Some(token),
-                None => self.lent(target, visitor).await,
-            },
-        };
-        if token.is_none() && visitor.is_some() {
-            return Err(self.refusal(
-                StatusCode::FORBIDDEN,
-                "arvados-token-required",
-                "the way through the Arvados controller needs your Arvados token: open the address with \
-                 `?arvados_api_token=v2/…` once more, or send `Authorization: Bearer v2/…`",
-            ));
-        }
-        headers::prepare(&mut head.headers, token.as_ref());
-        let url = origins.url(target, &path).ok_or_else(|| {
-            Problem::new(StatusCode::BAD_REQUEST, "path-not-carried", "the Arvados controller would change this path")
+        let asked = head.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let (asked, of_query) = path::without_token(asked);
+        // What Arvados has open to all needs none, and another program than the controller might see it.
+        let token =
+            if way.is_open { None } else { Some(self.token(target, visitor.as_ref(), shown.or(of_query)).await?) };
+        let is_risky = token.is_some() && self.service_token.is_some() && path::is_of_api(&asked);
+        let url = way.origins.url(target, &asked).filter(|_| !is_risky && !path::is_controllers(&asked));
+        let url = url.ok_or_else(|| {
+            let detail = "the Arvados controller would change this path, or answer it itself";
+            Problem::new(StatusCode::BAD_REQUEST, "path-not-carried", detail)
         })?;
+        let host = VisitorHost::of(&head.headers);
+        headers::prepare(&mut head.headers, token.as_ref());
+        if let Some(host) = &host {
+            host.tell(&mut head.headers);
+        }
+        let place = self.place().await?;
         let mut asked = self.http.request(head.method, url).headers(head.headers);
         if !body.is_end_stream() {
             asked = asked.body(reqwest::Body::wrap(body));
@@ -162,31 +150,91 @@ impl Exchange {
                 Problem::new(StatusCode::BAD_GATEWAY, "upstream-failed", "the Arvados controller can't be reached")
             }
         })?;
-        self.reply(target, reply.into()).await
+        let mut reply = self.reply(target, reply.into()).await?;
+        if let Some(host) = &host {
+            host.lead_back(reply.headers_mut(), &way.origins.authority(target));
+        }
+        // The controller is busy with it until its last byte is here.
+        Ok(reply.map(|body| {
+            Body::new(body.map_frame(move |frame| {
+                let _held = &place;
+                frame
+            }))
+        }))
+    }
+
+    /// What the controller can't do is said at once.
+    fn refuse_impossible(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        if headers.contains_key(header::UPGRADE) && !self.capabilities.websocket {
+            return Err(self.refusal(
+                StatusCode::NOT_IMPLEMENTED,
+                "upgrade-not-supported",
+                "this service is reached through the Arvados controller, which carries no WebSocket; register an \
+                 address for the port (`taskgate.addr`), which does",
+            ));
+        }
+        if headers::wants_events_alone(headers) && !self.capabilities.sse {
+            return Err(self.refusal(
+                StatusCode::NOT_IMPLEMENTED,
+                "stream-not-supported",
+                "this service is reached through the Arvados controller, which holds a reply back until it is whole; \
+                 register an address for the port (`taskgate.addr`) for streams of events",
+            ));
+        }
+        Ok(())
+    }
+
+    /// A place among the requests that the controller is asked at once.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let place = tokio::time::timeout(WAIT, Arc::clone(&self.places).acquire_owned()).await;
+        place.ok().and_then(Result::ok).ok_or_else(|| {
+            passing("controller-busy", "as many requests as may are at the Arvados controller; try again in a moment")
+        })
+    }
+
+    /// The token for a port that Arvados does not have open to all.
+    async fn token(&self, target: &Target, visitor: Option<&Identity>, shown: Option<Token>) -> Result<Token, Problem> {
+        if let Some(token) = self.service_token.clone().or(shown) {
+            return Ok(token);
+        }
+        let lent = match visitor {
+            Some(visitor) => self.lent(target, visitor).await,
+            None => None,
+        };
+        lent.ok_or_else(|| {
+            self.refusal(
+                StatusCode::FORBIDDEN,
+                "arvados-token-required",
+                "the way through the Arvados controller needs your Arvados token, since the port is published there \
+                 as `private`: open the address with `?arvados_api_token=v2/…` once more, or send \
+                 `Authorization: Bearer v2/…`; the service's owner can register an address for the port \
+                 (`taskgate.addr`), which needs none",
+            )
+        })
     }
 
     /// What a visitor was let in with.
     async fn lent(&self, target: &Target, visitor: &Identity) -> Option<Token> {
         let user = visitor.arvados_user_uuid().and_then(Uuid::parse)?;
-        self.lent.as_ref()?.of(&user, target.container.as_str()).await
+        self.lent.as_ref()?.of(&user, target.container.as_str(), self.gatehouse.now()?).await
     }
 
-    /// Who asks, for whom the filter has to vouch; none where the service is open to all.
-    fn admit(&self, target: &Target, headers: &hyper::HeaderMap) -> Result<Option<Identity>, Problem> {
+    /// Who asks, for whom the filter has to vouch; it need not where the service is open to all.
+    fn admit(&self, target: &Target, headers: &HeaderMap) -> Result<Option<Identity>, Problem> {
         let service = self.gatehouse.service(&target.key());
         let service = service.ok_or_else(|| passing("service-gone", "the service is not there any more"))?;
-        if service.entry.policy.access == AccessLevel::Public {
-            // Nobody vouches for these. A proxy that has not heard yet that a port is another's now is told so.
-            let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-            if self.gatehouse.named(host).is_some_and(|named| named.entry.key != service.entry.key) {
-                return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", "that is another service"));
-            }
-            return Ok(None);
-        }
         if let Some(visitor) = visitor(&*self.gatehouse, service.id.as_str(), headers) {
             return Ok(Some(visitor));
         }
-        Err(Problem::new(StatusCode::FORBIDDEN, "not-vouched", "ask through the gate"))
+        if service.entry.policy.access != AccessLevel::Public {
+            return Err(Problem::new(StatusCode::FORBIDDEN, "not-vouched", "ask through the gate"));
+        }
+        // A proxy that has not heard yet that a port is another's now is told so.
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        if self.gatehouse.named(host).is_some_and(|named| named.entry.key != service.entry.key) {
+            return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", "that is another service"));
+        }
+        Ok(None)
     }
 
     async fn reply(&self, target: &Target, reply: Response<reqwest::Body>) -> Result<Response<Body>, Problem> {
@@ -234,49 +282,4 @@ impl Exchange {
 /// What may be otherwise in a moment.
 fn passing(code: &'static str, detail: &'static str) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).with_header(header::RETRY_AFTER, RETRY_AFTER_SECS)
-}
-
-/// A path and query without tokens, and the token. A query is left byte by byte as it came, but for those.
-fn without_token(path_and_query: &str) -> (String, Option<Token>) {
-    let Some((path, query)) = path_and_query.split_once('?') else { return (path_and_query.to_owned(), None) };
-    let mut token = None;
-    let kept: Vec<&str> = query
-        .split('&')
-        .filter(|pair| {
-            let shown = pair.split_once('=').filter(|(name, _)| *name == TOKEN_NAME || *name == "api_token");
-            let found = shown.and_then(|(name, value)| {
-                let value = percent_encoding::percent_decode_str(value).decode_utf8().ok()?;
-                // A program may have an `api_token` of its own.
-                Token::parse_v2(&value).map(|token| (name, token))
-            });
-            let is_arvados = shown.is_some_and(|(name, _)| name == TOKEN_NAME);
-            if let Some((_, found)) = &found {
-                token.get_or_insert_with(|| found.clone());
-            }
-            found.is_none() && !is_arvados
-        })
-        .collect();
-    let path = if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) };
-    (path, token)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tokens_are_taken_out_of_queries_and_nothing_else_changes() {
-        let v2 = "v2%2Fzzzzz-gj3su-000000000000001%2Fabc";
-        for (asked, expected, has_token) in [
-            ("/a?x=1&y&z=%20+", "/a?x=1&y&z=%20+", false),
-            (&format!("/a?x=1&api_token={v2}&y"), "/a?x=1&y", true),
-            (&format!("/a?arvados_api_token={v2}"), "/a", true),
-            ("/a?api_token=jobs-own", "/a?api_token=jobs-own", false),
-            ("/a?arvados_api_token=bad", "/a", false),
-            ("/a", "/a", false),
-        ] {
-            let (path, token) = without_token(asked);
-            assert_eq!((path.as_str(), token.is_some()), (expected, has_token), "{asked}");
-        }
-    }
 }

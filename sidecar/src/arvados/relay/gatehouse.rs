@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use hyper::HeaderMap;
 use taskgate_core::identity::{Identity, WireIdentity};
 use taskgate_core::naming::ServiceDigest;
+use taskgate_core::time::UnixTime;
 use taskgate_core::visitor::{VISITOR_HEADER, is_vouched};
 
 use crate::app::App;
@@ -22,6 +23,9 @@ pub trait Gatehouse: fmt::Debug + Send + Sync + 'static {
 
     /// Whether the filter vouches for this visitor of that service.
     fn is_vouched(&self, text: &str, service: &str, visitor: &Identity) -> bool;
+
+    /// What time it is; none where the gate is gone.
+    fn now(&self) -> Option<UnixTime>;
 }
 
 /// The gate of a running sidecar.
@@ -54,6 +58,10 @@ impl Gatehouse for AppGate {
             let ring = app.control.ring();
             is_vouched(&ring, text, service, visitor, app.clock.now())
         })
+    }
+
+    fn now(&self) -> Option<UnixTime> {
+        self.0.upgrade().map(|app| app.clock.now())
     }
 }
 

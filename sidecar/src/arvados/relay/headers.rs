@@ -25,6 +25,9 @@ const HOP: [&str; 8] = [
 const INTERNAL: [&str; 2] = ["x-arvados-", "x-webdav-"];
 /// The one of these names that is ours.
 const USER: &str = "x-arvados-user-uuid";
+/// What tells a job who the visitor is.
+const IDENTITY: [&str; 5] =
+    [USER, "x-forwarded-user", "x-forwarded-email", "x-forwarded-groups", "x-taskgate-assertion"];
 
 /// The token that a visitor shows with a request, taken out of it: no job gets it.
 ///
@@ -65,6 +68,11 @@ pub fn prepare(headers: &mut HeaderMap, token: Option<&Token>) {
             headers.insert(header::COOKIE, value);
         }
     }
+}
+
+/// Takes out what would say who the visitor is: nobody vouches for it.
+pub fn remove_identity(headers: &mut HeaderMap) {
+    remove_all(headers, |name| IDENTITY.contains(&name.replace('_', "-").as_str()));
 }
 
 /// Whether a client takes a stream of events and nothing else, as `EventSource` does.

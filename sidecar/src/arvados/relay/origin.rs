@@ -22,7 +22,8 @@ impl Origins {
         let (before, rest) = [("https://", url.strip_prefix("https://")), ("http://", url.strip_prefix("http://"))]
             .into_iter()
             .find_map(|(scheme, rest)| Some((scheme, rest?)))?;
-        let after = rest.strip_prefix('*')?.to_owned();
+        let default = if before == "https://" { ":443" } else { ":80" };
+        let after = rest.strip_suffix(default).unwrap_or(rest).strip_prefix('*')?.to_ascii_lowercase();
         let origins = Self { before, after };
         let probe = Url::parse(&origins.text("x")).ok()?;
         let is_bare = probe.path() == "/" && probe.query().is_none() && probe.fragment().is_none();
@@ -34,13 +35,19 @@ impl Origins {
     /// they are: another path is another request.
     #[must_use]
     pub fn url(&self, target: &Target, path_and_query: &str) -> Option<Url> {
-        let origin = self.text(&format!("{}-{}", target.container, target.port));
-        let whole = Url::parse(&format!("{origin}{path_and_query}")).ok()?;
+        let authority = self.authority(target);
+        let whole = Url::parse(&format!("{}{authority}{path_and_query}", self.before)).ok()?;
         let sent = match whole.query() {
             Some(query) => format!("{}?{query}", whole.path()),
             None => whole.path().to_owned(),
         };
         (sent == path_and_query && whole.fragment().is_none()).then_some(whole)
+    }
+
+    /// What the controller calls a service: a host's name, with a port or without.
+    #[must_use]
+    pub fn authority(&self, target: &Target) -> String {
+        format!("{}-{}{}", target.container, target.port, self.after)
     }
 
     fn text(&self, name: &str) -> String {
@@ -65,6 +72,15 @@ mod tests {
         assert_eq!(url("https://*.containers.example.test/", "/a%2Fb//c?x=1&y").as_deref(), Some(expected));
         let dashes = "https://zzzzz-dz642-000000000000001-8080--containers.example.test:8443/";
         assert_eq!(url("https://*--containers.example.test:8443", "/").as_deref(), Some(dashes));
+    }
+
+    #[test]
+    fn the_same_address_may_be_written_in_several_ways() {
+        let plain = Origins::parse("https://*.containers.example.test/");
+        for text in ["https://*.containers.example.test", "https://*.Containers.example.test:443/"] {
+            assert_eq!(Origins::parse(text), plain, "{text}");
+        }
+        assert_ne!(Origins::parse("https://*.containers.example.test:80/"), plain);
     }
 
     #[test]

@@ -6,9 +6,11 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
 use serde_json::{Value, json};
 use taskgate_core::identity::{Identity, WireIdentity};
 use taskgate_core::visitor::{VISITOR_HEADER, vouch};
+use taskgate_emulators::arvados::Fault;
 
 use crate::arvados::support::{Stage, id};
 use crate::kit::{START, Sidecar, bearer, outcome, serve};
@@ -32,14 +34,22 @@ struct Relayed {
 
 impl Relayed {
     async fn new(access: &str, token: &str) -> Self {
+        Self::with(access, token, json!({})).await
+    }
+
+    async fn with(access: &str, token: &str, properties: Value) -> Self {
+        Self::configured(access, token, properties, "").await
+    }
+
+    async fn configured(access: &str, token: &str, properties: Value, more: &str) -> Self {
         let stage = Stage::new().await;
-        let (_, container) = stage.service(access, json!({}));
+        let (_, container) = stage.service(access, properties);
         let seen: Arc<Mutex<Seen>> = Arc::default();
         let job = serve(job(Arc::clone(&seen))).await;
         let address = job.trim_start_matches("http://").parse().expect("an address");
         stage.cluster.serve(&container, 8080, address);
         let connect = stage.cluster.address();
-        let rest = format!(", controller: {{token: {token}, connect: \"{connect}\"}}");
+        let rest = format!(", controller: {{token: {token}, connect: \"{connect}\"{more}}}");
         let sidecar = stage.sidecar(&rest).await;
         let id = id(&sidecar, &container, 8080).await;
         Self { stage, sidecar, container, id, seen }
@@ -77,8 +87,15 @@ fn job(seen: Arc<Mutex<Seen>>) -> Router {
         let line = format!("{} {}", request.method(), request.uri());
         *seen.lock().expect("a lock") =
             Seen { line, host: host.unwrap_or_default(), headers: request.headers().clone() };
-        let path = request.uri().path().to_owned();
-        async move { words(&path) }
+        let (path, query) = (request.uri().path().to_owned(), request.uri().query().unwrap_or_default().to_owned());
+        let host = request.headers()["host"].to_str().expect("text").to_owned();
+        async move {
+            if path == "/away" {
+                let location = format!("http://{host}/here?{query}");
+                return (StatusCode::FOUND, [("location", location)]).into_response();
+            }
+            words(&path)
+        }
     })
 }
 
@@ -261,6 +278,127 @@ async fn addresses_inside_the_cluster_are_not_shown() {
         let text = answer.text().await.expect("text");
         assert!(text.contains(code) && !text.contains("172.17") && !text.contains("IP address"), "{text}");
     }
+}
+
+#[tokio::test]
+async fn what_nobody_vouches_for_is_not_told_to_a_job() {
+    let relayed = Relayed::new("public", "service").await;
+    let names = [
+        "x-forwarded-user",
+        "x-forwarded-email",
+        "x-forwarded-groups",
+        "x-arvados-user-uuid",
+        "x-taskgate-assertion",
+        "x_forwarded_user",
+    ];
+    let mut asked = relayed.sidecar.client.get(relayed.url("/"));
+    for name in names {
+        asked = asked.header(name, "root");
+    }
+    assert_eq!(asked.send().await.expect("an answer").status(), 200);
+    let seen = relayed.seen();
+    assert!(names.iter().all(|name| !seen.headers.contains_key(*name)), "{:?}", seen.headers);
+    assert_eq!(relayed.ask("/", &relayed.stage.bob).send().await.expect("an answer").status(), 200);
+    assert_eq!(relayed.seen().headers["x-forwarded-user"], relayed.stage.bob.as_str());
+}
+
+#[tokio::test]
+async fn the_operators_token_does_not_go_where_the_api_might_be() {
+    let relayed = Relayed::new("private", "service").await;
+    for path in
+        ["/arvados/v1/users", "/%61rvados/v1/users", "/login?return_to=x", "/auth/x", "/metrics", "/_health/ping"]
+    {
+        let refusal = refused(relayed.ask(path, &relayed.stage.alice)).await;
+        assert_eq!(refusal, (400, "path-not-carried".to_owned()), "{path}");
+    }
+    assert_eq!(relayed.ask("/authors", &relayed.stage.alice).send().await.expect("an answer").status(), 200);
+}
+
+#[tokio::test]
+async fn the_way_closes_when_the_cluster_calls_containers_otherwise() {
+    let relayed = Relayed::new("private", "service").await;
+    let url = relayed.url("/");
+    relayed.stage.cluster.set_external_url("http://*.elsewhere.example.test/");
+    crate::arvados::support::eventually("the way closes", async || {
+        relayed.sidecar.client.get(&url).send().await.is_err()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_is_told_which_host_was_asked_for() {
+    let relayed = Relayed::new("public", "visitor").await;
+    let host = format!("{}.tasks.example.test", relayed.id);
+    let asked = relayed.sidecar.client.get(relayed.url("/")).header("host", &host);
+    assert_eq!(asked.send().await.expect("an answer").status(), 200);
+    assert_eq!(relayed.seen().headers["x-forwarded-host"], host.as_str());
+}
+
+#[tokio::test]
+async fn a_port_that_is_private_to_arvados_needs_a_token_though_the_gate_opens_it() {
+    let open = json!({"taskgate.access": {"8080": "public"}});
+    let relayed = Relayed::with("private", "visitor", open.clone()).await;
+    let plain = || relayed.sidecar.client.get(relayed.url("/x"));
+    assert_eq!(refused(plain()).await, (403, "arvados-token-required".to_owned()));
+    let token = relayed.stage.cluster.add_token(&relayed.stage.alice);
+    assert_eq!(plain().bearer_auth(&token).send().await.expect("an answer").status(), 200);
+    let relayed = Relayed::with("private", "service", open).await;
+    let plain = relayed.sidecar.client.get(relayed.url("/x"));
+    assert_eq!(plain.send().await.expect("an answer").status(), 200);
+}
+
+#[tokio::test]
+async fn a_port_that_is_open_in_arvados_needs_no_token_though_the_gate_asks_who_it_is() {
+    let readers = json!({"taskgate.access": {"8080": "can_read"}});
+    let relayed = Relayed::with("public", "visitor", readers).await;
+    assert_eq!(relayed.ask("/", &relayed.stage.alice).send().await.expect("an answer").status(), 200);
+    assert_eq!(refused(relayed.sidecar.client.get(relayed.url("/"))).await, (403, "not-vouched".to_owned()));
+}
+
+#[tokio::test]
+async fn a_token_for_less_does_not_take_the_place_of_one_for_everything() {
+    let relayed = Relayed::new("private", "visitor").await;
+    let alice = relayed.stage.alice.clone();
+    let whole = relayed.stage.cluster.add_token(&alice);
+    let scoped = relayed.stage.cluster.add_scoped_token(&alice, &["GET /arvados/v1/container_requests"]);
+    for token in [&whole, &scoped] {
+        let told = relayed.sidecar.verdict(&relayed.id, bearer(token)).await;
+        assert_eq!(outcome(&told), alice);
+    }
+    assert_eq!(relayed.ask("/x", &alice).send().await.expect("an answer").status(), 200);
+    let cookie = format!("arvados_api_token={}", base64::engine::general_purpose::URL_SAFE.encode(&whole));
+    let calls = relayed.stage.cluster.seen("/x");
+    assert!(calls.iter().all(|call| call.headers["cookie"] == cookie.as_str()), "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_redirect_to_the_controllers_name_leads_back() {
+    let relayed = Relayed::new("public", "visitor").await;
+    let host = format!("{}.tasks.example.test", relayed.id);
+    let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+    let asked = browser.get(relayed.url("/away?x=%2F")).header("host", &host);
+    let answer = asked.send().await.expect("an answer");
+    assert_eq!(answer.headers()["location"], format!("https://{host}/here?x=%2F").as_str());
+}
+
+#[tokio::test]
+async fn the_controller_is_busy_with_so_many_requests_and_no_more() {
+    let stage_rest = ", max_requests: 1";
+    let relayed = Relayed::configured("public", "service", json!({}), stage_rest).await;
+    relayed.stage.cluster.fail("/slow", 1, Fault::Hang);
+    let slow = tokio::spawn(relayed.sidecar.client.get(relayed.url("/slow")).send());
+    // It is at the controller when nobody else gets a place.
+    crate::arvados::support::eventually("others find no place", async || {
+        let answer = relayed.sidecar.client.get(relayed.url("/")).send().await.expect("an answer");
+        answer.status() == 503 && answer.headers().contains_key("retry-after")
+    })
+    .await;
+    slow.abort();
+    assert!(slow.await.is_err());
+    crate::arvados::support::eventually("the place is free", async || {
+        relayed.sidecar.client.get(relayed.url("/")).send().await.expect("an answer").status() == 200
+    })
+    .await;
 }
 
 #[tokio::test]
