@@ -8,8 +8,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
-use crate::access::host::Site;
 use crate::access::desk::AccessDesk;
+use crate::access::host::Site;
 use crate::auth::judge::Judge;
 use crate::clock::SharedClock;
 use crate::discovery::provider::Provider;

@@ -307,13 +307,8 @@ fn assemble(
     let control = Arc::new(ControlState::new(settings.gate.clone(), keys, settings.verdicts.fingerprint));
     let feed = Arc::new(Feed::new(random::non_zero()?, control.control()));
     let registry = Arc::new(Registry::new(Arc::clone(&feed), Arc::clone(&clock), Arc::clone(&metrics)));
-    let access = AccessDesk::new(
-        shares,
-        settings.access.clone(),
-        Arc::clone(&control),
-        Arc::clone(&feed),
-        Arc::clone(&clock),
-    );
+    let access =
+        AccessDesk::new(shares, settings.access.clone(), Arc::clone(&control), Arc::clone(&feed), Arc::clone(&clock));
     let access = Arc::new(access);
     let shared = Arc::new(Shared {
         access: Some(Arc::clone(&access)),

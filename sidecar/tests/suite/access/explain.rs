@@ -47,7 +47,7 @@ async fn steps_are_in_words() {
         .map(|step| (step["step"].as_str().expect("text"), step["found"].as_str().expect("text")))
         .collect();
     let names: Vec<&str> = steps.iter().map(|(step, _)| *step).collect();
-    assert_eq!(names, ["visitor", "service", "session", "verdict", "upstream", "outcome"]);
+    assert_eq!(names, ["visitor", "service", "session", "asks", "verdict", "upstream", "outcome"]);
     for (step, words) in [
         ("service", "(op1 web ui)"),
         ("service", "`can_read`"),

@@ -89,7 +89,10 @@ async fn the_judge_says_who_asks() {
     let callers = JudgeCallers::new(Court(Arc::new(judge))).expect("callers");
     for _ in 0..2 {
         let ann = callers.caller(&headers("Bearer tgt_ann")).await.expect("is known");
-        assert_eq!(ann, Caller { user: "ann".into(), groups: vec!["ml".into()], request_id: "r7".into(), ..Caller::default() });
+        assert_eq!(
+            ann,
+            Caller { user: "ann".into(), groups: vec!["ml".into()], request_id: "r7".into(), ..Caller::default() }
+        );
     }
     for other in ["Bearer tgt_other", "Bearer tgt_old", "Basic YW5uOng="] {
         let refused = callers.caller(&headers(other)).await;
