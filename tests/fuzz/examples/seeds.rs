@@ -64,11 +64,11 @@ fn events(script: &Script) -> Vec<u8> {
     for event in &script.events {
         match event {
             Event::Advance(duration) => text.extend(format!("+{}\n", duration.as_millis()).into_bytes()),
-            Event::Fails(_) => {}
+            Event::Fails(_) | Event::Look(_) => {}
             Event::Feed(page) => text.extend(format!("#{}\n", page.len() % 42).into_bytes()),
             Event::Request(exchange) => {
                 let answer = match (&exchange.answer, &exchange.expect) {
-                    (Some(Answer::Http { status: 200, .. }), Expect::Permit(_)) => "!a\n",
+                    (Some(Answer::Http { status: 200, .. }), Expect::Permit(_) | Expect::Redirect(_)) => "!a\n",
                     (Some(Answer::Http { status: 200, .. }), Expect::Refuse(_)) => "!d\n",
                     _ => "!u\n",
                 };

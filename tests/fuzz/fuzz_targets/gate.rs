@@ -12,11 +12,10 @@ use taskgate_core::edit::RequestEdits;
 use taskgate_core::feed::FeedPage;
 use taskgate_core::gate::{Decision, Gate, Step};
 use taskgate_core::identity::{Identity, WireIdentity};
-use taskgate_core::key::Purpose;
 use taskgate_core::service::{AccessLevel, Service};
 use taskgate_core::session;
 use taskgate_core::time::UnixTime;
-use taskgate_core::verdict::{Refusal, Verdict, VerdictAnswer};
+use taskgate_core::verdict::{Refusal, Scheme, Verdict, VerdictAnswer};
 use taskgate_fuzz::{Answer, Event, Events, Header, Headers, IDS, START, control, gate, ring, service};
 use taskgate_suite::native::carry_out;
 
@@ -100,9 +99,14 @@ impl World {
         match self.answer {
             Answer::Allow => {
                 let wire = WireIdentity { actor: "alice".into(), ..WireIdentity::default() };
-                VerdictAnswer::Decided(Verdict::Allow { identity: Identity::try_from(wire).expect("valid"), ends_at: None }, lifetime)
+                VerdictAnswer::Decided(
+                    Verdict::Allow { identity: Identity::try_from(wire).expect("valid"), ends_at: None },
+                    lifetime,
+                )
             }
-            Answer::Deny => VerdictAnswer::Decided(Verdict::Deny { refusal: Refusal::AccessDenied, actor: None }, lifetime),
+            Answer::Deny => {
+                VerdictAnswer::Decided(Verdict::Deny { refusal: Refusal::AccessDenied, actor: None }, lifetime)
+            }
             Answer::Unavailable => VerdictAnswer::Unavailable,
         }
     }
@@ -113,7 +117,8 @@ impl World {
             Step::Ask(question) => {
                 let nth = IDS.iter().position(|id| *id == question.query.service).expect("a service there is");
                 let credential = question.query.credential.clone();
-                assert!(!credential.value.starts_with("tg1."), "a sealed token goes to nobody");
+                let is_sealed = credential.value.starts_with("tg1.");
+                assert_eq!(is_sealed, credential.scheme == Scheme::Session, "a sealed token goes to no platform");
                 let service = self.services[nth].as_ref().expect("a service there is");
                 let grant = Grant {
                     service: nth,
@@ -137,6 +142,11 @@ impl World {
         };
         match decision {
             Decision::Permit(edits) => self.permitted(headers, &edits, asked),
+            Decision::Redirect(reply) => {
+                assert_eq!(reply.status, 303);
+                let gives = reply.headers.iter().any(|(name, _)| *name == "set-cookie");
+                assert!(!gives || asked.is_none_or(|grant| self.allowed.contains_key(&grant)), "a session of nobody");
+            }
             Decision::Refuse(denial, reply) => {
                 assert!((400..=503).contains(&reply.status));
                 assert!(denial != Denial::ProxyFailure && denial != Denial::Overloaded);
@@ -165,12 +175,12 @@ impl World {
             None => self.allowed.keys().any(is_in_force),
         };
         let by_session = headers.0.iter().flat_map(|(_, value)| tokens(value)).any(|token| {
-            let open = |purpose| session::open(&ring(), purpose, token, service.id, service.epoch, self.now);
-            [Purpose::Session, Purpose::Share].into_iter().any(|purpose| open(purpose).is_ok())
+            let session = session::open(&ring(), token, service.id);
+            session.is_ok_and(|session| session.claims.epoch == service.epoch && self.now < session.claims.expires_at)
         });
         let public = service.access == AccessLevel::Public;
         assert!(public || by_verdict || by_session, "{} let somebody in", service.id);
-        self.clean(service, &carry_out(edits.clone(), headers.0.clone()), edits.identity.is_some());
+        self.clean(service, &carry_out(edits.clone(), headers.0.clone()), edits.identity().is_some());
     }
 
     fn clean(&self, service: &Service<'_>, left: &[Header], identified: bool) {

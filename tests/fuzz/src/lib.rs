@@ -15,12 +15,13 @@ use arbitrary::{Arbitrary, Unstructured};
 use taskgate_core::config::GateConfig;
 use taskgate_core::feed::{Control, FeedPage};
 use taskgate_core::gate::Gate;
-use taskgate_core::key::{KeyId, KeyRing, Purpose, Secret};
+use taskgate_core::identity::WireIdentity;
+use taskgate_core::key::{KeyId, KeyRing, Secret};
 use taskgate_core::request::Request;
 use taskgate_core::service::{AccessLevel, Endpoint, Protocol, Service};
 use taskgate_core::session::Claims;
 use taskgate_core::time::UnixTime;
-use taskgate_core::token::NONCE_BYTES;
+use taskgate_core::token::TokenId;
 
 /// A header: name, value.
 pub type Header = (Vec<u8>, Vec<u8>);
@@ -179,16 +180,9 @@ pub fn ring() -> KeyRing {
 
 /// A session of the first service's epoch 1, good for a minute.
 pub fn session(id: &str) -> String {
-    let claims = Claims {
-        service: id.into(),
-        actor: "alice".into(),
-        email: None,
-        groups: vec!["ml".into()],
-        issued_at: START,
-        expires_at: START.after(std::time::Duration::from_secs(60)),
-        epoch: 1,
-    };
-    claims.seal(&ring(), Purpose::Session, [7; NONCE_BYTES]).expect("seals")
+    let identity = WireIdentity { actor: "alice".into(), groups: vec!["ml".into()], ..WireIdentity::default() };
+    let expires_at = START.after(std::time::Duration::from_secs(60));
+    Claims::new(TokenId::new(7), id, 1, identity, START, expires_at).seal(&ring()).expect("seals")
 }
 
 /// A gate that knows every service.
