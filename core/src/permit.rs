@@ -1,6 +1,6 @@
 //! The permit: proof that a request may reach a service.
 //!
-//! Only the ways below make one, and only a permit turns a [`Plan`] into edits, so a request that was
+//! Only the ways below make one, and only a permit turns a [`Plan`](crate::plan::Plan) into edits, so a request that was
 //! not authorised can't be forwarded: it does not type-check.
 
 use core::time::Duration;

@@ -21,7 +21,7 @@ fuzz_target!(|headers: Headers| {
     let gateways = [Label::parse(b"taskgate").expect("a label")];
     let domains = Domains::new(&["tasks.example.test".into()], &gateways).expect("a host name");
     let resolved =
-        |headers: &Headers| resolve(&headers.request(), &domains, gate.table()).map(|service| service.id.to_owned());
+        |headers: &Headers| resolve(&headers.request(), &domains, gate.table()).map(|resolved| resolved.service.id.to_owned());
     let Ok(id) = resolved(&headers) else { return };
     for way in WAYS {
         let is_of_way = |name: &[u8]| way.iter().any(|of| of.as_bytes().eq_ignore_ascii_case(name));
