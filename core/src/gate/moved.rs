@@ -53,7 +53,9 @@ pub(super) fn things(
     if said.any(|origin| origin == own.as_bytes()) {
         return Ok(Things::Own);
     }
-    if !matches!(request.method.one(), Some(b"GET" | b"HEAD")) {
+    // What a page of the owner before still asks for must not take a person's place here: a picture is below other
+    // paths than the page, and so shows other cookies.
+    if client != Client::Page || !matches!(request.method.one(), Some(b"GET" | b"HEAD")) {
         return Err(Denial::NameMoved);
     }
     let path = request.path.one().filter(|path| path.starts_with(b"/")).unwrap_or(b"/");

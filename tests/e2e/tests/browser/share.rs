@@ -47,6 +47,8 @@ async fn a_link_for_one_person_has_them_sign_in() -> Outcome {
     // Mallory may not use the service but by this link.
     let url = link(&site, json!({"to": "mallory"})).await?;
     site.sign_in(&tab, &url, "mallory").await?;
+    until(&tab, "document.querySelector('form button') !== null", json!(true)).await?;
+    tab.evaluate("document.querySelector('form button').click()").await?;
     tab.arrives(&site.url("first", "/report")).await?;
     assert_eq!(tab.text().await?.trim(), "hello from W");
     Ok(())
