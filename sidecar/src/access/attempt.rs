@@ -156,12 +156,6 @@ impl Guest {
         }
     }
 
-    /// The line with which a browser forgets it.
-    #[must_use]
-    pub fn forget(site: &Site) -> String {
-        site.cookies().expire(&site.cookie(GUEST_COOKIE), "/", None)
-    }
-
     /// Who a request shows that it comes from, at that service and now.
     #[must_use]
     pub fn of(headers: &HeaderMap, site: &Site, ring: &KeyRing, service: &str, now: UnixTime) -> Option<WireIdentity> {

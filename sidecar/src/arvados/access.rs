@@ -27,7 +27,7 @@ use crate::arvados::token::Token;
 use crate::auth::actor::Actor;
 use crate::config::arvados::PeopleBy;
 use crate::discovery::inventory::Entry;
-use crate::discovery::policy::{Authorisation, Level};
+use crate::discovery::policy::Authorisation;
 
 /// How long the cluster may take to say yes or no, with all questions.
 const TIME: Duration = Duration::from_secs(3);
@@ -108,7 +108,7 @@ impl Access {
             None => self.held_by_name(&workload, &user, deadline).await,
         };
         let decided = match held {
-            Ok(held) => decide(access, held),
+            Ok(held) => Authorisation::of_level(access, held),
             Err(CallError::Forbidden) => Authorisation::AccessDenied,
             Err(error) => unavailable(error),
         };
@@ -139,34 +139,18 @@ fn token(shown: &Credential) -> Option<Token> {
     Token::of(shown, shown.name.as_slice())
 }
 
-fn decide(access: AccessLevel, held: Option<Level>) -> Authorisation {
-    let allowed = match access {
-        AccessLevel::Public => true,
-        AccessLevel::CanRead => held >= Some(Level::CanRead),
-        AccessLevel::CanWrite => held >= Some(Level::CanWrite),
-        AccessLevel::CanManage => held >= Some(Level::CanManage),
-        AccessLevel::Owner => held == Some(Level::Owner),
-        AccessLevel::Nobody => false,
-    };
-    match (allowed, held) {
-        (true, _) => Authorisation::Allow,
-        (false, Some(_)) => Authorisation::AccessDenied,
-        // Who may not read it is not told that it is there.
-        (false, None) => Authorisation::UnknownService,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::discovery::policy::Level;
 
     #[test]
     fn who_has_nothing_is_not_told_that_there_is_something() {
         for access in [AccessLevel::CanRead, AccessLevel::Owner, AccessLevel::Nobody] {
-            assert_eq!(decide(access, None), Authorisation::UnknownService, "{access:?}");
+            assert_eq!(Authorisation::of_level(access, None), Authorisation::UnknownService, "{access:?}");
         }
-        assert_eq!(decide(AccessLevel::Owner, Some(Level::CanManage)), Authorisation::AccessDenied);
-        assert_eq!(decide(AccessLevel::Nobody, Some(Level::Owner)), Authorisation::AccessDenied);
-        assert_eq!(decide(AccessLevel::CanWrite, Some(Level::CanManage)), Authorisation::Allow);
+        assert_eq!(Authorisation::of_level(AccessLevel::Owner, Some(Level::CanManage)), Authorisation::AccessDenied);
+        assert_eq!(Authorisation::of_level(AccessLevel::Nobody, Some(Level::Owner)), Authorisation::AccessDenied);
+        assert_eq!(Authorisation::of_level(AccessLevel::CanWrite, Some(Level::CanManage)), Authorisation::Allow);
     }
 }

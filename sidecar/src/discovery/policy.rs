@@ -59,13 +59,12 @@ pub enum Authorisation {
     UnknownService,
 }
 
-impl Policy {
-    /// Whether an actor may use the service. Who has nothing at all on the workload is not told
-    /// that it exists.
+impl Authorisation {
+    /// What a level that somebody has, or none, is worth where `access` is needed. Who has nothing at all on the
+    /// workload is not told that it exists.
     #[must_use]
-    pub fn authorise(&self, actor: &Actor) -> Authorisation {
-        let held = self.level(actor);
-        let allowed = match self.access {
+    pub fn of_level(access: AccessLevel, held: Option<Level>) -> Self {
+        let allowed = match access {
             AccessLevel::Public => true,
             AccessLevel::CanRead => held >= Some(Level::CanRead),
             AccessLevel::CanWrite => held >= Some(Level::CanWrite),
@@ -74,10 +73,19 @@ impl Policy {
             AccessLevel::Nobody => false,
         };
         match (allowed, held) {
-            (true, _) => Authorisation::Allow,
-            (false, Some(_)) => Authorisation::AccessDenied,
-            (false, None) => Authorisation::UnknownService,
+            (true, _) => Self::Allow,
+            (false, Some(_)) => Self::AccessDenied,
+            (false, None) => Self::UnknownService,
         }
+    }
+}
+
+impl Policy {
+    /// Whether an actor may use the service. Who has nothing at all on the workload is not told
+    /// that it exists.
+    #[must_use]
+    pub fn authorise(&self, actor: &Actor) -> Authorisation {
+        Authorisation::of_level(self.access, self.level(actor))
     }
 
     /// The digest of all of it, whatever the order of the grants.
