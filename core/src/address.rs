@@ -1,8 +1,11 @@
 //! The one resolver: which service a request is for.
 //!
-//! A request can name its service in its host, in `x-yt-taskproxy-id`, or in a name triple. It may do
-//! so more than once, but then every way must lead to the same service: verdict and upstream are both
-//! computed from this one result, so nothing can be authorised as one service and sent to another.
+//! A request can name its service in its host, in `x-yt-taskproxy-id`, in a name triple, or, on hosts that are meant
+//! for that, in its path ([`path`]). It may do so more than once, but then every way must lead to the same service:
+//! verdict and upstream are both computed from this one result, so nothing can be authorised as one service and sent
+//! to another.
+
+pub mod path;
 
 use crate::denial::Denial;
 use crate::label::Label;
@@ -23,6 +26,8 @@ pub struct Domains {
     bases: Vec<String>,
     /// Labels under a base domain that name the gateway itself and so no service.
     gateways: Vec<Label>,
+    /// Hosts whose paths name services: whole names in lower case.
+    path_hosts: Vec<String>,
 }
 
 impl Domains {
@@ -37,7 +42,27 @@ impl Domains {
                 Host::Empty | Host::Literal => return None,
             }
         }
-        Some(Self { bases: names, gateways: gateways.to_vec() })
+        Some(Self { bases: names, gateways: gateways.to_vec(), path_hosts: Vec::new() })
+    }
+
+    /// The same, with hosts whose paths name services. None where one is no host name, or can be that of a service.
+    #[must_use]
+    pub fn with_path_hosts(self, hosts: &[String]) -> Option<Self> {
+        let mut path_hosts = Vec::new();
+        for host in hosts {
+            match Host::parse(host.as_bytes())? {
+                Host::Name(name) if matches!(self.place(&name), Place::Elsewhere) => path_hosts.push(name),
+                Host::Name(_) | Host::Empty | Host::Literal => return None,
+            }
+        }
+        Some(Self { path_hosts, ..self })
+    }
+
+    /// Whether a host (`host` or `host:port`) is one whose paths name services.
+    #[must_use]
+    pub fn is_path_host(&self, host: &[u8]) -> bool {
+        let has = |name: &String| self.path_hosts.contains(name);
+        !self.path_hosts.is_empty() && matches!(Host::parse(host), Some(Host::Name(name)) if has(&name))
     }
 
     /// The label directly under a base domain that a host (`host` or `host:port`) has, and the host's name without a
@@ -47,7 +72,7 @@ impl Domains {
         let Host::Name(name) = Host::parse(host)? else { return None };
         match self.place(&name) {
             Place::Label(label) => Some((label, name)),
-            Place::Elsewhere | Place::Nothing => None,
+            Place::Elsewhere | Place::Nothing | Place::Paths => None,
         }
     }
 
@@ -57,7 +82,7 @@ impl Domains {
         match Host::parse(host) {
             Some(Host::Name(name)) => match self.place(&name) {
                 Place::Label(label) => Some(label),
-                Place::Elsewhere | Place::Nothing => None,
+                Place::Elsewhere | Place::Nothing | Place::Paths => None,
             },
             _ => None,
         }
@@ -65,6 +90,9 @@ impl Domains {
 
     /// What a host name says about the service. Where base domains are nested, the nearest counts.
     fn place(&self, name: &str) -> Place {
+        if self.path_hosts.iter().any(|host| host == name) {
+            return Place::Paths;
+        }
         let head = |base: &String| match name.strip_suffix(base.as_str())? {
             "" => Some(""),
             head => head.strip_suffix('.'),
@@ -88,6 +116,8 @@ enum Place {
     Label(Label),
     /// Under a base domain, but it can't name a service.
     Nothing,
+    /// A host whose paths name services.
+    Paths,
 }
 
 /// A host as a request gives it.
@@ -147,6 +177,8 @@ pub struct Resolved<'t> {
     /// Whether the host names it by a label that another owner's service may have had before: any but those that are
     /// made of the service's own names.
     pub by_alias: bool,
+    /// Whether the path names it: then the host is shared with other services, and with their platform.
+    pub by_path: bool,
 }
 
 /// Which service the request is for.
@@ -156,7 +188,7 @@ pub struct Resolved<'t> {
 /// that no service has.
 pub fn resolve<'t>(request: &Request<'_>, domains: &Domains, table: &'t Table) -> Result<Resolved<'t>, Denial> {
     let mut found: Found<'t> = Found::default();
-    let mut by_alias = false;
+    let (mut by_alias, mut by_path) = (false, false);
     match host(request)? {
         Host::Name(name) => match domains.place(&name) {
             Place::Label(label) => {
@@ -165,6 +197,12 @@ pub fn resolve<'t>(request: &Request<'_>, domains: &Domains, table: &'t Table) -
             }
             Place::Nothing => found.add(None),
             Place::Elsewhere => {}
+            Place::Paths => {
+                if let Some(named) = single(request.path)?.map(path::Named::read).transpose()?.flatten() {
+                    by_path = true;
+                    found.add(named.find(table));
+                }
+            }
         },
         Host::Empty | Host::Literal => {}
     }
@@ -175,7 +213,7 @@ pub fn resolve<'t>(request: &Request<'_>, domains: &Domains, table: &'t Table) -
     for service in by_triple(request, table)? {
         found.add(service);
     }
-    found.service(table.is_complete()).map(|service| Resolved { service, by_alias })
+    found.service(table.is_complete()).map(|service| Resolved { service, by_alias, by_path })
 }
 
 /// What the ways to name a service led to.

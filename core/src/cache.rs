@@ -40,6 +40,7 @@ impl Keyer {
             Scheme::Oauth => b"o",
             Scheme::Query => b"q",
             Scheme::Session => b"s",
+            Scheme::Peer => b"p",
         };
         let name = credential.name.as_deref().unwrap_or_default();
         // Lengths go first, so that no two questions make the same bytes. Two bytes hold each of them:

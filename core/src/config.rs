@@ -21,6 +21,20 @@ pub struct GateConfig {
     /// in a header.
     #[serde(default = "default::gateway_labels")]
     pub gateway_labels: Vec<String>,
+    /// Hosts whose paths name services: `/proxy/<workload>:<port>/` on `determined.example.test`. What else is there is
+    /// not the gate's.
+    #[serde(default)]
+    pub path_hosts: Vec<String>,
+    /// Cookies that the platform sets of whose services paths name; they count for those services alone.
+    #[serde(default = "default::path_cookies")]
+    pub path_cookies: Vec<String>,
+    /// Query parameters that carry a token of that platform for one workload, which counts before all else. It may come
+    /// as `Authorization: token …` too.
+    #[serde(default = "default::path_parameters")]
+    pub path_parameters: Vec<String>,
+    /// Where people sign in who come to such a host: what stands before the path that they come back to. Empty: nowhere.
+    #[serde(default)]
+    pub path_sign_in: String,
     /// Cookies that the platform sets; they never reach a job.
     #[serde(default = "default::platform_cookies")]
     pub platform_cookies: Vec<String>,
@@ -70,6 +84,9 @@ pub struct GateConfig {
     /// How long an address that failed comes last, in seconds.
     #[serde(default = "default::demotion_secs")]
     pub demotion_secs: u64,
+    /// How long connections to a service that is gone may last, in seconds.
+    #[serde(default = "default::tcp_close_after_secs")]
+    pub tcp_close_after_secs: u64,
     /// For which installation URLs of objects are signed: 1 to 64 visible ASCII characters.
     #[serde(default = "default::url_audience")]
     pub url_audience: String,
@@ -79,6 +96,12 @@ pub struct GateConfig {
 mod default {
     pub(super) fn gateway_labels() -> Vec<String> {
         vec!["task-proxy".into(), "taskgate".into()]
+    }
+    pub(super) fn path_cookies() -> Vec<String> {
+        vec!["det_jwt".into(), "auth".into()]
+    }
+    pub(super) fn path_parameters() -> Vec<String> {
+        vec!["token".into()]
     }
     pub(super) fn platform_cookies() -> Vec<String> {
         vec!["YTCypressCookie".into()]
@@ -113,6 +136,9 @@ mod default {
     pub(super) const fn demotion_secs() -> u64 {
         10
     }
+    pub(super) const fn tcp_close_after_secs() -> u64 {
+        5
+    }
     pub(super) fn url_audience() -> String {
         "taskgate".into()
     }
@@ -124,6 +150,15 @@ pub enum InvalidConfig {
     /// `base_domains` is empty or has an entry that is no host name.
     #[error("`base_domains` must name at least one domain, such as `tasks.example.test`")]
     BaseDomains,
+    /// `path_hosts` has an entry that is no host name, or one that can be a service's.
+    #[error(
+        "`path_hosts` must be whole host names that no service can have: outside `base_domains`, or with one of \
+         `gateway_labels`"
+    )]
+    PathHosts,
+    /// `path_sign_in` is no path.
+    #[error("`path_sign_in` must be a path such as `/det/login?redirect=`")]
+    PathSignIn,
     /// `session_cookie`, `platform_cookies` or `query_parameters` has an empty or unusable name.
     #[error("a cookie or query parameter name is empty or has a character that none can have")]
     CredentialName,
@@ -142,6 +177,10 @@ impl GateConfig {
         Self {
             base_domains: vec![base_domain.into()],
             gateway_labels: default::gateway_labels(),
+            path_hosts: Vec::new(),
+            path_cookies: default::path_cookies(),
+            path_parameters: default::path_parameters(),
+            path_sign_in: String::new(),
             platform_cookies: default::platform_cookies(),
             query_parameters: default::query_parameters(),
             session_cookie: default::session_cookie(),
@@ -158,6 +197,7 @@ impl GateConfig {
             verdict_cache_entries: default::verdict_cache_entries(),
             verdict_grace_secs: default::verdict_grace_secs(),
             demotion_secs: default::demotion_secs(),
+            tcp_close_after_secs: default::tcp_close_after_secs(),
             url_audience: default::url_audience(),
         }
     }
@@ -176,7 +216,14 @@ impl GateConfig {
         if !signed_url::is_audience(&self.url_audience) {
             return Err(InvalidConfig::UrlAudience);
         }
-        Domains::new(&self.base_domains, &labels).ok_or(InvalidConfig::BaseDomains)
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/?=-._~%".contains(&byte);
+        let sign_in = self.path_sign_in.as_bytes();
+        let leads_here = matches!(sign_in, [] | [b'/'] | [b'/', b'!'..=b'.' | b'0'..=b'~', ..]);
+        if !leads_here || !sign_in.iter().copied().all(is_plain) {
+            return Err(InvalidConfig::PathSignIn);
+        }
+        let domains = Domains::new(&self.base_domains, &labels).ok_or(InvalidConfig::BaseDomains)?;
+        domains.with_path_hosts(&self.path_hosts).ok_or(InvalidConfig::PathHosts)
     }
 
     /// The cookie of sessions as browsers have it: with no TLS in front they take no `__Host-`.
@@ -192,12 +239,25 @@ impl GateConfig {
             origin_cookie: format!("{}{ORIGIN_SUFFIX}", self.session_cookie_name()),
             platform_cookies: self.platform_cookies.clone(),
             query_parameters: self.query_parameters.clone(),
+            first_parameters: Vec::new(),
+        }
+    }
+
+    /// The names at services that paths name: those of their platform come before all others.
+    pub(crate) fn path_credential_names(&self) -> CredentialNames {
+        let names = self.credential_names();
+        CredentialNames {
+            platform_cookies: self.path_cookies.iter().chain(&names.platform_cookies).cloned().collect(),
+            query_parameters: self.path_parameters.iter().chain(&names.query_parameters).cloned().collect(),
+            first_parameters: self.path_parameters.clone(),
+            ..names
         }
     }
 
     fn check_names(&self) -> Result<(), InvalidConfig> {
         let unusable = |byte: u8| byte <= b' ' || byte >= 0x7f || b"=;,&\"".contains(&byte);
         let names = core::iter::once(&self.session_cookie).chain(&self.platform_cookies).chain(&self.query_parameters);
+        let names = names.chain(&self.path_cookies).chain(&self.path_parameters);
         let bad = |name: &String| name.is_empty() || name.bytes().any(unusable);
         if names.into_iter().any(bad) { Err(InvalidConfig::CredentialName) } else { Ok(()) }
     }
@@ -232,6 +292,22 @@ mod tests {
         assert_eq!(check(|config| config.gateway_labels = vec!["a.b".into()]), Err(InvalidConfig::GatewayLabels));
         assert_eq!(check(|config| config.session_cookie = "a=b".into()), Err(InvalidConfig::CredentialName));
         assert_eq!(check(|config| config.platform_cookies = vec![String::new()]), Err(InvalidConfig::CredentialName));
+        let path_hosts = |host: &str| {
+            let path_hosts = vec![host.to_owned()];
+            GateConfig { path_hosts, ..GateConfig::for_domain("tasks.example.test") }.domains().map(|_| ())
+        };
+        for host in ["determined.example.test", "tasks.example.test", "taskgate.tasks.example.test"] {
+            assert_eq!(path_hosts(host), Ok(()), "{host}");
+        }
+        for host in ["a.tasks.example.test", "a.b.tasks.example.test", "10.0.0.1", "", "*.example.test", "a b"] {
+            assert_eq!(path_hosts(host), Err(InvalidConfig::PathHosts), "{host}");
+        }
+        for sign_in in ["x", "//evil.test/", "/\\evil.test", "/a b", "/\"", "https://a.test/"] {
+            let config = GateConfig { path_sign_in: sign_in.into(), ..GateConfig::for_domain("tasks.example.test") };
+            assert_eq!(config.domains().map(|_| ()), Err(InvalidConfig::PathSignIn), "{sign_in}");
+        }
+        assert_eq!(check(|config| config.path_sign_in = "/det/login?redirect=".into()), Ok(()));
+        assert_eq!(check(|config| config.path_cookies = vec!["a=b".into()]), Err(InvalidConfig::CredentialName));
         assert_eq!(check(|config| config.url_audience = "a b".into()), Err(InvalidConfig::UrlAudience));
     }
 }

@@ -5,6 +5,9 @@
 //! `Authorization` (`Bearer` or `OAuth`), a platform cookie, a query parameter. Every credential that
 //! is certainly ours or the platform's is removed, used or not; anything else of the job's passes byte
 //! for byte.
+//!
+//! At services that a path names it is Determined that says which counts: a token for one workload, in the query or as
+//! `Authorization: token`, comes before all else, and no `Authorization` of these forms is ever the job's own.
 
 use crate::cookie::Cookie;
 use crate::denial::Denial;
@@ -28,6 +31,8 @@ pub struct CredentialNames {
     pub platform_cookies: Vec<String>,
     /// Query parameters that carry the platform's token.
     pub query_parameters: Vec<String>,
+    /// Those among them that count before all else, and whose token may come as `Authorization: token …` too.
+    pub first_parameters: Vec<String>,
 }
 
 /// Where the platform's credential was found.
@@ -111,7 +116,11 @@ pub fn has_bearer(request: &Request<'_>) -> bool {
 /// # Errors
 /// [`Denial::CredentialRejected`] where it is one that no platform gives (not text, too long).
 pub fn in_query(request: &Request<'_>, names: &CredentialNames) -> Result<Option<Credential>, Denial> {
-    for name in &names.query_parameters {
+    among(request, &names.query_parameters)
+}
+
+fn among(request: &Request<'_>, parameters: &[String]) -> Result<Option<Credential>, Denial> {
+    for name in parameters {
         let value = request.path.one().and_then(|path| query::value(path, name));
         if let Some(value) = value.filter(|value| !value.is_empty() && !is_sealed(value)) {
             return credential(Scheme::Query, Some(name), &value).map(Some);
@@ -126,6 +135,9 @@ pub fn in_query(request: &Request<'_>, names: &CredentialNames) -> Result<Option
 /// [`Denial::MalformedCredential`] where a header that carries it comes twice;
 /// [`Denial::CredentialRejected`] where it is one that no platform gives (not text, too long).
 pub fn platform(request: &Request<'_>, names: &CredentialNames, cookies_count: bool) -> Result<Shown, Denial> {
+    if let Some((credential, source)) = first(request, names)? {
+        return Ok(Shown::Credential(credential, source));
+    }
     let mut shown = Shown::Nothing;
     for (field, source) in
         [(request.own_authorization, Source::OwnHeader), (request.authorization, Source::Authorization)]
@@ -157,6 +169,20 @@ pub fn platform(request: &Request<'_>, names: &CredentialNames, cookies_count: b
         request.path.one().and_then(|path| query::value(path, name)).is_some_and(|value| !value.is_empty())
     };
     Ok(if names.query_parameters.iter().any(has_value) { Shown::Sealed } else { shown })
+}
+
+/// The token for one workload that counts before all else, where it is in the query or in `Authorization: token`.
+fn first(request: &Request<'_>, names: &CredentialNames) -> Result<Option<(Credential, Source)>, Denial> {
+    let Some(name) = names.first_parameters.first() else { return Ok(None) };
+    if let Some(credential) = among(request, &names.first_parameters)? {
+        return Ok(Some((credential, Source::Query)));
+    }
+    match request.authorization.one().and_then(workload_token) {
+        Some(text) if !is_sealed(text) => {
+            Ok(Some((credential(Scheme::Query, Some(name), text)?, Source::Authorization)))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// What happens to the headers that can carry credentials.
@@ -193,6 +219,10 @@ pub fn strip(
                 } else {
                     FieldEdit::Remove
                 }
+            }
+            Some(_) if !names.first_parameters.is_empty() => FieldEdit::Remove,
+            None if !names.first_parameters.is_empty() && workload_token(value).is_some() => {
+                if forward && source == Some(Source::Authorization) { FieldEdit::Keep } else { FieldEdit::Remove }
             }
             // No job has a use for this scheme: it is the platform's, whoever was asked.
             Some((Scheme::Oauth, _)) => FieldEdit::Remove,
@@ -231,6 +261,13 @@ fn parse(value: &[u8]) -> Option<(Scheme, &[u8])> {
         _ => return None,
     };
     (!text.is_empty()).then_some((scheme, text))
+}
+
+/// The token of `Authorization: token …`.
+fn workload_token(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, text) = value.split_at_checked(6)?;
+    let text = text.trim_ascii();
+    (scheme.eq_ignore_ascii_case(b"token ") && !text.is_empty()).then_some(text)
 }
 
 fn is_sealed(text: &[u8]) -> bool {

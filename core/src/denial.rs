@@ -21,6 +21,8 @@ pub enum Denial {
     CrossOrigin,
     /// A header that names the service comes more than once.
     DuplicateAddress,
+    /// What an ingress would have to be told of the request does not fit into its answer's headers.
+    HeadersTooLarge,
     /// Some headers of a name triple are missing.
     IncompleteAddress,
     /// A host or header that names a service can't be read.
@@ -61,7 +63,7 @@ pub enum Denial {
 
 impl Denial {
     /// Every reason, in alphabetical order.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::AccessDenied,
         Self::AddressMissing,
         Self::ConflictingAddress,
@@ -69,6 +71,7 @@ impl Denial {
         Self::CredentialRejected,
         Self::CrossOrigin,
         Self::DuplicateAddress,
+        Self::HeadersTooLarge,
         Self::IncompleteAddress,
         Self::MalformedAddress,
         Self::MalformedCredential,
@@ -100,6 +103,7 @@ impl Denial {
             Self::CredentialRejected => "credential-rejected",
             Self::CrossOrigin => "cross-origin",
             Self::DuplicateAddress => "duplicate-address",
+            Self::HeadersTooLarge => "headers-too-large",
             Self::IncompleteAddress => "incomplete-address",
             Self::MalformedAddress => "malformed-address",
             Self::MalformedCredential => "malformed-credential",

@@ -78,8 +78,10 @@ pub struct RequestEdits {
     pub path: Option<Vec<u8>>,
     /// Names, as they came, of headers that go.
     pub remove: Vec<Vec<u8>>,
-    /// What vouches for that to the sidecar, on its own services alone ([`crate::visitor`]).
+    /// What vouches for that to the sidecar, on its own services and for tunnels ([`crate::visitor`]).
     pub vouch: Option<String>,
+    /// Whether it becomes a tunnel: it goes to the sidecar, which speaks raw TCP to the job.
+    pub is_tunnel: bool,
     /// What says who the visitor is to a job that wants a proof ([`crate::assertion`]).
     pub assertion: Option<std::sync::Arc<str>>,
     /// What the log is told.

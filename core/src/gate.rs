@@ -9,11 +9,13 @@
 
 mod answer;
 mod arrival;
+mod connection;
 mod decide;
 mod desk;
 mod moved;
 mod rules;
 mod stand;
+mod tunnel;
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -40,6 +42,7 @@ use crate::verdict::{Verdict, VerdictAnswer, VerdictQuery};
 use self::rules::Rules;
 
 pub use self::answer::AnswerEdits;
+pub use self::connection::{ConnectionDecision, ConnectionQuestion, ConnectionStep, PendingConnection};
 pub use self::stand::Stand;
 
 /// How long after the sidecar gave no verdict on a question a stale one is used without asking again.
@@ -204,6 +207,11 @@ impl Gate {
     /// Remembers that a connection to `address` failed at `now`.
     pub fn on_endpoint_failure(&mut self, address: core::net::SocketAddr, now: UnixTime) {
         self.demotions.add(address, now);
+    }
+
+    /// Whether the ingress that the next request came by can change a request's path.
+    pub fn set_rewrites_path(&mut self, rewrites_path: bool) {
+        self.rewrites_path = rewrites_path;
     }
 
     // === a request ===

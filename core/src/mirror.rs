@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::feed::{Control, Cursor};
 use crate::time::{Moment, UnixTime};
 
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 
 /// One part of a mirrored table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,6 +9,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::label::Label;
 
+/// The task name of services that a path names: `/proxy/<operation>:<service>/`.
+pub const PATH_TASK: &str = "proxy";
+/// The name that such a service answers to where the path names none: `/proxy/<operation>/`.
+pub const PATH_SERVICE: &str = "default";
+
 /// How many hex digits an id may have: the short form first, longer ones for collisions.
 pub const ID_LENGTHS: [usize; 3] = [8, 16, 32];
 

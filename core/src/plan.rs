@@ -24,6 +24,8 @@ pub struct Plan {
     pub remove: Vec<Vec<u8>>,
     /// Whether its upstream wants to be told who asks ([`visitor`]).
     pub vouch: bool,
+    /// Whether it becomes a tunnel, so that its upstream is the sidecar and not a job.
+    pub is_tunnel: bool,
     /// The service's id, its level, and who asks as far as that is known before.
     pub audit: Audit,
     /// The service's epoch.
@@ -49,8 +51,13 @@ impl Plan {
         let CredentialEdits { authorization, cookie, path } = self.credentials;
         let upstream = self.upstream.ok_or(Denial::NoEndpoint)?;
         let service = self.audit.service.clone().unwrap_or_default();
-        let identity = permit.identity().filter(|_| self.vouch);
-        let vouch = identity.and_then(|identity| visitor::vouch(ring, &service, identity, self.arrived.wall));
+        let vouch = if self.is_tunnel {
+            let vouch = visitor::vouch_tunnel(ring, &service, permit.identity(), self.arrived.wall);
+            Some(vouch.ok_or(Denial::ProxyFailure)?)
+        } else {
+            let identity = permit.identity().filter(|_| self.vouch);
+            identity.and_then(|identity| visitor::vouch(ring, &service, identity, self.arrived.wall))
+        };
         let rule = permit.rule();
         let actor = permit.identity().map(|identity| identity.actor().into());
         let audit = Audit { rule: Some(rule), actor, ..self.audit };
@@ -64,6 +71,7 @@ impl Plan {
             path,
             remove: self.remove,
             vouch,
+            is_tunnel: self.is_tunnel,
             assertion: None,
             audit,
             standing,

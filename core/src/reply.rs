@@ -86,6 +86,7 @@ mod code {
     pub(super) const INVALID_ARGUMENT: Code = (3, "invalid_argument");
     pub(super) const NOT_FOUND: Code = (5, "not_found");
     pub(super) const PERMISSION_DENIED: Code = (7, "permission_denied");
+    pub(super) const RESOURCE_EXHAUSTED: Code = (8, "resource_exhausted");
     pub(super) const UNAVAILABLE: Code = (14, "unavailable");
     pub(super) const UNAUTHENTICATED: Code = (16, "unauthenticated");
 }
@@ -191,6 +192,18 @@ impl Meaning {
                     )
                 }
             }
+            Denial::HeadersTooLarge => {
+                const {
+                    &Self {
+                        status: 431,
+                        code: code::RESOURCE_EXHAUSTED,
+                        title: "Headers too large",
+                        detail: "The cookies or the credential are too long for this ingress. Clear the cookies of this site, and try again.",
+                        retry_after_secs: None,
+                        challenge: None,
+                    }
+                }
+            }
             Denial::IncompleteAddress => {
                 const {
                     &Self::bad_request(
@@ -203,7 +216,7 @@ impl Meaning {
                 const {
                     &Self::bad_request(
                         "Malformed address",
-                        "The host or a header that names the service can't be read.",
+                        "The host, the path or a header that names the service can't be read.",
                     )
                 }
             }
@@ -253,7 +266,7 @@ impl Meaning {
                 const {
                     &Self::bad_request(
                         "Not an HTTP service",
-                        "This service speaks raw TCP and can't be reached over HTTP.",
+                        "This service speaks raw TCP. It is reached by a tunnel (taskgate tunnel, or a WebSocket), where the operator has those.",
                     )
                 }
             }

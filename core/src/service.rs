@@ -96,6 +96,8 @@ pub struct Service<'a> {
     pub forward_credential: bool,
     /// Whether its upstream wants a proof of who asks ([`crate::visitor`]): the sidecar itself, or something of it.
     pub vouched: bool,
+    /// What the path of each request must begin with, up to a `/`, where the upstream serves other services as well.
+    pub path: Option<&'a str>,
     /// Tells one owner of a name from the next: a browser that was at this name under another one has things of that
     /// owner's.
     pub origin: u32,
@@ -118,8 +120,8 @@ pub enum InvalidService {
     /// An id or label with upper-case letters.
     #[error("label is not in lower case")]
     LabelCase,
-    /// An empty or oversized name, or one with control characters.
-    #[error("operation, task, service, provider, alias or owner is empty, too long or has control characters")]
+    /// An empty or oversized name or path, or one with control characters.
+    #[error("operation, task, service, provider, alias, owner or path is empty, too long or has control characters")]
     Name,
     /// No service name at all.
     #[error("row has no service name")]
@@ -181,6 +183,7 @@ impl Service<'_> {
         }
         let required = [self.provider, self.operation, self.task];
         let names = required.iter().chain(&self.services).chain(self.alias.iter()).chain(self.owner.iter());
+        let names = names.chain(self.path.iter());
         if names.into_iter().any(|name| !is_name(name)) {
             return Err(InvalidService::Name);
         }
@@ -261,6 +264,7 @@ pub(crate) mod tests {
             owner: Some("alice"),
             forward_credential: false,
             vouched: false,
+            path: None,
             origin: 0xa11ce,
             epoch: 1,
         }

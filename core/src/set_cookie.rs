@@ -34,12 +34,30 @@ pub fn may_pass(line: &[u8], own: impl Fn(&[u8]) -> bool, ours: impl Fn(&[u8]) -
     })
 }
 
+/// Whether a `Set-Cookie` line is for paths below `start` alone, which ends with `/` and which the request's path begins
+/// with. Where it names none, browsers take the folder of that path.
+#[must_use]
+pub fn is_below(line: &[u8], start: &str) -> bool {
+    let own = start.strip_suffix('/').unwrap_or(start).as_bytes();
+    let is_own = |path: &[u8]| {
+        // What does not begin with `/` is as good as nothing (RFC 6265, section 5.2.4).
+        let rest = path.strip_prefix(own);
+        !path.starts_with(b"/") || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    };
+    let parts = line.split(|byte| *byte == b';').skip(1);
+    parts.filter_map(|attribute| value(attribute, b"path")).all(is_own)
+}
+
 /// The value of an attribute `Domain` (RFC 6265, section 5.2.3).
 fn domain(attribute: &[u8]) -> Option<&[u8]> {
+    value(attribute, b"domain")
+}
+
+fn value<'a>(attribute: &'a [u8], called: &[u8]) -> Option<&'a [u8]> {
     let equals = attribute.iter().position(|byte| *byte == b'=')?;
     let (name, value) = attribute.split_at_checked(equals)?;
     let value = value.get(1..).unwrap_or_default().trim_ascii();
-    name.trim_ascii().eq_ignore_ascii_case(b"domain").then_some(value)
+    name.trim_ascii().eq_ignore_ascii_case(called).then_some(value)
 }
 
 /// What our cookies look like: for one host, all of its paths, and no script; by TLS alone but in development.
@@ -114,6 +132,24 @@ mod tests {
             assert!(!passes(line), "{line}");
         }
         assert!(passes("__Host-taskgate2=x") && passes("x=__Host-taskgate"));
+    }
+
+    #[test]
+    fn where_services_share_a_host_each_has_its_own_path() {
+        let is_below = |line: &str| is_below(line.as_bytes(), "/proxy/a/");
+        for line in [
+            "a=1",
+            "a=1; Path=/proxy/a",
+            "a=1; path=/proxy/a/",
+            "a=1; PATH = /proxy/a/b; Secure",
+            "a=1; Path",
+            "a=1; Path=x",
+        ] {
+            assert!(is_below(line), "{line}");
+        }
+        for line in ["a=1; Path=/", "a=1; Path=/proxy", "a=1; Path=/proxy/ab", "a=1; Path=/proxy/a; path=/"] {
+            assert!(!is_below(line), "{line}");
+        }
     }
 
     #[test]

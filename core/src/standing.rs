@@ -8,6 +8,7 @@ use core::time::Duration;
 use crate::cache::VerdictKey;
 use crate::permit::Who;
 use crate::time::{Moment, UnixTime};
+use crate::verdict::Credential;
 
 /// How long a stream may go on after its right became doubtful while nobody can say: then it ends.
 pub const DOUBT: Duration = Duration::from_secs(8);
@@ -29,6 +30,29 @@ pub struct Standing {
     /// Since when the right is doubtful, by the steady clock.
     pub(crate) doubtful: Option<UnixTime>,
     cookies: Vec<String>,
+    /// Where it is a connection without headers.
+    line: Option<Box<Line>>,
+}
+
+/// What came with a connection that has no headers, by which it is asked about again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Its other end.
+    pub(crate) credential: Credential,
+    /// When the certificate of that ends, by the wall clock.
+    pub(crate) ends_at: Option<UnixTime>,
+    /// Under which epoch of verdicts its right was last confirmed: another one means other sources.
+    pub(crate) verdict_epoch: u64,
+    /// Since when its service is gone, by the steady clock.
+    pub(crate) gone: Option<UnixTime>,
+}
+
+impl Line {
+    /// What came with a connection that was permitted under that epoch of verdicts.
+    #[must_use]
+    pub const fn new(credential: Credential, ends_at: Option<UnixTime>, verdict_epoch: u64) -> Self {
+        Self { credential, ends_at, verdict_epoch, gone: None }
+    }
 }
 
 impl Standing {
@@ -36,7 +60,29 @@ impl Standing {
     #[must_use]
     pub fn new(service: Box<str>, epoch: Option<u32>, who: Who, began: Moment, cookies: Vec<String>) -> Self {
         let (confirmed, ask_after) = (began.steady, began.steady);
-        Self { service, epoch, who, began, confirmed, ask_after, asked: None, doubtful: None, cookies }
+        Self { service, epoch, who, began, confirmed, ask_after, asked: None, doubtful: None, cookies, line: None }
+    }
+
+    /// The standing of a connection that has just been permitted.
+    #[must_use]
+    pub fn of_connection(service: Box<str>, epoch: u32, who: Who, began: Moment, line: Line) -> Self {
+        Self { line: Some(Box::new(line)), ..Self::new(service, Some(epoch), who, began, Vec::new()) }
+    }
+
+    /// Whether it is a connection without headers.
+    #[must_use]
+    pub const fn is_connection(&self) -> bool {
+        self.line.is_some()
+    }
+
+    /// What came with it, where it is a connection without headers.
+    pub(crate) fn line(&self) -> Option<&Line> {
+        self.line.as_deref()
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn line_mut(&mut self) -> Option<&mut Line> {
+        self.line.as_deref_mut()
     }
 
     /// The service's id.
@@ -69,9 +115,14 @@ impl Standing {
     }
 
     /// Its visitor's right was confirmed under that epoch.
-    pub(crate) fn confirm(&mut self, epoch: u32, now: UnixTime) {
+    pub(crate) fn confirm(&mut self, epoch: u32, verdict_epoch: u64, now: UnixTime) {
         self.epoch = Some(epoch);
+        if let Some(line) = &mut self.line {
+            line.verdict_epoch = verdict_epoch;
+        }
         self.confirmed = now;
+        // What changes next is asked about at once.
+        self.ask_after = now;
         self.doubtful = None;
         self.asked = None;
     }

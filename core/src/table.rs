@@ -4,40 +4,37 @@
 //! only the row it found. The table is fed in pages (see [`crate::feed`]); a page changes some rows
 //! and moves the cursor. A lookup costs the same at ten services and at a hundred thousand.
 
-use std::collections::HashMap;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{BuildHasher, Hasher as _};
+mod labels;
+mod rows;
 
 use thiserror::Error;
 
 use crate::feed::{Cursor, FeedPage};
 use crate::service::{InvalidService, PackedRow, Service};
+use crate::table::labels::Labels;
+use crate::table::rows::Rows;
 use crate::time::UnixTime;
 
 /// Which services there are, at one version of the sidecar's table.
 #[derive(Debug)]
 pub struct Table {
-    rows: Vec<Option<Row>>,
-    free: Vec<u32>,
-    labels: HashMap<Box<str>, u32, SeededHasher>,
+    rows: Rows,
+    labels: Labels,
+    /// A row wants a label that is another's.
+    contested: bool,
     cursor: Cursor,
-    generation: u32,
+    /// The last change of this life that was seen.
+    newest: u64,
     sweeping: bool,
     complete: bool,
     confirmed: Option<UnixTime>,
     dirty: u64,
 }
 
-#[derive(Debug)]
-struct Row {
-    packed: PackedRow,
-    /// Which resynchronisation brought it: rows of older ones go when a newer one is complete.
-    generation: u32,
-    part: u32,
-}
-
 /// In how many parts a table is mirrored: see [`Table::part`].
 pub const PARTS: u32 = 64;
+/// How many rows that are over go at a time.
+const TIDIED_AT_A_TIME: usize = 128;
 
 /// Why a page was not applied. The table is as it was before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -48,6 +45,9 @@ pub enum StalePage {
     /// The page goes backwards.
     #[error("page ends before it starts")]
     Order,
+    /// The page is of a time that is over.
+    #[error("page is older than the table")]
+    Past,
 }
 
 /// What a page did.
@@ -67,11 +67,11 @@ impl Table {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
-            rows: Vec::new(),
-            free: Vec::new(),
-            labels: HashMap::with_hasher(SeededHasher(seed)),
+            rows: Rows::default(),
+            labels: Labels::new(seed),
+            contested: false,
             cursor: Cursor::default(),
-            generation: 0,
+            newest: 0,
             sweeping: false,
             complete: false,
             confirmed: None,
@@ -88,13 +88,13 @@ impl Table {
     /// The packed row that `label` names.
     #[must_use]
     pub fn row(&self, label: &str) -> Option<&PackedRow> {
-        self.slot(*self.labels.get(label)?).map(|row| &row.packed)
+        self.rows.live(self.labels.get(label)?)
     }
 
     /// How many services there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.rows.len().saturating_sub(self.free.len())
+        self.rows.len()
     }
 
     /// Whether there is no service.
@@ -136,10 +136,15 @@ impl Table {
         if page.to < page.from {
             return Err(StalePage::Order);
         }
-        let continues = page.epoch == self.cursor.epoch && page.from == self.cursor.number;
+        let is_known_life = page.epoch == self.cursor.epoch;
+        let continues = is_known_life && page.from == self.cursor.number;
         if page.reset {
             if page.from != 0 {
                 return Err(StalePage::Order);
+            }
+            // Whatever kept an old answer and gives it again.
+            if is_known_life && page.complete && page.to < self.newest {
+                return Err(StalePage::Past);
             }
             self.begin_sweep();
         } else if !continues {
@@ -155,6 +160,7 @@ impl Table {
                 Err(_) => applied.invalid = applied.invalid.saturating_add(1),
             }
         }
+        self.newest = if is_known_life { self.newest.max(page.to) } else { page.to };
         self.cursor = Cursor { epoch: page.epoch, number: page.to };
         // A table that never becomes whole gets old all the same.
         self.confirmed.get_or_insert(now);
@@ -168,7 +174,7 @@ impl Table {
 
     /// The rows of one of the [`PARTS`] parts of the table, for mirroring.
     pub fn part(&self, part: u32) -> impl Iterator<Item = &PackedRow> {
-        self.rows.iter().flatten().filter(move |row| row.part == part).map(|row| &row.packed)
+        self.rows.part(part)
     }
 
     /// Which parts have changed since [`Table::mark_mirrored`], one bit a part.
@@ -196,17 +202,24 @@ impl Table {
             let _ = PackedRow::parse(bytes).and_then(|row| self.upsert(row));
         }
         self.cursor = cursor;
+        self.newest = cursor.number;
         self.complete = complete;
         self.confirmed = Some(confirmed);
         self.dirty = 0;
     }
 
-    fn slot(&self, index: u32) -> Option<&Row> {
-        self.rows.get(usize::try_from(index).ok()?)?.as_ref()
+    /// Clears away some of what is over; whether there may be more. Rows that a resynchronisation did not bring are gone
+    /// when it is complete, but a hundred thousand of them at once would have every request wait.
+    pub fn tidy(&mut self) -> bool {
+        let Some(dead) = self.rows.dead(TIDIED_AT_A_TIME) else { return false };
+        for index in dead {
+            self.forget(index);
+        }
+        true
     }
 
     fn begin_sweep(&mut self) {
-        self.generation = self.generation.wrapping_add(1);
+        self.rows.begin();
         self.sweeping = true;
     }
 
@@ -214,29 +227,25 @@ impl Table {
         if !core::mem::take(&mut self.sweeping) {
             return;
         }
-        let stale: Vec<Box<str>> = self
-            .rows
-            .iter()
-            .flatten()
-            .filter(|row| row.generation != self.generation)
-            .filter_map(|row| row.packed.service().ok().map(|service| service.id.into()))
-            .collect();
-        for id in stale {
-            self.remove(&id);
+        self.rows.finish();
+        if self.contested {
+            self.claim_labels();
         }
-        self.claim_labels();
         self.dirty = u64::MAX;
     }
 
     /// Labels that were another row's when their own row came, and that are free now.
     fn claim_labels(&mut self) {
-        let mut free: Vec<(Box<str>, u32)> = Vec::new();
-        for (index, row) in (0_u32..).zip(&self.rows) {
-            let Some(service) = row.as_ref().and_then(|row| row.packed.service().ok()) else { continue };
-            let is_free = |label: &&&str| !self.labels.contains_key(**label);
-            free.extend(service.labels.iter().filter(is_free).map(|label| ((*label).into(), index)));
+        self.contested = false;
+        for (index, row) in self.rows.iter() {
+            let Ok(service) = row.service() else { continue };
+            for label in service.labels {
+                match self.labels.get(label).filter(|owner| self.rows.live(*owner).is_some()) {
+                    None => drop(self.labels.insert(label, index)),
+                    Some(owner) => self.contested |= owner != index,
+                }
+            }
         }
-        self.labels.extend(free);
     }
 
     fn upsert(&mut self, packed: PackedRow) -> Result<(), InvalidService> {
@@ -244,29 +253,15 @@ impl Table {
         let id: Box<str> = service.id.into();
         let labels: Vec<Box<str>> = service.labels.iter().map(|label| (*label).into()).collect();
         self.remove(&id);
-        let part = part_of(&id);
-        self.dirty |= bit(part);
-        let index = self.insert(Row { packed, generation: self.generation, part });
+        self.dirty |= bit(part_of(&id));
+        let index = self.rows.insert(&id, packed);
         // An id always wins over another row's label: a short id can't be taken by an alias.
-        self.labels.insert(id, index);
+        let mut contested = self.labels.insert(&id, index).is_some();
         for label in labels {
-            if !self.is_id(&label) {
-                self.labels.insert(label, index);
-            }
+            contested |= self.is_id(&label) || self.labels.insert(&label, index).is_some();
         }
+        self.contested |= contested;
         Ok(())
-    }
-
-    fn insert(&mut self, row: Row) -> u32 {
-        if let Some(index) = self.free.pop()
-            && let Some(slot) = usize::try_from(index).ok().and_then(|index| self.rows.get_mut(index))
-        {
-            *slot = Some(row);
-            return index;
-        }
-        let index = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
-        self.rows.push(Some(row));
-        index
     }
 
     /// Whether `label` is the id of the row it names now.
@@ -274,24 +269,23 @@ impl Table {
         self.service(label).is_some_and(|service| service.id == label)
     }
 
+    /// Removes a service by its id; whether there was one.
     fn remove(&mut self, id: &str) -> bool {
-        let Some(index) = self.labels.get(id).copied() else { return false };
-        let Some(service) = self.slot(index).and_then(|row| row.packed.service().ok()) else { return false };
-        if service.id != id {
+        let Some(index) = self.labels.get(id) else { return false };
+        if self.rows.any(index).and_then(|row| row.service().ok()).is_none_or(|service| service.id != id) {
             return false;
         }
-        let names: Vec<Box<str>> = core::iter::once(id).chain(service.labels).map(Into::into).collect();
-        for name in names {
-            if self.labels.get(&name) == Some(&index) {
-                self.labels.remove(&name);
-            }
-        }
-        if let Some(slot) = usize::try_from(index).ok().and_then(|index| self.rows.get_mut(index)) {
-            *slot = None;
-            self.free.push(index);
-        }
         self.dirty |= bit(part_of(id));
-        true
+        self.forget(index)
+    }
+
+    /// Takes a row away, with the labels that name it; whether it was alive.
+    fn forget(&mut self, index: u32) -> bool {
+        let Some(service) = self.rows.any(index).and_then(|row| row.service().ok()) else { return false };
+        for name in core::iter::once(service.id).chain(service.labels) {
+            self.labels.remove(name, index);
+        }
+        self.rows.remove(index)
     }
 }
 
@@ -305,20 +299,6 @@ pub fn part_of(id: &str) -> u32 {
 
 fn bit(part: u32) -> u64 {
     1_u64.checked_shl(part).unwrap_or(0)
-}
-
-/// SipHash behind a secret prefix, so that tenants can't choose names that collide.
-#[derive(Clone, Debug)]
-struct SeededHasher(u64);
-
-impl BuildHasher for SeededHasher {
-    type Hasher = DefaultHasher;
-
-    fn build_hasher(&self) -> DefaultHasher {
-        let mut hasher = DefaultHasher::new();
-        hasher.write_u64(self.0);
-        hasher
-    }
 }
 
 #[cfg(test)]

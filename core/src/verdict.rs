@@ -36,6 +36,8 @@ pub enum Scheme {
     Query,
     /// A session that the gate has opened, and wants to hear whether it still holds.
     Session,
+    /// What the proxy knows of a connection's other end: see [`crate::peer`]. No request ever makes one.
+    Peer,
 }
 
 /// A credential as it is asked about.

@@ -4,6 +4,10 @@
 //! services can be asked by anybody, so there one header more vouches for the others:
 //! `x-taskgate-visitor: <expires>.<key>.<HMAC-SHA-256>`, over the time at which it ends (seconds since 1970), the
 //! service's id, the login name, the mail address and the groups, under a key that filter and sidecar alone have.
+//!
+//! A tunnel to a service that speaks raw TCP ends in the sidecar, whoever's the service is. There the header is
+//! `tunnel.<service>.<expires>.<key>.<HMAC-SHA-256>`: it says which service the visitor was let in to, and who it is,
+//! or that it may be anybody. What vouches for the one does not vouch for the other.
 
 use core::time::Duration;
 
@@ -13,43 +17,113 @@ use crate::time::UnixTime;
 
 /// The provider of the services that the sidecar has itself. No other provider may be called so.
 pub const OWN_PROVIDER: &str = "taskgate";
+/// Operation, task and service of where tunnels end: the sidecar itself.
+pub const TUNNEL_NAMES: [&str; 3] = ["taskgate", "tunnel", "api"];
 /// The header that vouches for the others.
 pub const VISITOR_HEADER: &str = "x-taskgate-visitor";
 /// How long it counts: as long as a request may take from the filter to the sidecar, clocks that differ included.
 const LIFETIME: Duration = Duration::from_secs(60);
 /// What stands before all that is signed: no other use of the key begins so.
 const CONTEXT: &[u8] = b"taskgate-visitor-1";
+/// The same of a tunnel.
+const TUNNEL_CONTEXT: &[u8] = b"taskgate-tunnel-1";
+/// What the header of a tunnel begins with.
+const TUNNEL_PREFIX: &str = "tunnel.";
 
 /// Vouches for a visitor of a service at `now`: the value of [`VISITOR_HEADER`]. None where the ring is empty.
 #[must_use]
 pub fn vouch(ring: &KeyRing, service: &str, visitor: &Identity, now: UnixTime) -> Option<String> {
+    sign(ring, CONTEXT, service, Some(visitor), now)
+}
+
+/// Vouches for a tunnel to a service at `now`, for a visitor or for anybody: the value of [`VISITOR_HEADER`]. None
+/// where the ring is empty.
+#[must_use]
+pub fn vouch_tunnel(ring: &KeyRing, service: &str, visitor: Option<&Identity>, now: UnixTime) -> Option<String> {
+    let signed = sign(ring, TUNNEL_CONTEXT, service, visitor, now)?;
+    Some([TUNNEL_PREFIX, service, ".", &signed].concat())
+}
+
+/// Whether a value of [`VISITOR_HEADER`] is one of a tunnel, whatever it is worth.
+#[must_use]
+pub fn is_tunnel(text: &[u8]) -> bool {
+    text.starts_with(TUNNEL_PREFIX.as_bytes())
+}
+
+/// A tunnel that was vouched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VouchedTunnel<'t> {
+    /// The service that it leads to.
+    pub service: &'t str,
+    /// When that was permitted, to the second, and never later than it was.
+    pub at: UnixTime,
+}
+
+/// The tunnel that a value of [`VISITOR_HEADER`] vouches for at `now`, for this visitor (none: anybody).
+#[must_use]
+pub fn tunnel_to<'t>(
+    ring: &KeyRing,
+    text: &'t str,
+    visitor: Option<&Identity>,
+    now: UnixTime,
+) -> Option<VouchedTunnel<'t>> {
+    let (service, rest) = text.strip_prefix(TUNNEL_PREFIX)?.split_once('.')?;
+    let until = verified(ring, rest, TUNNEL_CONTEXT, service, visitor, now)?;
+    let lifetime = u64::try_from(LIFETIME.as_millis()).unwrap_or(u64::MAX);
+    Some(VouchedTunnel { service, at: UnixTime::from_millis(until.as_millis().saturating_sub(lifetime)) })
+}
+
+fn sign(
+    ring: &KeyRing,
+    context: &'static [u8],
+    service: &str,
+    visitor: Option<&Identity>,
+    now: UnixTime,
+) -> Option<String> {
     let (key, secret) = ring.current(Purpose::Visitor)?;
     let expires = (now.after(LIFETIME).as_millis() / 1000).to_string();
-    let signature = secret.sign(&signed(&expires, service, visitor))?;
+    let signature = secret.sign(&signed(context, &expires, service, visitor))?;
     Some([expires.as_str(), key.as_str(), &signature].join("."))
 }
 
 /// Whether a value of [`VISITOR_HEADER`] vouches for this visitor of that service at `now`.
 #[must_use]
 pub fn is_vouched(ring: &KeyRing, text: &str, service: &str, visitor: &Identity, now: UnixTime) -> bool {
-    let until = || {
-        let (expires, rest) = text.split_once('.')?;
-        let (key, signature) = rest.split_once('.')?;
-        let secret = ring.find(key, Purpose::Visitor)?;
-        let seconds: u64 = expires.parse().ok()?;
-        let is_signed = secret.verifies(&signed(expires, service, visitor), signature);
-        is_signed.then_some(UnixTime::from_millis(seconds.saturating_mul(1000)))
-    };
-    until().is_some_and(|until| now < until)
+    verified(ring, text, CONTEXT, service, Some(visitor), now).is_some()
 }
 
-/// What is signed. No part has a control character in it, so a line break ends each.
-fn signed<'a>(expires: &'a str, service: &'a str, visitor: &'a Identity) -> [&'a [u8]; 13] {
-    let (actor, email, groups) = (visitor.actor(), visitor.email().unwrap_or_default(), visitor.groups());
-    let uuid = visitor.arvados_user_uuid().unwrap_or_default();
+/// Until when it counts; none where it does not.
+fn verified(
+    ring: &KeyRing,
+    text: &str,
+    context: &'static [u8],
+    service: &str,
+    visitor: Option<&Identity>,
+    now: UnixTime,
+) -> Option<UnixTime> {
+    let (expires, rest) = text.split_once('.')?;
+    let (key, signature) = rest.split_once('.')?;
+    let secret = ring.find(key, Purpose::Visitor)?;
+    let seconds: u64 = expires.parse().ok()?;
+    let is_signed = secret.verifies(&signed(context, expires, service, visitor), signature);
+    let until = UnixTime::from_millis(seconds.saturating_mul(1000));
+    (is_signed && now < until).then_some(until)
+}
+
+/// What is signed. No part has a control character in it, so a line break ends each; nobody's name is empty.
+fn signed<'a>(
+    context: &'static [u8],
+    expires: &'a str,
+    service: &'a str,
+    visitor: Option<&'a Identity>,
+) -> [&'a [u8]; 13] {
+    let actor = visitor.map(Identity::actor).unwrap_or_default();
+    let email = visitor.and_then(Identity::email).unwrap_or_default();
+    let groups = visitor.map(Identity::groups).unwrap_or_default();
+    let uuid = visitor.and_then(Identity::arvados_user_uuid).unwrap_or_default();
     let [expires, service, actor, email, groups, uuid] =
         [expires, service, actor, email, groups, uuid].map(str::as_bytes);
-    [CONTEXT, b"\n", expires, b"\n", service, b"\n", actor, b"\n", email, b"\n", groups, b"\n", uuid]
+    [context, b"\n", expires, b"\n", service, b"\n", actor, b"\n", email, b"\n", groups, b"\n", uuid]
 }
 
 #[cfg(test)]
@@ -89,6 +163,38 @@ mod tests {
         assert!(!is_vouched(&ring("k1", 2), &text, "s", &ann, NOW), "another key of that name");
         assert!(!is_vouched(&ring("k2", 1), &text, "s", &ann, NOW), "a key that is gone");
         assert_eq!(vouch(&KeyRing::default(), "s", &ann, NOW), None);
+    }
+
+    #[test]
+    fn a_tunnel_is_for_one_service_and_one_visitor_or_for_anybody() {
+        let (ring, ann, bob) = (ring("k1", 1), visitor("ann", None, &[]), visitor("bob", None, &[]));
+        let of_ann = vouch_tunnel(&ring, "s", Some(&ann), NOW).expect("a ring with a key");
+        let of_anybody = vouch_tunnel(&ring, "s", None, NOW).expect("a ring with a key");
+        // However late it is shown, it says when it was given.
+        let at = UnixTime::from_millis(1_700_000_000_000);
+        for later in [0, 1, 59] {
+            let now = NOW.after(Duration::from_secs(later));
+            assert_eq!(tunnel_to(&ring, &of_ann, Some(&ann), now), Some(VouchedTunnel { service: "s", at }));
+        }
+        assert_eq!(tunnel_to(&ring, &of_anybody, None, NOW), Some(VouchedTunnel { service: "s", at }));
+        assert_eq!(tunnel_to(&ring, &of_ann, Some(&ann), NOW.after(LIFETIME)), None);
+        assert_eq!(tunnel_to(&ring, &of_ann, Some(&bob), NOW), None);
+        assert_eq!(tunnel_to(&ring, &of_ann, None, NOW), None, "without a name it is anybody's");
+        assert_eq!(tunnel_to(&ring, &of_anybody, Some(&ann), NOW), None, "nobody becomes somebody");
+        let to_another = of_ann.replacen("tunnel.s.", "tunnel.t.", 1);
+        assert_eq!(tunnel_to(&ring, &to_another, Some(&ann), NOW), None);
+        assert!(is_tunnel(of_ann.as_bytes()) && !is_tunnel(b"9999999999.k1.AAAA"));
+    }
+
+    #[test]
+    fn what_vouches_for_a_tunnel_vouches_for_nothing_else() {
+        let (ring, ann) = (ring("k1", 1), visitor("ann", None, &[]));
+        let tunnel = vouch_tunnel(&ring, "s", Some(&ann), NOW).expect("a ring with a key");
+        let request = vouch(&ring, "s", &ann, NOW).expect("a ring with a key");
+        assert!(!is_vouched(&ring, &tunnel, "s", &ann, NOW));
+        assert!(!is_vouched(&ring, tunnel.trim_start_matches("tunnel.s."), "s", &ann, NOW));
+        assert_eq!(tunnel_to(&ring, &format!("tunnel.s.{request}"), Some(&ann), NOW), None);
+        assert_eq!(tunnel_to(&ring, &request, Some(&ann), NOW), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::feed::FeedPage;
+use crate::naming::PATH_TASK;
 use crate::service::tests::example;
 use crate::time::UnixTime;
 
@@ -25,6 +26,10 @@ fn table() -> Table {
             ..example()
         },
     ];
+    table_of(&rows)
+}
+
+fn table_of(rows: &[Service<'_>]) -> Table {
     let rows: Vec<Vec<u8>> = rows.iter().map(|row| row.pack().expect("a valid row").as_bytes().to_vec()).collect();
     let page = FeedPage {
         epoch: 1,
@@ -224,7 +229,7 @@ proptest! {
             .filter(|head| Label::parse(head.as_bytes()).is_ok());
         match domains().place(&host) {
             Place::Label(label) => prop_assert_eq!(Some(label.as_str()), expected),
-            Place::Nothing | Place::Elsewhere => prop_assert_eq!(expected, None),
+            Place::Nothing | Place::Elsewhere | Place::Paths => prop_assert_eq!(expected, None),
         }
     }
 
@@ -261,5 +266,30 @@ proptest! {
         ];
         let headers: Vec<(&str, &[u8])> = names.iter().copied().zip(values.iter().map(Vec::as_slice)).collect();
         prop_assert!(resolved(&headers, &table()).is_err(), "no random bytes name a service");
+    }
+}
+
+fn path_row(services: Vec<&'static str>, path: Option<&'static str>) -> Service<'static> {
+    let id = ServiceDigest::of("7.a1", PATH_TASK, services.first().copied().unwrap_or_default()).suffix(8);
+    let id = Box::leak(id.expect("an id").to_string().into_boxed_str());
+    Service { id, labels: vec![], operation: "7.a1", alias: None, task: PATH_TASK, services, path, ..example() }
+}
+
+#[test]
+fn a_path_names_a_service_on_path_hosts_alone() {
+    let rows = [path_row(vec!["8265"], None), path_row(vec!["default"], Some("/proxy/7.a1/"))];
+    let table = table_of(&rows);
+    let domains = domains().with_path_hosts(&["Determined.example.test".into()]).expect("a host");
+    let named = |host: &str, path: &str| {
+        let headers = [(&b":authority"[..], host.as_bytes()), (b":path", path.as_bytes())];
+        resolve(&Request::read(headers), &domains, &table).map(|found| (found.service.name().to_owned(), found.by_path))
+    };
+    assert_eq!(named("determined.example.test", "/proxy/7.a1:8265/x"), Ok(("8265".into(), true)));
+    assert_eq!(named("DETERMINED.example.test:443", "/proxy/7.a1/"), Ok(("default".into(), true)));
+    assert_eq!(named("determined.example.test", "/proxy/7.a1:8266/"), Err(Denial::UnknownService));
+    assert_eq!(named("determined.example.test", "/api/v1/me"), Err(Denial::AddressMissing));
+    assert_eq!(named("determined.example.test", "/proxy/7.a1"), Err(Denial::MalformedAddress));
+    for host in ["example.test", "tasks.example.test", "taskgate.tasks.example.test"] {
+        assert_eq!(named(host, "/proxy/7.a1:8265/"), Err(Denial::AddressMissing), "{host}");
     }
 }

@@ -6,6 +6,7 @@ fn names() -> CredentialNames {
         origin_cookie: "taskgate-origin".into(),
         platform_cookies: vec!["YTCypressCookie".into(), "Session_id".into()],
         query_parameters: vec!["api_token".into()],
+        first_parameters: Vec::new(),
     }
 }
 

@@ -24,7 +24,7 @@ use crate::visitor::OWN_PROVIDER;
 use super::desk::Desk;
 use super::moved::{self, Things};
 use super::rules::Rules;
-use super::{Decision, Gate, Pending, Step, Visit, arrival};
+use super::{Decision, Gate, Pending, Step, Visit, arrival, tunnel};
 
 /// Where people sign in, on every service.
 const SIGN_IN: &str = "/.taskgate/sign-in?to=";
@@ -35,7 +35,7 @@ impl Gate {
     pub(super) fn visit(&self, request: &Request<'_>) -> Visit {
         let client = Client::of(request);
         let sign_in = match &self.rules {
-            Some(rules) if client == Client::Page && rules.control.gate.sign_in => sign_in(rules, request),
+            Some(rules) if client == Client::Page => sign_in(rules, request),
             _ => None,
         };
         Visit { client, sign_in }
@@ -60,17 +60,26 @@ impl Gate {
         let service = resolved.service;
         *audit = Audit::of(&service);
         trace.note(|| Note::service(&service, resolved.by_alias));
-        match (service.access, service.protocol) {
+        let tunnel = match (service.access, service.protocol) {
             (AccessLevel::Nobody, _) => return Err(Denial::AccessDenied),
-            (_, Protocol::Tcp) => return Err(Denial::ProtocolMismatch),
-            _ => {}
-        }
+            (_, Protocol::Tcp) => Some(tunnel::way(request, table)?),
+            _ => None,
+        };
         *turn = turn.wrapping_add(1);
         let turn = *turn;
+        // Its host is shared with others, so nothing of ours is kept there, and its platform's credentials count.
+        let is_shared = resolved.by_path || service.path.is_some();
+        let names = if is_shared { &rules.path_names } else { &rules.names };
         let mut desk = Desk { rules, assertions, ticket: [*seed, turn] };
         let is_demoted = |address: &core::net::SocketAddr| demotions.has(address, now.steady);
         let draft = |upstream: &Service<'_>| Plan {
-            upstream: choose(upstream, turn, is_demoted),
+            upstream: match &tunnel {
+                // Whoever may not use the service is not told whether it runs.
+                Some(_) if service.endpoints.is_empty() => None,
+                Some(own) => choose(own, turn, is_demoted).map(tunnel::upgradable),
+                None => choose(upstream, turn, is_demoted),
+            },
+            is_tunnel: tunnel.is_some(),
             credentials: credential::CredentialEdits::default(),
             remove: request.reserved.iter().map(|name| name.to_vec()).collect(),
             vouch: service.vouched,
@@ -91,6 +100,10 @@ impl Gate {
             return Ok(desk.finish(Plan { vouch: false, ..draft(&own) }, Ok(permit), visit));
         }
 
+        // Its upstream serves others as well, and goes by the path.
+        if service.path.is_some_and(|start| !address::path::is_below(path, start)) {
+            return Err(Denial::MalformedAddress);
+        }
         let things =
             if resolved.by_alias { moved::things(rules, request, visit.client, &service)? } else { Things::Own };
         let cookies = match things {
@@ -102,7 +115,7 @@ impl Gate {
             Things::Unknown(line) => vec![line],
         };
         let plan = |used: Option<(&Credential, Source)>, redirects: bool| -> Result<Plan, Denial> {
-            let credentials = credential::strip(request, &rules.names, used, service.forward_credential)?;
+            let credentials = credential::strip(request, names, used, service.forward_credential)?;
             let location = || arrival::location(credentials.path.as_deref().unwrap_or(path));
             let redirect = redirects.then(location);
             let plan = Plan { redirect, credentials, cookies: cookies.clone(), ..draft(&service) };
@@ -121,11 +134,11 @@ impl Gate {
         let judged = |session| Permit::session(session, &service, path, rules.sessions(), now.wall);
         let is_foreign = arrival::is_of_foreign_page(rules, request);
         let (mut worth, mut ended, mut is_cookie) = (None, None, false);
-        if is_foreign && credential::has_cookie(request, &rules.names) {
+        if is_foreign && credential::has_cookie(request, names) {
             trace.note(|| Note::ForeignPage);
             ended = Some(Denial::CrossOrigin);
         }
-        for (token, place) in credential::sealed(request, &rules.names) {
+        for (token, place) in credential::sealed(request, names) {
             if is_foreign && place == Place::Cookie {
                 continue;
             }
@@ -147,7 +160,7 @@ impl Gate {
                 }
             }
         }
-        let redirects = arrival::can_be_redirected(request, visit.client);
+        let redirects = !is_shared && arrival::can_be_redirected(request, visit.client);
         if let Some(token) = arrival::share_token(request) {
             let shared = arrival::shared(rules, &token, &service, now.wall).map_err(|_| Denial::ShareEnded);
             let shared = shared.and_then(judged);
@@ -166,7 +179,7 @@ impl Gate {
         // not get it by one; only a person has no other way to go on.
         let wants_session = visit.client == Client::Page || !service.forward_credential;
         let arrives = redirects && wants_session && !credential::has_bearer(request);
-        let arriving = if arrives { credential::in_query(request, &rules.names)? } else { None };
+        let arriving = if arrives { credential::in_query(request, names)? } else { None };
         // Nobody becomes somebody else by a link on a page of another origin.
         if arriving.is_some() && arrival::is_of_a_person(worth.as_ref()) && arrival::is_led_by_foreign_page(request) {
             return stays(plan(None, true)?, audit);
@@ -196,7 +209,7 @@ impl Gate {
         }
         let (credential, source, is_arriving) = match arriving {
             Some(credential) => (credential, Source::Query, true),
-            None => match credential::platform(request, &rules.names, !is_foreign)? {
+            None => match credential::platform(request, names, !is_foreign)? {
                 Shown::Credential(credential, source) => (credential, source, false),
                 Shown::Nothing => {
                     trace.note(|| Note::NoCredential);
@@ -270,10 +283,17 @@ fn sign_in(rules: &Rules, request: &Request<'_>) -> Option<String> {
     if !matches!(request.method.one(), Some(b"GET" | b"HEAD")) {
         return None;
     }
+    let gate = &rules.control.gate;
+    let host = request.authority.one().or(request.host.one()).unwrap_or_default();
+    let (start, names) = if rules.domains.is_path_host(host) {
+        (Some(gate.path_sign_in.as_str()).filter(|start| !start.is_empty())?, &rules.path_names)
+    } else {
+        (Some(SIGN_IN).filter(|_| gate.sign_in)?, &rules.names)
+    };
     let path = request.path.one().filter(|path| path.len() <= MAX_RETURN && path.starts_with(b"/")).unwrap_or(b"/");
-    let is_ours = |name: &[u8], _: &[u8]| rules.names.is_parameter(name);
+    let is_ours = |name: &[u8], _: &[u8]| names.is_parameter(name);
     let stripped = query::strip(path, is_ours);
-    let mut location = String::from(SIGN_IN);
+    let mut location = String::from(start);
     for byte in stripped.as_deref().unwrap_or(path) {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {

@@ -118,7 +118,7 @@ impl Desk<'_> {
             let audit = Audit { rule: Some(permit.rule()), actor, ..audit };
             return Decision::Redirect(Box::new(arrival::redirect(location, plan.cookies).audited(audit)));
         }
-        let (vouch, arrived) = (plan.vouch, plan.arrived.wall);
+        let (vouch, arrived) = (plan.vouch || plan.is_tunnel, plan.arrived.wall);
         match plan.carry_out(permit, &self.rules.keys) {
             Ok(mut edits) => {
                 let identity = edits.standing.who().identity().filter(|_| !vouch);

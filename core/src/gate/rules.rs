@@ -18,6 +18,8 @@ pub(super) struct Rules {
     pub(super) control: Control,
     pub(super) domains: Domains,
     pub(super) names: CredentialNames,
+    /// The same at services that paths name.
+    pub(super) path_names: CredentialNames,
     pub(super) style: CookieStyle,
     pub(super) table_max_age: Duration,
     pub(super) keys: KeyRing,
@@ -31,6 +33,7 @@ impl Rules {
         Ok(Self {
             domains: gate.domains()?,
             names: gate.credential_names(),
+            path_names: gate.path_credential_names(),
             style: CookieStyle { plain_http: gate.plain_http },
             table_max_age: Duration::from_secs(gate.table_max_age_secs),
             keys: KeyRing::new(control.keys.iter().map(|(id, key)| (id.clone(), Secret::new(*key)))),
@@ -60,8 +63,9 @@ impl Rules {
     }
 
     /// Whether a cookie is one of ours or the platform's, which no job sets.
-    pub(super) fn is_our_cookie(&self, name: &[u8]) -> bool {
-        let platform = self.names.platform_cookies.iter().any(|cookie| cookie.as_bytes() == name);
+    pub(super) fn is_our_cookie(&self, name: &[u8], has_path: bool) -> bool {
+        let names = if has_path { &self.path_names } else { &self.names };
+        let platform = names.platform_cookies.iter().any(|cookie| cookie.as_bytes() == name);
         platform || self.names.is_own_cookie(name)
     }
 }

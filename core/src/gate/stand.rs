@@ -4,8 +4,9 @@ use core::time::Duration;
 
 use crate::cache::{Cached, VerdictKey};
 use crate::denial::Denial;
+use crate::peer::Peer;
 use crate::permit::{Permit, Who};
-use crate::service::{AccessLevel, Service};
+use crate::service::{AccessLevel, Protocol, Service};
 use crate::session::Claims;
 use crate::standing::{DOUBT, Standing};
 use crate::time::{Moment, UnixTime};
@@ -41,12 +42,19 @@ impl Gate {
         let Some(rules) = &self.rules else { return Stand::Holds };
         let Some(epoch) = standing.epoch() else { return Stand::Holds };
         let Some(service) = self.table.service(standing.service()) else {
-            return if self.table.is_complete() { Stand::Ends(Denial::UnknownService) } else { Stand::Holds };
+            let is_over = self.table.is_complete() && is_gone(rules, standing, now.steady);
+            return if is_over { Stand::Ends(Denial::UnknownService) } else { Stand::Holds };
         };
+        if let Some(line) = standing.line_mut() {
+            line.gone = None;
+        }
         if let Some(denial) = ended(rules, &service, standing, now.wall) {
             return Stand::Ends(denial);
         }
-        let is_current = epoch == service.epoch;
+        let verdict_epoch = rules.control.verdict_epoch;
+        // A session says itself whose it is; the other end of a connection is somebody by the sources alone.
+        let is_current =
+            epoch == service.epoch && standing.line().is_none_or(|line| line.verdict_epoch == verdict_epoch);
         let recheck = Duration::from_secs(rules.control.gate.session_recheck_secs);
         if service.provider == OWN_PROVIDER || is_current && now.steady.since(standing.confirmed) < recheck {
             return Stand::Holds;
@@ -56,7 +64,7 @@ impl Gate {
         {
             return match Permit::verdict(&verdict, false) {
                 Ok(_) => {
-                    standing.confirm(service.epoch, now.steady);
+                    standing.confirm(service.epoch, verdict_epoch, now.steady);
                     Stand::Holds
                 }
                 Err(denial) => Stand::Ends(denial),
@@ -71,12 +79,17 @@ impl Gate {
         if !may_ask || now.steady < standing.ask_after {
             return Stand::Holds;
         }
-        let Some(claims) = claims(standing, now.wall) else {
-            standing.confirm(service.epoch, now.steady);
-            return Stand::Holds;
+        let credential = match (standing.line(), claims(standing, now.wall)) {
+            (Some(line), _) => line.credential.clone(),
+            (None, Some(claims)) => {
+                let Ok(value) = claims.seal(&rules.keys) else { return Stand::Holds };
+                Credential { scheme: Scheme::Session, name: None, value }
+            }
+            (None, None) => {
+                standing.confirm(service.epoch, verdict_epoch, now.steady);
+                return Stand::Holds;
+            }
         };
-        let Ok(value) = claims.seal(&rules.keys) else { return Stand::Holds };
-        let credential = Credential { scheme: Scheme::Session, name: None, value };
         let key = rules.keyer.key(service.id, service.epoch, &credential);
         standing.ask_after = now.steady.after(if is_current { PAUSE } else { PAUSE_IN_DOUBT });
         standing.asked = Some(key);
@@ -84,10 +97,27 @@ impl Gate {
     }
 }
 
+/// Whether what is left of a service that is gone ends now: a request at once, a connection when its time is over.
+fn is_gone(rules: &Rules, standing: &mut Standing, now: UnixTime) -> bool {
+    let after = Duration::from_secs(rules.control.gate.tcp_close_after_secs);
+    standing.line_mut().is_none_or(|line| now.since(*line.gone.get_or_insert(now)) >= after)
+}
+
 /// Why it is over, where nobody has to be asked.
 fn ended(rules: &Rules, service: &Service<'_>, standing: &Standing, now: UnixTime) -> Option<Denial> {
     if service.access == AccessLevel::Nobody {
         return Some(Denial::AccessDenied);
+    }
+    if let Some(line) = standing.line() {
+        if service.protocol != Protocol::Tcp {
+            return Some(Denial::ProtocolMismatch);
+        }
+        if line.ends_at.is_some_and(|end| now >= end) {
+            return Some(Denial::SessionEnded);
+        }
+        if service.access != AccessLevel::Public && matches!(Peer::of(&line.credential), Some(Peer::Address(_))) {
+            return Some(Denial::CredentialMissing);
+        }
     }
     match standing.who() {
         Who::Holder(verdict) => match &**verdict {

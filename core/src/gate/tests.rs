@@ -11,6 +11,7 @@ use crate::verdict::Refusal;
 
 use super::*;
 
+mod connection;
 mod own;
 mod property;
 

@@ -57,6 +57,22 @@ fn refuses_a_page_that_does_not_continue() {
 }
 
 #[test]
+fn an_old_answer_that_comes_again_brings_nothing_back() {
+    let mut table = Table::new(1);
+    let first = [row("a1", 1), row("b2", 2)];
+    table.apply(&page(0, 2, &first, &[]), NOW).expect("applies");
+    table.apply(&page(2, 4, &[row("a1", 9)], &["b2"]), NOW).expect("applies");
+    assert_eq!(table.apply(&page(0, 2, &first, &[]), NOW), Err(StalePage::Past));
+    assert_eq!((port(&table, "a1"), port(&table, "b2")), (Some(9), None));
+    // Starting anew within one life is fine, where it ends no earlier.
+    table.apply(&page(0, 4, &[row("a1", 9)], &[]), NOW).expect("applies");
+    assert_eq!((port(&table, "a1"), table.len()), (Some(9), 1));
+    // Numbers of another life say nothing.
+    table.apply(&FeedPage { epoch: 2, ..page(0, 1, &first, &[]) }, NOW).expect("applies");
+    assert_eq!(port(&table, "b2"), Some(2));
+}
+
+#[test]
 fn a_new_epoch_replaces_everything_only_when_it_is_whole() {
     let mut table = Table::new(1);
     table.apply(&page(0, 50, &[row("a1", 1), row("b2", 2)], &[]), NOW).expect("applies");
@@ -126,7 +142,8 @@ fn slots_are_reused() {
         let rows = [row("a1", round)];
         table.apply(&page(u64::from(round), u64::from(round) + 1, &rows, &[]), NOW).expect("applies");
     }
-    assert_eq!((table.len(), table.rows.len()), (1, 1));
+    assert_eq!(table.len(), 1);
+    assert!(table.rows.insert("a1", table.row("a1").expect("a row").clone()) < 2 * PARTS, "two slots at most");
 }
 
 #[test]
@@ -141,4 +158,41 @@ fn a_new_epoch_may_swap_id_and_label() {
     table.apply(&FeedPage { epoch: 2, ..page(0, 1, &rows, &[]) }, NOW).expect("applies");
     assert_eq!(table.service("a1").map(|service| service.id.to_owned()), Some("b2".into()));
     assert_eq!(table.service("b2").map(|service| service.id.to_owned()), Some("b2".into()));
+}
+
+#[test]
+fn what_a_new_epoch_did_not_bring_is_gone_at_once_and_cleared_away_later() {
+    let ids: Vec<&'static str> = vec!["a1", "b2", "c3", "d4"];
+    let rows: Vec<Vec<u8>> = ids.iter().map(|id| row(id, 1)).collect();
+    let mut table = Table::new(1);
+    table.apply(&page(0, 4, &rows, &[]), NOW).expect("applies");
+    table.apply(&FeedPage { epoch: 2, ..page(0, 1, &rows[..1], &[]) }, NOW).expect("applies");
+    let known = |table: &Table| ids.iter().filter(|id| table.service(id).is_some()).count();
+    let mirrored = |table: &Table| (0..PARTS).map(|part| table.part(part).count()).sum::<usize>();
+    assert_eq!((known(&table), table.len(), mirrored(&table)), (1, 1, 1));
+    // Nothing comes back while the next one is under way.
+    table.apply(&FeedPage { epoch: 3, complete: false, ..page(0, 1, &[], &[]) }, NOW).expect("applies");
+    assert_eq!((known(&table), table.len(), mirrored(&table)), (1, 1, 1));
+    assert_eq!(table.rows.iter().count(), 1);
+    assert!(table.rows.any(table.labels.get("b2").expect("not cleared yet")).is_some());
+    while table.tidy() {}
+    assert_eq!((table.labels.get("b2"), table.labels.get("a1").is_some(), table.len()), (None, true, 1));
+    // One that is back while it was not cleared away is a service like any other.
+    table.apply(&FeedPage { epoch: 3, reset: false, ..page(1, 2, &rows, &[]) }, NOW).expect("applies");
+    table.apply(&FeedPage { epoch: 4, ..page(0, 1, &rows[..1], &[]) }, NOW).expect("applies");
+    table.apply(&FeedPage { epoch: 4, ..page(1, 2, &rows[1..2], &[]) }, NOW).expect("applies");
+    while table.tidy() {}
+    assert_eq!((known(&table), table.len(), port(&table, "b2")), (2, 2, Some(1)));
+}
+
+#[test]
+fn a_label_of_what_is_over_is_for_whoever_wants_it() {
+    let wants = Service { id: "b2", labels: vec!["a1"], ..example() }.pack().expect("valid").as_bytes().to_vec();
+    let mut table = Table::new(1);
+    table.apply(&page(0, 1, &[row("a1", 1)], &[]), NOW).expect("applies");
+    table.apply(&FeedPage { epoch: 2, ..page(0, 1, &[wants], &[]) }, NOW).expect("applies");
+    let named = |table: &Table| table.service("a1").map(|service| service.id.to_owned());
+    assert_eq!(named(&table), Some("b2".into()));
+    while table.tidy() {}
+    assert_eq!(named(&table), Some("b2".into()));
 }
