@@ -43,6 +43,8 @@ pub enum BufferType {
 pub enum StreamType {
     /// Towards the upstream.
     HttpRequest = 0,
+    /// What a client sends on a connection.
+    Downstream = 2,
 }
 
 /// How loud a log line is.
@@ -110,6 +112,7 @@ mod tests {
             (BufferType::VmConfiguration as u32, types::BufferType::VmConfiguration as u32),
             (BufferType::PluginConfiguration as u32, types::BufferType::PluginConfiguration as u32),
             (StreamType::HttpRequest as u32, types::StreamType::HttpRequest as u32),
+            (StreamType::Downstream as u32, types::StreamType::Downstream as u32),
             (LogLevel::Info as u32, types::LogLevel::Info as u32),
             (LogLevel::Warn as u32, types::LogLevel::Warn as u32),
             (LogLevel::Error as u32, types::LogLevel::Error as u32),

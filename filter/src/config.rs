@@ -1,7 +1,8 @@
 //! The filter's own configuration: how the sidecar is reached. All else comes from the sidecar.
 //!
-//! Lines (or parts between `;`) of `key = value`; `#` starts a comment line. It stands in the proxy's
-//! configuration, so it is small enough to be right.
+//! Lines (or parts between `;`) of `key = value`; `#` starts a comment line. Istio and Envoy Gateway can
+//! hand over JSON alone: then it is one object of texts and numbers. It stands in the proxy's configuration,
+//! so it is small enough to be right.
 
 use thiserror::Error;
 
@@ -45,6 +46,9 @@ pub enum InvalidConfig {
     /// A part without `=`.
     #[error("`{0}` is no `key = value`")]
     NoValue(String),
+    /// Begins like JSON and is no flat object.
+    #[error("not a JSON object of texts without `\\` and numbers")]
+    Json,
     /// A value that should be a number and is none.
     #[error("`{0}` must be a whole number from 1 to 3600000")]
     Number(String),
@@ -68,11 +72,8 @@ impl FilterConfig {
         let text = core::str::from_utf8(text).map_err(|_| InvalidConfig::Text)?;
         let (mut cluster, mut address, mut secret) = (None, None, None);
         let (mut verdict_timeout_ms, mut poll_wait_ms, mut max_waiting) = (1_000, 30_000, 4_096_usize);
-        for part in
-            text.split(['\n', ';']).map(str::trim_ascii).filter(|part| !part.is_empty() && !part.starts_with('#'))
-        {
-            let (key, value) = part.split_once('=').ok_or_else(|| InvalidConfig::NoValue(part.to_owned()))?;
-            let (key, value) = (key.trim_ascii(), value.trim_ascii());
+        let settings = if text.trim_ascii().starts_with('{') { members(text)? } else { lines(text)? };
+        for (key, value) in settings {
             match key {
                 "cluster" => cluster = Some(value.to_owned()),
                 "address" => address = Some(value.to_owned()),
@@ -109,6 +110,42 @@ impl FilterConfig {
     }
 }
 
+fn lines(text: &str) -> Result<Vec<(&str, &str)>, InvalidConfig> {
+    let parts = text.split(['\n', ';']).map(str::trim_ascii);
+    let parts = parts.filter(|part| !part.is_empty() && !part.starts_with('#'));
+    let settings = parts.map(|part| {
+        let (key, value) = part.split_once('=').ok_or_else(|| InvalidConfig::NoValue(part.to_owned()))?;
+        Ok((key.trim_ascii(), value.trim_ascii()))
+    });
+    settings.collect()
+}
+
+/// What is in a JSON object. No escapes: none of our values needs one.
+fn members(text: &str) -> Result<Vec<(&str, &str)>, InvalidConfig> {
+    let inner = text.trim_ascii().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+    let mut rest = inner.filter(|text| !text.contains('\\')).ok_or(InvalidConfig::Json)?.trim_ascii();
+    let mut settings = Vec::new();
+    while !rest.is_empty() {
+        let (key, value, after) = member(rest).ok_or(InvalidConfig::Json)?;
+        settings.push((key, value));
+        rest = after.trim_ascii();
+    }
+    Ok(settings)
+}
+
+/// The first `"key": value`, and what comes after its comma.
+fn member(text: &str) -> Option<(&str, &str, &str)> {
+    let (key, rest) = text.strip_prefix('"')?.split_once('"')?;
+    let rest = rest.trim_ascii_start().strip_prefix(':')?.trim_ascii_start();
+    let Some(quoted) = rest.strip_prefix('"') else {
+        let (value, after) = rest.split_once(',').unwrap_or((rest, ""));
+        return Some((key, value.trim_ascii(), after));
+    };
+    let (value, after) = quoted.split_once('"')?;
+    let after = after.trim_ascii_start();
+    Some((key, value, if after.is_empty() { after } else { after.strip_prefix(',')? }))
+}
+
 fn number(key: &str, value: &str) -> Result<u32, InvalidConfig> {
     let number = value.parse().ok().filter(|number| (1..=3_600_000).contains(number));
     number.ok_or_else(|| InvalidConfig::Number(key.to_owned()))
@@ -118,7 +155,7 @@ fn number(key: &str, value: &str) -> Result<u32, InvalidConfig> {
 /// same: a worker that fails to load it is not started again, and requests hang.
 #[must_use]
 pub fn may_be_for_nginx(text: &[u8]) -> bool {
-    !text.windows(7).any(|part| part == b"cluster")
+    cfg!(feature = "wasmx") || !text.windows(7).any(|part| part == b"cluster")
 }
 
 #[cfg(test)]
@@ -138,6 +175,39 @@ mod tests {
             (Flavour::Nginx, "127.0.0.1:19200", Some("a=b"))
         );
         assert_eq!((config.verdict_timeout_ms, config.poll_wait_ms, config.max_waiting), (5, 6, 7));
+    }
+
+    #[test]
+    fn reads_json_too() {
+        let text = br#" {"cluster": "outbound|7010||taskgate.tasks.svc", "secret" :"a,b:c}",
+            "max_waiting":7 , "poll_wait_ms" : 6} "#;
+        let config = FilterConfig::read(text).expect("valid");
+        assert_eq!(
+            (config.flavour(), config.upstream(), config.secret.as_deref()),
+            (Flavour::Envoy, "outbound|7010||taskgate.tasks.svc", Some("a,b:c}"))
+        );
+        assert_eq!((config.max_waiting, config.poll_wait_ms, config.verdict_timeout_ms), (7, 6, 1_000));
+    }
+
+    #[test]
+    fn json_that_is_none_or_says_too_much_is_refused() {
+        let error = |text: &str| FilterConfig::read(text.as_bytes()).err();
+        for text in [
+            "{",
+            r#"{"cluster"}"#,
+            r#"{"cluster": "a"#,
+            r#"{"cluster": "a" "secret": "b"}"#,
+            r#"{"cluster": "a\"b"}"#,
+            r#"{cluster: "a"}"#,
+        ] {
+            assert_eq!(error(text), Some(InvalidConfig::Json), "{text}");
+        }
+        assert_eq!(error("{}"), Some(InvalidConfig::Sidecar));
+        assert_eq!(error(r#"{"clutser": "a"}"#), Some(InvalidConfig::UnknownKey("clutser".into())));
+        assert_eq!(
+            error(r#"{"cluster": "a", "max_waiting": {"b": 1}}"#),
+            Some(InvalidConfig::Number("max_waiting".into()))
+        );
     }
 
     #[test]

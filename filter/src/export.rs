@@ -7,6 +7,7 @@ use taskgate_core::denial::Denial;
 use taskgate_core::reply::{Client, reply};
 
 use crate::abi::Action;
+use crate::config::Flavour;
 use crate::host::{self, Callout, Context};
 use crate::worker;
 
@@ -34,9 +35,9 @@ pub extern "C" fn proxy_on_tick(root: u32) {
 
 /// A request's headers have arrived.
 #[unsafe(no_mangle)]
-pub extern "C" fn proxy_on_request_headers(context: u32, _header_count: usize, _end_of_stream: u32) -> u32 {
-    let action = worker::with(|worker| worker.on_request(Context(context))).unwrap_or_else(|| {
-        host::reply(&reply(Denial::ProxyFailure, Client::Api));
+pub extern "C" fn proxy_on_request_headers(context: u32, header_count: usize, _end_of_stream: u32) -> u32 {
+    let action = worker::with(|worker| worker.on_request(Context(context), header_count)).unwrap_or_else(|| {
+        host::reply(Flavour::Envoy, &reply(Denial::ProxyFailure, Client::Api));
         Action::Pause
     });
     action as u32
@@ -49,6 +50,29 @@ pub extern "C" fn proxy_on_response_headers(context: u32, _header_count: usize, 
     Action::Continue as u32
 }
 
+/// Somebody connected to a port without headers. `WasmX` knows no such thing.
+#[cfg(not(feature = "wasmx"))]
+#[unsafe(no_mangle)]
+pub extern "C" fn proxy_on_new_connection(context: u32) -> u32 {
+    on_connection(|worker| worker.on_connection(Context(context)))
+}
+
+/// Bytes of a client arrived there. Without this the proxy would let them pass.
+#[cfg(not(feature = "wasmx"))]
+#[unsafe(no_mangle)]
+pub extern "C" fn proxy_on_downstream_data(context: u32, _size: usize, _end_of_stream: u32) -> u32 {
+    on_connection(|worker| worker.on_connection_data(Context(context)))
+}
+
+#[cfg(not(feature = "wasmx"))]
+fn on_connection(act: impl FnOnce(&mut worker::Worker) -> Action) -> u32 {
+    let action = worker::with(act).unwrap_or_else(|| {
+        host::close_connection();
+        Action::Pause
+    });
+    action as u32
+}
+
 /// A callout was answered.
 #[unsafe(no_mangle)]
 pub extern "C" fn proxy_on_http_call_response(
@@ -59,4 +83,54 @@ pub extern "C" fn proxy_on_http_call_response(
     _trailer_count: usize,
 ) {
     worker::with(|worker| worker.on_answer(Callout(callout), header_count, body_size));
+}
+
+/// What `WasmX` calls without looking whether it is there: without these a worker dies. None does
+/// anything. On Envoy each would cost every request, or every piece of a body, a visit to the VM; so
+/// they are in the build for `WasmX` alone.
+#[cfg(feature = "wasmx")]
+mod wasmx {
+    use crate::abi::Action;
+
+    /// A request begins.
+    #[unsafe(no_mangle)]
+    pub(crate) extern "C" fn proxy_on_context_create(_context: u32, _root: u32) {}
+
+    /// The VM starts.
+    #[unsafe(no_mangle)]
+    pub(crate) extern "C" fn proxy_on_vm_start(_root: u32, _size: usize) -> u32 {
+        1
+    }
+
+    /// A piece of a request's body has arrived.
+    #[unsafe(no_mangle)]
+    pub(crate) extern "C" fn proxy_on_request_body(_context: u32, _size: usize, _end_of_stream: u32) -> u32 {
+        Action::Continue as u32
+    }
+
+    /// A piece of an answer's body has arrived.
+    #[unsafe(no_mangle)]
+    pub(crate) extern "C" fn proxy_on_response_body(_context: u32, _size: usize, _end_of_stream: u32) -> u32 {
+        Action::Continue as u32
+    }
+
+    /// The trailers of an answer have arrived.
+    #[unsafe(no_mangle)]
+    pub(crate) extern "C" fn proxy_on_response_trailers(_context: u32, _count: usize) -> u32 {
+        Action::Continue as u32
+    }
+
+    /// A request is over.
+    #[unsafe(no_mangle)]
+    pub(crate) extern "C" fn proxy_on_done(_context: u32) -> u32 {
+        1
+    }
+
+    /// A request is logged.
+    #[unsafe(no_mangle)]
+    pub(crate) extern "C" fn proxy_on_log(_context: u32) {}
+
+    /// A request is forgotten.
+    #[unsafe(no_mangle)]
+    pub(crate) extern "C" fn proxy_on_delete(_context: u32) {}
 }

@@ -6,16 +6,22 @@
 
 use taskgate_core::feed::{ANSWER_HEADER, Cursor, FeedPage, TABLE_ANSWER};
 use taskgate_core::gate::ApplyError;
+use taskgate_core::trace_context::TRACE_PARENT;
 
 use crate::abi::{BufferType, LogLevel};
 use crate::config::FilterConfig;
 use crate::host::{self, Callout};
+use crate::request::Trace;
 use crate::worker::{TICK_MILLIS, Worker};
 
 /// How long beyond the sidecar's own wait a poll may take, in milliseconds.
 const POLL_MARGIN_MILLIS: u32 = 5_000;
 /// The longest pause between two polls of a sidecar that does not answer, in ticks.
 const LONGEST_PAUSE: u64 = 10;
+/// How many answers in a row another life of the sidecar gives before it counts as the one that there is, where every
+/// poll is answered. Where two sidecars answer to one name, each poll may meet either; a table that followed both would
+/// start anew with every page, and never be whole.
+const STRANGERS: u32 = 16;
 /// The largest page that is read, in bytes: far above what the sidecar sends.
 const MAX_PAGE: usize = 8 << 20;
 
@@ -29,6 +35,8 @@ pub struct Feed {
     /// The last poll was answered. Else the next one asks for an answer at once: it may be that nothing
     /// has changed, and that the table only has to be confirmed.
     heard: bool,
+    /// Answers of another life of the sidecar since the last one of this.
+    strangers: u32,
     /// The last page did not continue the table: ask for everything.
     resync: bool,
 }
@@ -59,7 +67,7 @@ impl Worker {
         let wait = if self.feed.heard { self.config.poll_wait_ms } else { 0 };
         let path = format!("/internal/table?epoch={epoch}&since={number}&control={control}&wait_ms={wait}");
         let timeout = wait.saturating_add(POLL_MARGIN_MILLIS);
-        match call(&self.config, "GET", &path, b"", timeout) {
+        match call(&self.config, "GET", &path, &None, b"", timeout) {
             Some(callout) => {
                 let ticks = u64::from(timeout / TICK_MILLIS).saturating_mul(3);
                 self.feed.poll = Some((callout, self.ticks.saturating_add(ticks)));
@@ -79,10 +87,15 @@ impl Worker {
             Ok(page) => page,
             Err(error) => return self.poll_failed(&error.to_string()),
         };
-        // Of another life of the sidecar than the last page: where two sidecars answer to one name, each
-        // poll meets the other one, and polling at once would never end.
         let cursor = self.gate.table().cursor();
         let is_other_life = cursor.epoch != 0 && page.epoch != cursor.epoch;
+        // A sidecar that was restarted was away for a moment, which the poll that it held has shown.
+        if is_other_life && self.feed.heard && self.feed.strangers < STRANGERS {
+            self.feed.strangers = self.feed.strangers.saturating_add(1);
+            self.feed.next_at = self.ticks;
+            return;
+        }
+        self.feed.strangers = 0;
         let is_news = page.from != page.to && !is_other_life;
         let was_complete = self.gate.table().is_complete();
         match self.gate.apply(page, now.steady) {
@@ -123,12 +136,22 @@ impl Worker {
     }
 }
 
-/// Calls the sidecar.
-pub(crate) fn call(config: &FilterConfig, method: &str, path: &str, body: &[u8], timeout_ms: u32) -> Option<Callout> {
+/// Calls the sidecar, on behalf of a request of that trace.
+pub(crate) fn call(
+    config: &FilterConfig,
+    method: &str,
+    path: &str,
+    trace: &Trace,
+    body: &[u8],
+    timeout_ms: u32,
+) -> Option<Callout> {
     let mut headers: Vec<(&[u8], &[u8])> =
         vec![(b":method", method.as_bytes()), (b":path", path.as_bytes()), (b":authority", b"taskgate")];
     if let Some(secret) = &config.secret {
         headers.push((b"x-taskgate-internal", secret.as_bytes()));
+    }
+    if let Some(value) = trace {
+        headers.push((TRACE_PARENT.as_bytes(), value));
     }
     host::call(config.upstream(), &headers, body, timeout_ms)
 }

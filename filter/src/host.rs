@@ -12,9 +12,11 @@
 mod envoy;
 mod nginx;
 
-use taskgate_core::audit::Audit;
+use taskgate_core::audit::{Audit, Rule};
+use taskgate_core::denial::Denial;
 use taskgate_core::edit::RequestEdits;
 use taskgate_core::reply::Reply;
+use taskgate_core::service::AccessLevel;
 
 use crate::abi::{BufferType, LogLevel, MapType, MetricType, Status, StreamType};
 use crate::config::Flavour;
@@ -110,7 +112,8 @@ pub fn clock() -> Option<u64> {
     (Status::from_number(status) == Status::Ok).then_some(nanos)
 }
 
-/// Asks for a tick every so many milliseconds. Called once, while configuring: `WasmX` traps else.
+/// Asks for a tick every so many milliseconds, of the root that the host is at. On NGINX called once, while
+/// configuring: `WasmX` traps else.
 pub fn set_tick_period(millis: u32) {
     // SAFETY: no pointers.
     unsafe { proxy_set_tick_period_milliseconds(millis) };
@@ -135,10 +138,21 @@ pub fn with_request_headers<T>(flavour: Flavour, read: impl FnOnce(&[(&[u8], &[u
     let bytes = header_pairs(MapType::HttpRequestHeaders)?;
     let mut headers = pairs::read(&bytes)?;
     match flavour {
-        Flavour::Envoy => {}
-        Flavour::Nginx => nginx::correct_headers(&mut headers),
+        Flavour::Envoy => Some(read(&headers)),
+        Flavour::Nginx => {
+            let target = nginx::target()?;
+            nginx::correct_headers(&mut headers, &target);
+            Some(read(&headers))
+        }
     }
-    Some(read(&headers))
+}
+
+/// Whether the filter gets to see every header of a request with so many.
+pub const fn shows_headers(flavour: Flavour, count: usize) -> bool {
+    match flavour {
+        Flavour::Envoy => true,
+        Flavour::Nginx => nginx::shows_headers(count),
+    }
 }
 
 /// The headers of the callout's answer that the host is at.
@@ -161,7 +175,7 @@ pub fn property(path: &[&str]) -> Option<Vec<u8>> {
 
 /// Carries out what was decided for a permitted request. False where the host did not do all of it:
 /// then the request must not go on.
-pub fn permit(flavour: Flavour, edits: &RequestEdits) -> bool {
+pub fn permit(flavour: Flavour, edits: &mut RequestEdits) -> bool {
     match flavour {
         Flavour::Envoy => envoy::permit(edits),
         Flavour::Nginx => nginx::permit(edits),
@@ -170,17 +184,20 @@ pub fn permit(flavour: Flavour, edits: &RequestEdits) -> bool {
 
 /// Answers the request in the job's place. False where the host did not: then the request waits until
 /// the proxy's own limit ends it.
-pub fn reply(reply: &Reply) -> bool {
-    let headers: Vec<(&[u8], &[u8])> =
-        reply.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-    let headers = pairs::write(&headers);
-    let details = b"taskgate";
-    let grpc_status = reply.grpc_status.map_or(-1, i32::from);
-    let body = reply.body.as_bytes();
+pub fn reply(flavour: Flavour, reply: &Reply) -> bool {
+    match flavour {
+        Flavour::Envoy => envoy::reply(reply),
+        Flavour::Nginx => nginx::reply(reply),
+    }
+}
+
+fn send_reply(status: u16, details: &[u8], body: &[u8], headers: &[(&[u8], &[u8])], grpc_status: Option<u8>) -> bool {
+    let headers = pairs::write(headers);
+    let grpc_status = grpc_status.map_or(-1, i32::from);
     // SAFETY: every pointer and size pair is of one live slice.
     let status = unsafe {
         proxy_send_local_response(
-            u32::from(reply.status),
+            u32::from(status),
             details.as_ptr(),
             details.len(),
             body.as_ptr(),
@@ -205,11 +222,40 @@ pub fn close_request() {
     unsafe { proxy_close_stream(StreamType::HttpRequest as u32) };
 }
 
-/// Tells the proxy's log what was decided about the request that the host is at.
+/// Lets the paused connection that the host is at go on.
+pub fn continue_connection() {
+    // SAFETY: no pointers.
+    unsafe { proxy_continue_stream(StreamType::Downstream as u32) };
+}
+
+/// Ends the connection that the host is at.
+pub fn close_connection() {
+    // SAFETY: no pointers.
+    unsafe { proxy_close_stream(StreamType::Downstream as u32) };
+}
+
+/// The name of the filter chain that the connection came by: the id of a service.
+pub fn filter_chain() -> Option<String> {
+    String::from_utf8(property(&["xds", "filter_chain_name"])?).ok()
+}
+
+/// Tells the proxy's log what was decided about the request, or the connection, that the host is at.
 pub fn audit(flavour: Flavour, audit: &Audit) {
-    match flavour {
-        Flavour::Envoy => envoy::audit(audit),
-        Flavour::Nginx => {}
+    let told = [
+        ("tg_service", audit.service.as_deref()),
+        ("tg_level", audit.level.map(AccessLevel::code)),
+        ("tg_rule", audit.rule.map(Rule::code)),
+        ("tg_actor", audit.actor.as_deref()),
+        ("tg_denial", audit.denial.map(Denial::code)),
+    ];
+    let tell = match flavour {
+        Flavour::Envoy => envoy::tell,
+        Flavour::Nginx => nginx::set,
+    };
+    for (name, value) in told {
+        if let Some(value) = value {
+            tell(name, value.as_bytes());
+        }
     }
 }
 
@@ -222,8 +268,15 @@ pub fn set_cookies() -> Option<Vec<Vec<u8>>> {
         proxy_get_header_map_value(map, SET_COOKIE.as_ptr(), SET_COOKIE.len(), data, length)
     })?;
     let bytes = header_pairs(MapType::HttpResponseHeaders)?;
-    let lines = pairs::read(&bytes)?.into_iter().filter(|(name, _)| *name == SET_COOKIE);
+    // `WasmX` shows names as they were written.
+    let lines = pairs::read(&bytes)?.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case(SET_COOKIE));
     Some(lines.map(|(_, value)| value.to_vec()).collect())
+}
+
+/// The service whose answer the host is at, where the host says nothing of a request's end so that
+/// nothing is kept of it. None where the answer is none of a job's.
+pub fn answering_service() -> Option<String> {
+    nginx::answering_service()
 }
 
 /// Takes every `Set-Cookie` line out of the answer.
@@ -240,7 +293,7 @@ pub fn add_set_cookie(line: &[u8]) {
     unsafe { proxy_add_header_map_value(map, SET_COOKIE.as_ptr(), SET_COOKIE.len(), line.as_ptr(), line.len()) };
 }
 
-/// Whether the host lets the filter see answers and turn to requests under way.
+/// Whether the host lets the filter turn to requests under way, and says when they are over.
 pub const fn follows_requests(flavour: Flavour) -> bool {
     matches!(flavour, Flavour::Envoy)
 }

@@ -11,6 +11,8 @@
 pub mod abi;
 pub mod config;
 #[cfg(target_arch = "wasm32")]
+pub mod connection;
+#[cfg(target_arch = "wasm32")]
 pub mod export;
 #[cfg(target_arch = "wasm32")]
 pub mod feed;

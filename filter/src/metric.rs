@@ -28,6 +28,8 @@ pub struct Metrics {
     denied: Vec<(Denial, Counter)>,
     redirected: Counter,
     cookies_dropped: Counter,
+    connections_permitted: Counter,
+    connections_refused: Counter,
     streams_ended: Counter,
     asked: Counter,
     endpoint_failed: Counter,
@@ -47,6 +49,8 @@ impl Metrics {
                 .collect(),
             redirected: Counter::define("taskgate.requests.redirected"),
             cookies_dropped: Counter::define("taskgate.cookies.dropped"),
+            connections_permitted: Counter::define("taskgate.connections.permitted"),
+            connections_refused: Counter::define("taskgate.connections.refused"),
             streams_ended: Counter::define("taskgate.streams.ended"),
             asked: Counter::define("taskgate.verdicts.asked"),
             endpoint_failed: Counter::define("taskgate.endpoints.failed"),
@@ -70,7 +74,17 @@ impl Metrics {
         (0..count).for_each(|_| self.cookies_dropped.add_one());
     }
 
-    /// A request that was permitted was ended.
+    /// A connection went to its job.
+    pub fn connection_permitted(&self) {
+        self.connections_permitted.add_one();
+    }
+
+    /// A connection was closed before anything of it passed.
+    pub fn connection_refused(&self) {
+        self.connections_refused.add_one();
+    }
+
+    /// A request, or a connection, that was permitted was ended.
     pub fn stream_ended(&self) {
         self.streams_ended.add_one();
     }

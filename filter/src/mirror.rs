@@ -14,8 +14,8 @@ use taskgate_core::time::Moment;
 
 use crate::host::{self, Shared};
 
-/// About how many bytes are read or written at a time.
-const BYTES_AT_A_TIME: usize = 256 << 10;
+/// About how many bytes are read or written at a time: a worker serves nobody meanwhile.
+const BYTES_AT_A_TIME: usize = 64 << 10;
 /// Every how many ticks keys and the table's age are looked at.
 const TICKS_PER_AGE: u64 = 10;
 

@@ -9,9 +9,10 @@ use std::net::SocketAddr;
 use taskgate_core::audit::Audit;
 use taskgate_core::cache::VerdictKey;
 use taskgate_core::denial::Denial;
-use taskgate_core::gate::{Decision, Pending, Question, Step, refuse};
+use taskgate_core::gate::{Decision, Learned, Pending, PendingConnection, Step, refuse};
 use taskgate_core::reply::{self, Client};
 use taskgate_core::request::Request;
+use taskgate_core::trace_context::{TRACE_PARENT, TRACE_PARENT_LENGTH};
 use taskgate_core::verdict::{VERDICT_ANSWER, VerdictAnswer, VerdictQuery};
 
 use crate::abi::Action;
@@ -25,17 +26,31 @@ const ATTEMPT_HEADER: &[u8] = b"x-envoy-attempt-count";
 /// The longest verdict that is read, in bytes.
 const MAX_VERDICT: usize = 64 << 10;
 
+/// The header with a request's trace. (What vendors add to it is left out: the filter is small.)
+pub(crate) type Trace = Option<[u8; TRACE_PARENT_LENGTH]>;
+
 /// Requests that wait for verdicts, by the call they wait for. There are few calls at a time.
 #[derive(Debug, Default)]
 pub struct Waiting {
     calls: Vec<Call>,
+    /// What the request that is being looked at says about its trace.
+    trace: Trace,
+}
+
+/// What waits for a verdict.
+#[derive(Debug)]
+pub(crate) enum Waiter {
+    /// A connection without headers.
+    Connection(PendingConnection),
+    /// A request.
+    Request(Pending),
 }
 
 #[derive(Debug)]
 struct Call {
     callout: Callout,
     key: VerdictKey,
-    waiters: Vec<(Context, Pending)>,
+    waiters: Vec<(Context, Waiter)>,
     /// The tick at which the answer counts as lost: a host that drops a callout says nothing. (Late
     /// enough even where two roots of one VM tick.)
     give_up_at: u64,
@@ -45,13 +60,23 @@ impl Waiting {
     fn count(&self) -> usize {
         self.calls.iter().map(|call| call.waiters.len()).fold(0, usize::saturating_add)
     }
+
+    /// Whether what has that context waits.
+    pub(crate) fn has(&self, context: Context) -> bool {
+        self.calls.iter().flat_map(|call| &call.waiters).any(|(other, _)| *other == context)
+    }
 }
 
 impl Worker {
     /// The headers of a request arrived.
-    pub fn on_request(&mut self, context: Context) -> Action {
+    pub fn on_request(&mut self, context: Context, header_count: usize) -> Action {
+        // A host may give the number of a request that is gone again, and its cookies are nobody else's.
+        self.streams.owed(context);
         let now = self.now();
-        let (flavour, gate) = (self.flavour, &mut self.gate);
+        if !host::shows_headers(self.flavour, header_count) {
+            return self.settle(context, refuse(Denial::HeadersTooLarge, Client::Api));
+        }
+        let (flavour, gate, trace) = (self.flavour, &mut self.gate, &mut self.waiting.trace);
         let step = host::with_request_headers(flavour, |headers| {
             if headers.iter().any(|(name, _)| *name == ATTEMPT_HEADER)
                 && let Some(failed) = failed_before()
@@ -60,42 +85,70 @@ impl Worker {
             }
             #[cfg(feature = "fault-injection")]
             inject_fault(headers);
-            Ok(gate.on_request(&Request::read(headers.iter().copied()), now))
+            let step = gate.on_request(&Request::read(headers.iter().copied()), now);
+            if matches!(step, Step::Ask(_)) {
+                *trace = trace_of(headers);
+            }
+            Ok(step)
         });
         match step {
-            Some(Ok(Step::Ask(question))) => self.ask(context, *question),
+            Some(Ok(Step::Ask(question))) => {
+                self.ask(context, question.key, &question.query, Waiter::Request(question.pending))
+            }
             Some(Ok(Step::Done(decision))) => self.settle(context, decision),
             Some(Err(failed)) => self.on_retry(failed),
             None => self.settle(context, refuse(Denial::ProxyFailure, Client::Api)),
         }
     }
 
-    /// Asks the sidecar, or joins a request that has asked already.
-    fn ask(&mut self, context: Context, question: Question) -> Action {
-        let Question { key, query, pending } = question;
+    /// Asks the sidecar, or joins one that has asked already.
+    pub(crate) fn ask(&mut self, context: Context, key: VerdictKey, query: &VerdictQuery, waiter: Waiter) -> Action {
+        // What a request says about its trace is of that request alone.
+        let trace = self.waiting.trace.take();
         if self.waiting.count() >= self.config.max_waiting {
-            let decision = self.gate.on_overload(pending);
-            return self.settle(context, decision);
+            return match waiter {
+                Waiter::Connection(pending) => {
+                    let decision = self.gate.on_connection_overload(pending);
+                    self.settle_connection(context, decision)
+                }
+                Waiter::Request(pending) => {
+                    let decision = self.gate.on_overload(pending);
+                    self.settle(context, decision)
+                }
+            };
         }
         if host::shares_callouts(self.flavour)
             && let Some(call) = self.waiting.calls.iter_mut().find(|call| call.key == key)
         {
-            call.waiters.push((context, pending));
+            call.waiters.push((context, waiter));
             return Action::Pause;
         }
         let timeout = self.config.verdict_timeout_ms;
         host::turn_to(self.flavour, self.root);
-        let callout = call(&self.config, "POST", "/internal/verdict", &query.encode(), timeout);
+        let callout = call(&self.config, "POST", "/internal/verdict", &trace, &query.encode(), timeout);
         host::turn_to(self.flavour, context);
         self.metrics.asked();
         let Some(callout) = callout else {
             let now = self.now().steady;
             let learned = self.gate.learn(key, VerdictAnswer::Unavailable, now);
-            let decision = self.gate.on_verdict(pending, &learned);
-            return self.settle(context, decision);
+            return self.conclude(context, waiter, &learned);
         };
-        self.wait_for(callout, key, vec![(context, pending)]);
+        self.wait_for(callout, key, vec![(context, waiter)]);
         Action::Pause
+    }
+
+    /// What was learned reaches one that waited.
+    fn conclude(&mut self, context: Context, waiter: Waiter, learned: &Learned) -> Action {
+        match waiter {
+            Waiter::Connection(pending) => {
+                let decision = self.gate.on_connection_verdict(pending, learned);
+                self.settle_connection(context, decision)
+            }
+            Waiter::Request(pending) => {
+                let decision = self.gate.on_verdict(pending, learned);
+                self.settle(context, decision)
+            }
+        }
     }
 
     /// Asks on behalf of nobody who waits, unless that is being asked: the gate will know.
@@ -105,13 +158,13 @@ impl Worker {
         }
         host::turn_to(self.flavour, self.root);
         let timeout = self.config.verdict_timeout_ms;
-        if let Some(callout) = call(&self.config, "POST", "/internal/verdict", &query.encode(), timeout) {
+        if let Some(callout) = call(&self.config, "POST", "/internal/verdict", &None, &query.encode(), timeout) {
             self.wait_for(callout, key, Vec::new());
         }
         self.metrics.asked();
     }
 
-    fn wait_for(&mut self, callout: Callout, key: VerdictKey, waiters: Vec<(Context, Pending)>) {
+    fn wait_for(&mut self, callout: Callout, key: VerdictKey, waiters: Vec<(Context, Waiter)>) {
         let ticks = u64::from(self.config.verdict_timeout_ms / TICK_MILLIS).saturating_mul(3).saturating_add(10);
         let give_up_at = self.ticks.saturating_add(ticks);
         self.waiting.calls.push(Call { callout, key, waiters, give_up_at });
@@ -154,13 +207,14 @@ impl Worker {
         let call = self.waiting.calls.swap_remove(place);
         let now = self.now().steady;
         let learned = self.gate.learn(call.key, verdict, now);
-        for (context, pending) in call.waiters {
-            // A request that is gone is no concern of the others.
-            if host::turn_to(self.flavour, context) {
-                let decision = self.gate.on_verdict(pending, &learned);
-                if self.settle(context, decision) == Action::Continue {
-                    host::continue_request();
-                }
+        for (context, waiter) in call.waiters {
+            let go_on = match waiter {
+                Waiter::Connection(_) => host::continue_connection,
+                Waiter::Request(_) => host::continue_request,
+            };
+            // One that is gone is no concern of the others.
+            if host::turn_to(self.flavour, context) && self.conclude(context, waiter, &learned) == Action::Continue {
+                go_on();
             }
         }
         host::turn_to(self.flavour, self.root);
@@ -169,15 +223,15 @@ impl Worker {
     /// Carries out a decision about the request that the host is at.
     fn settle(&mut self, context: Context, decision: Decision) -> Action {
         let reply = match decision {
-            Decision::Permit(edits) if host::permit(self.flavour, &edits) => {
-                self.metrics.permitted();
-                host::audit(self.flavour, &edits.audit);
-                if host::follows_requests(self.flavour) {
-                    self.streams.add(context, edits.standing);
+            Decision::Permit(mut edits) => {
+                if host::permit(self.flavour, &mut edits) {
+                    self.metrics.permitted();
+                    host::audit(self.flavour, &edits.audit);
+                    if host::follows_requests(self.flavour) {
+                        self.streams.add(context, edits.standing);
+                    }
+                    return Action::Continue;
                 }
-                return Action::Continue;
-            }
-            Decision::Permit(edits) => {
                 self.metrics.denied(Denial::ProxyFailure);
                 let audit = Audit { rule: None, denial: Some(Denial::ProxyFailure), ..edits.audit };
                 Box::new(reply::reply(Denial::ProxyFailure, Client::Api).audited(audit))
@@ -192,7 +246,10 @@ impl Worker {
             }
         };
         host::audit(self.flavour, &reply.audit);
-        host::reply(&reply);
+        if !host::follows_requests(self.flavour) {
+            self.streams.owe(context, &reply);
+        }
+        host::reply(self.flavour, &reply);
         Action::Pause
     }
 
@@ -216,6 +273,18 @@ fn failed_before() -> Option<SocketAddr> {
     };
     let text = host::property(&["metadata", "filter_metadata", "taskgate", slot])?;
     core::str::from_utf8(&text).ok()?.parse().ok()
+}
+
+/// The trace of a request. The sidecar reads it, and passes over what is no trace.
+fn trace_of(headers: &[(&[u8], &[u8])]) -> Trace {
+    let mut trace = None;
+    for (name, value) in headers {
+        if *name == TRACE_PARENT.as_bytes() {
+            // More than one is none.
+            trace = if trace.is_none() { (*value).try_into().ok() } else { Some([b'-'; TRACE_PARENT_LENGTH]) };
+        }
+    }
+    trace
 }
 
 /// Test builds alone: a header makes the VM die, as a defect would.

@@ -12,6 +12,7 @@ use taskgate_core::time::{Moment, SteadyClock, UnixTime};
 
 use crate::abi::{BufferType, LogLevel};
 use crate::config::{FilterConfig, Flavour, InvalidConfig, may_be_for_nginx};
+use crate::connection::Handshakes;
 use crate::feed::Feed;
 use crate::host::{self, Callout, Context};
 use crate::metric::Metrics;
@@ -39,6 +40,7 @@ pub struct Worker {
     pub(crate) feed: Feed,
     pub(crate) waiting: Waiting,
     pub(crate) streams: Streams,
+    pub(crate) handshakes: Handshakes,
     pub(crate) metrics: Metrics,
     pub(crate) ticks: u64,
     clock: SteadyClock,
@@ -57,7 +59,7 @@ pub fn configure(root: Context, size: usize) -> bool {
         0 => host::buffer(BufferType::VmConfiguration, MAX_CONFIGURATION),
         _ => host::buffer(BufferType::PluginConfiguration, size.min(MAX_CONFIGURATION)),
     };
-    let Some(text) = text else { return false };
+    let Some(text) = text else { return cfg!(feature = "wasmx") };
     let known = with(|worker| {
         let is_same = worker.text == text;
         if is_same {
@@ -71,8 +73,9 @@ pub fn configure(root: Context, size: usize) -> bool {
         return true;
     }
     match Worker::new(root, text.clone()) {
-        Ok(worker) => {
-            if with(Worker::give_up_on_all_verdicts).is_some() {
+        Ok(mut worker) => {
+            if let Some(connections) = with(Worker::hand_over) {
+                worker.streams = connections;
                 host::log(
                     LogLevel::Warn,
                     "taskgate: another configuration takes over; two at a time need two `vm_id`s",
@@ -111,11 +114,20 @@ impl Worker {
             feed: Feed::default(),
             waiting: Waiting::default(),
             streams: Streams::default(),
+            handshakes: Handshakes::default(),
             metrics: Metrics::define(),
             ticks: 0,
             clock,
             config,
         })
+    }
+
+    /// Another configuration takes over. Those that wait would wait for ever; connections that were permitted go on,
+    /// and are looked at by whoever comes next.
+    fn hand_over(&mut self) -> Streams {
+        self.give_up_on_all_verdicts();
+        self.give_up_on_handshakes();
+        self.streams.take_connections()
     }
 
     /// What time it is.
@@ -126,11 +138,17 @@ impl Worker {
     /// The proxy's timer: the only clock that callouts are measured by.
     pub fn on_tick(&mut self, root: Context) {
         self.root = root;
+        let is_whole = self.handshakes.is_whole_tick();
+        self.look_at_handshakes(is_whole);
+        if !is_whole {
+            return;
+        }
         self.ticks = self.ticks.saturating_add(1);
         let now = self.now();
         self.give_up_on_lost_verdicts();
         self.poll_if_due();
         self.look_after_streams(now);
+        self.gate.table_mut().tidy();
         self.mirror(now);
         self.metrics.services(self.gate.table().len());
     }

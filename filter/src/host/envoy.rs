@@ -6,13 +6,12 @@
 use std::io::Write as _;
 
 use taskgate_core::assertion::ASSERTION_HEADER;
-use taskgate_core::audit::{Audit, Rule};
-use taskgate_core::denial::Denial;
 use taskgate_core::edit::{CANDIDATES, FieldEdit, RequestEdits};
-use taskgate_core::service::{AccessLevel, Protocol};
+use taskgate_core::reply::Reply;
+use taskgate_core::service::Protocol;
 use taskgate_core::visitor::VISITOR_HEADER;
 
-use super::{remove_header, set_header, set_property};
+use super::{remove_header, send_reply, set_header, set_property};
 
 /// The headers that carry the addresses, in order.
 const CANDIDATE_HEADERS: [&[u8]; CANDIDATES] = [b"x-taskgate-up1", b"x-taskgate-up2", b"x-taskgate-up3"];
@@ -27,20 +26,16 @@ pub(super) fn permit(edits: &RequestEdits) -> bool {
     removed && changed && path && identify(edits) && route(edits)
 }
 
+/// Sends a reply; Envoy makes a gRPC status of it where one is given.
+pub(super) fn reply(reply: &Reply) -> bool {
+    let headers: Vec<(&[u8], &[u8])> =
+        reply.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    send_reply(reply.status, b"taskgate", reply.body.as_bytes(), &headers, reply.grpc_status)
+}
+
 /// In filter state, where `%FILTER_STATE(wasm.tg_service:PLAIN)%` and its like in the access log find it.
-pub(super) fn audit(audit: &Audit) {
-    let told = [
-        ("tg_service", audit.service.as_deref()),
-        ("tg_level", audit.level.map(AccessLevel::code)),
-        ("tg_rule", audit.rule.map(Rule::code)),
-        ("tg_actor", audit.actor.as_deref()),
-        ("tg_denial", audit.denial.map(Denial::code)),
-    ];
-    for (name, value) in told {
-        if let Some(value) = value {
-            set_property(&[name], value.as_bytes());
-        }
-    }
+pub(super) fn tell(name: &str, value: &[u8]) -> bool {
+    set_property(&[name], value)
 }
 
 fn edit(name: &[u8], edit: &FieldEdit) -> bool {
@@ -52,6 +47,10 @@ fn edit(name: &[u8], edit: &FieldEdit) -> bool {
 }
 
 fn identify(edits: &RequestEdits) -> bool {
+    // Of a tunnel to a public service, it vouches for nobody.
+    if edits.vouch.as_ref().is_some_and(|vouch| !set_header(VISITOR_HEADER.as_bytes(), vouch.as_bytes())) {
+        return false;
+    }
     let Some(identity) = edits.identity() else { return true };
     let groups = identity.groups();
     let uuid = identity.arvados_user_uuid();
@@ -61,7 +60,6 @@ fn identify(edits: &RequestEdits) -> bool {
         && (groups.is_empty() || set_header(b"x-forwarded-groups", groups.as_bytes()))
         && uuid.is_none_or(|uuid| set_header(b"x-arvados-user-uuid", uuid.as_bytes()))
         && assertion.is_none_or(|text| set_header(ASSERTION_HEADER.as_bytes(), text.as_bytes()))
-        && edits.vouch.as_ref().is_none_or(|vouch| set_header(VISITOR_HEADER.as_bytes(), vouch.as_bytes()))
 }
 
 fn route(edits: &RequestEdits) -> bool {
