@@ -1,0 +1,194 @@
+//! Envoy as what listens: a listener for each port, told by xDS.
+//!
+//! A port is programmed when every Envoy that takes listeners said that it has it, in that very version. One that
+//! can't listen says so at once, and then the listener is taken back everywhere: it never stays half there.
+
+pub mod chain;
+pub mod cluster;
+pub mod listener;
+pub mod message;
+pub mod name;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use taskgate_core::label::Label;
+use taskgate_core::service::AccessLevel;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use crate::gateway::envoy::chain::Chain;
+use crate::gateway::plane::{Plane, PlaneError, Wish};
+use crate::gateway::port::{Holder, Lease};
+use crate::gateway::settings::EnvoyGatewaySettings;
+use crate::secret::SecretText;
+use crate::xds::ports::Port;
+use crate::xds::ports::board::{Board, Verdict};
+
+/// How Envoy says that a port is taken: the text of the system's error `EADDRINUSE`.
+const TAKEN: &str = "Address already in use";
+/// How Envoy says that another listener of its own has the address.
+const DUPLICATE: &str = "duplicate address";
+
+/// Envoy, told by xDS.
+#[derive(Debug)]
+pub struct EnvoyPlane {
+    settings: EnvoyGatewaySettings,
+    /// What the filter shows the sidecar. It may change.
+    secrets: watch::Receiver<Option<SecretText>>,
+    patience: Duration,
+    board: Arc<Board>,
+    /// How many times a listener at each port was refused: what is sent anew must differ from what was refused.
+    refusals: Mutex<HashMap<u16, u32>>,
+    /// Which reservation each port is programmed for, by name: at one port there may be two services for a moment.
+    generations: Mutex<HashMap<Arc<str>, u64>>,
+}
+
+impl EnvoyPlane {
+    /// Envoy with those settings, which may take so long to listen. `secrets`: the sidecar's `internal.secret`.
+    #[must_use]
+    pub fn new(
+        settings: EnvoyGatewaySettings,
+        secrets: watch::Receiver<Option<SecretText>>,
+        patience: Duration,
+    ) -> Self {
+        let (board, refusals, generations) = Default::default();
+        Self { settings, secrets, patience, board, refusals, generations }
+    }
+
+    /// Where proxies read what is wanted of them.
+    #[must_use]
+    pub fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board)
+    }
+
+    /// What is wanted for a wish.
+    fn port(&self, wish: &Wish) -> Result<Port, PlaneError> {
+        let secret = self.secrets.borrow().clone();
+        let secret = secret.as_ref();
+        let chain = match (wish.service.entry.policy.access, &self.settings.tls) {
+            (AccessLevel::Nobody, _) => {
+                return Err(PlaneError::Refused("the access level of the service lets nobody in".to_owned()));
+            }
+            (AccessLevel::Public, _) => Chain::plain(&self.settings, secret),
+            (_, Some(tls)) => Chain::with_certificates(&self.settings, secret, tls),
+            (_, None) => {
+                let reason = "only services with the access level `public` get ports without \
+                              `internal_task_gateway.envoy.client_ca_file`";
+                return Err(PlaneError::Refused(reason.to_owned()));
+            }
+        };
+        let name = name::of(&wish.lease.service, wish.lease.port);
+        let messages = [
+            cluster::cluster(&name),
+            cluster::endpoints(&name, &wish.service.entry.endpoints),
+            listener::listener(&name, &wish.lease, self.settings.listen, &chain),
+        ];
+        let refusals = self.refusals(|refusals| refusals.get(&wish.lease.port).copied().unwrap_or_default());
+        Ok(Port::new(name, messages, refusals))
+    }
+
+    /// Waits until every Envoy said that it listens.
+    async fn listening(&self, port: &Port, number: u16) -> Result<(), PlaneError> {
+        let mut news = self.board.news();
+        let deadline = Instant::now() + self.patience;
+        loop {
+            news.mark_unchanged();
+            let verdict = self.board.verdict(port);
+            let reason = match verdict {
+                Verdict::Holds => return Ok(()),
+                Verdict::Refused(reason) => return Err(refused(number, &reason)),
+                Verdict::Nobody => "no Envoy that takes listeners is connected".to_owned(),
+                Verdict::Pending(count) => format!("{count} of the connected Envoys did not say that they listen"),
+            };
+            if !matches!(timeout_at(deadline, news.changed()).await, Ok(Ok(()))) {
+                return Err(PlaneError::NotProgrammed { port: number, after: self.patience, reason });
+            }
+        }
+    }
+
+    fn refusals<T>(&self, read: impl FnOnce(&mut HashMap<u16, u32>) -> T) -> T {
+        read(&mut self.refusals.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn generations<T>(&self, read: impl FnOnce(&mut HashMap<Arc<str>, u64>) -> T) -> T {
+        read(&mut self.generations.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn refused(port: u16, reason: &str) -> PlaneError {
+    if reason.contains(TAKEN) || reason.contains(DUPLICATE) {
+        PlaneError::PortTaken(port)
+    } else {
+        PlaneError::Refused(reason.to_owned())
+    }
+}
+
+#[async_trait]
+impl Plane for EnvoyPlane {
+    async fn program(&self, wish: &Wish) -> Result<(), PlaneError> {
+        let number = wish.lease.port;
+        let port = match self.port(wish) {
+            Ok(port) => port,
+            Err(error) => {
+                // What listened until now let people in by rules that do not hold any more.
+                self.board.drop_port(&name::of(&wish.lease.service, number));
+                return Err(error);
+            }
+        };
+        self.generations(|generations| generations.insert(Arc::clone(&port.name), wish.lease.generation));
+        let port = self.board.want(port);
+        let listening = self.listening(&port, number).await;
+        if matches!(listening, Err(PlaneError::PortTaken(_) | PlaneError::Refused(_))) {
+            self.refusals(|refusals| {
+                let count = refusals.entry(number).or_default();
+                *count = count.wrapping_add(1);
+            });
+            self.board.drop_port(&port.name);
+        }
+        listening
+    }
+
+    async fn withdraw(&self, lease: &Lease) -> Result<(), PlaneError> {
+        let name = name::of(&lease.service, lease.port);
+        // What nobody holds goes, whatever it was programmed for.
+        let is_newer = |known: &u64| *known > lease.generation && lease.holder != Holder::nobody();
+        if self.generations(|generations| generations.get(&name).is_some_and(is_newer)) {
+            return Ok(());
+        }
+        self.generations(|generations| generations.remove(&name));
+        let mut news = self.board.news();
+        self.board.drop_port(&name);
+        let deadline = Instant::now() + self.patience;
+        while self.board.is_held(&name) {
+            if !matches!(timeout_at(deadline, news.changed()).await, Ok(Ok(()))) {
+                let reason = format!("an Envoy did not say that it listens no more at port {}", lease.port);
+                return Err(PlaneError::Unavailable(reason));
+            }
+        }
+        Ok(())
+    }
+
+    async fn observe(&self) -> Result<Vec<(u16, Label)>, PlaneError> {
+        let mut news = self.board.news();
+        let deadline = Instant::now() + self.patience;
+        loop {
+            news.mark_unchanged();
+            if let Some(listeners) = self.board.listeners() {
+                return Ok(listeners.iter().filter_map(|name| name::read(name)).collect());
+            }
+            if !matches!(timeout_at(deadline, news.changed()).await, Ok(Ok(()))) {
+                return Err(PlaneError::Unavailable("no Envoy that takes listeners is connected".to_owned()));
+            }
+        }
+    }
+
+    async fn settle(&self) {
+        self.board.settle();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+//! What jobs came to, and what it means for rooms.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::gateway::keeper::Keeper;
+use crate::gateway::keeper::beat::Beat;
+use crate::gateway::keeper::establish::{Established, Trouble};
+use crate::gateway::keeper::house::{Done, House};
+use crate::gateway::keeper::room::Room;
+use crate::gateway::ledger::LeaseError;
+use crate::gateway::port::{Holder, Lease, Slot};
+use crate::gateway::standing::{Reason, Standing};
+use crate::retry;
+
+/// How often it is looked for listeners that nobody holds.
+const SWEEPING: Duration = Duration::from_secs(60);
+/// The longest wait until that is tried again, before it worked for the first time.
+const FIRST_SWEEP: Duration = Duration::from_millis(500);
+
+impl House {
+    /// Takes what a job came to.
+    pub(super) fn take(&mut self, done: Done) {
+        let now = Instant::now();
+        match done {
+            Done::Beaten(started, outcome) => self.take_beat(started, outcome),
+            Done::Settled => {}
+            Done::Swept(outcome) => self.take_sweep(outcome, now),
+            Done::Aborted(holder) => {
+                if let Some(room) = self.finish(&holder) {
+                    // Wherever it was: what it had done is seen as after a crash.
+                    (room.may_listen, room.programmed) = (true, None);
+                }
+                self.beat();
+            }
+            Done::Established(holder, established) => self.take_established(&holder, established, now),
+            Done::Withdrawn(holder, outcome) => {
+                let keeper = self.keeper.clone();
+                let Some(room) = self.finish(&holder) else { return };
+                match outcome {
+                    Ok(true) => {
+                        (room.lost, room.may_listen) = (None, false);
+                        room.succeeded();
+                    }
+                    // Another sidecar sees the service.
+                    Ok(false) => {
+                        room.succeeded();
+                        (room.lost, room.not_before) = (None, Some(now + keeper.terms.beat() / 2));
+                    }
+                    Err(error) => report(&keeper, room, &error.into(), now),
+                }
+            }
+            Done::Released(holder, outcome) => {
+                let keeper = self.keeper.clone();
+                let Some(room) = self.finish(&holder) else { return };
+                match outcome {
+                    Ok(true) => {
+                        if let Some(lease) = room.lease.take() {
+                            tracing::info!(service.id = %lease.service, port = lease.port, "a port was given back");
+                        }
+                    }
+                    // Another sidecar sees the service.
+                    Ok(false) => room.not_before = Some(now + keeper.terms.unseen() / 2),
+                    Err(LeaseError::Lost) => room.lease = None,
+                    Err(error) => report(&keeper, room, &error.into(), now),
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, holder: &Holder) -> Option<&mut Room> {
+        self.working.remove(holder);
+        let room = self.rooms.get_mut(holder)?;
+        room.is_busy = false;
+        Some(room)
+    }
+
+    fn take_established(&mut self, holder: &Holder, established: Established, now: Instant) {
+        for port in &established.taken {
+            self.taken.add(*port, now);
+            self.keeper.metrics.gateway.failed(Reason::PortTaken.code());
+        }
+        let keeper = self.keeper.clone();
+        let Some(room) = self.finish(holder) else { return };
+        let is_other =
+            room.lease.as_ref().map(|lease| lease.port) != established.lease.as_ref().map(|lease| lease.port);
+        (room.lease, room.lost) = (established.lease, established.lost);
+        match (established.outcome, room.lease.clone()) {
+            (Ok(()), Some(lease)) => {
+                room.programmed = Some((established.service, now));
+                room.succeeded();
+                // It went meanwhile, and what listens is taken away.
+                if room.wanted.is_none() {
+                    return;
+                }
+                let Lease { service, port, .. } = lease;
+                if keeper.board.say(holder, Standing::Announced(port)) {
+                    tracing::info!(service.id = %service, port, host = %keeper.board.host(), "a service is announced");
+                }
+                if !std::mem::replace(&mut room.was_announced, true) {
+                    keeper.metrics.gateway.announce_seconds.observe(room.since.elapsed().as_secs_f64());
+                }
+            }
+            (Ok(()), None) => {}
+            (Err(error), _) => {
+                let was_announced = room.programmed.is_some() && !is_other;
+                let reason = error.reason();
+                // What can't be asked now is most likely as it was.
+                if !(was_announced && reason == Reason::Unavailable) {
+                    room.programmed = None;
+                    if room.wanted.is_some() {
+                        let standing = match reason {
+                            Reason::Unavailable => Standing::Pending(Some(reason)),
+                            _ => Standing::Failed(reason),
+                        };
+                        keeper.board.say(holder, standing);
+                    }
+                }
+                report(&keeper, room, &error, now);
+            }
+        }
+    }
+
+    fn take_beat(&mut self, started: Instant, outcome: Result<Beat, LeaseError>) {
+        self.is_beating = false;
+        match outcome {
+            Ok(beat) => {
+                self.said_at = started;
+                if std::mem::take(&mut self.ledger_fails) {
+                    tracing::info!("it can be said again who has which port");
+                }
+                (self.is_fenced, self.is_listed) = (false, true);
+                let outside = self.lost_outside(&beat.slots);
+                for lease in beat.lost.into_iter().chain(outside) {
+                    self.lose(&lease);
+                }
+                for slot in beat.slots {
+                    if let Slot::Held(lease) = slot {
+                        self.adopt(lease);
+                    }
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.ledger_fails, true) {
+                    tracing::error!(%error, "it can't be said who has which port; what listens goes on for a while");
+                }
+            }
+        }
+    }
+
+    /// Which leases of ports outside the range are no more. Of those it is not said that they are in use, and so not heard
+    /// either.
+    fn lost_outside(&self, slots: &[Slot]) -> Vec<Lease> {
+        let range = self.keeper.terms.range;
+        let wanted = self.rooms.values().filter(|room| room.wanted.is_some());
+        let outside = wanted.filter_map(|room| room.lease.as_ref()).filter(|lease| !range.has(lease.port));
+        let is_held = |lease: &Lease| {
+            let same = |held: &Lease| (held.port, held.generation) == (lease.port, lease.generation);
+            slots.iter().any(|slot| matches!(slot, Slot::Held(held) if same(held)))
+        };
+        outside.filter(|lease| !is_held(lease)).cloned().collect()
+    }
+
+    /// A port is another's, or nobody's.
+    fn lose(&mut self, lease: &Lease) {
+        let Some(room) = self.rooms.get_mut(&lease.holder) else { return };
+        if room.is_busy || room.lease.as_ref() != Some(lease) {
+            return;
+        }
+        tracing::warn!(service.id = %lease.service, port = lease.port, "a service lost its port, and gets another one");
+        (room.lease, room.programmed) = (None, None);
+        room.lost = Some(lease.clone());
+        if room.wanted.is_some() {
+            self.keeper.board.say(&lease.holder, Standing::Pending(None));
+        }
+    }
+
+    /// A port is held, by whichever life or sidecar.
+    fn adopt(&mut self, lease: Lease) {
+        let now = Instant::now();
+        let Some(room) = self.rooms.get_mut(&lease.holder) else {
+            self.rooms.insert(lease.holder.clone(), Room::of_lease(lease, now));
+            return;
+        };
+        let is_known =
+            room.lease.as_ref().is_some_and(|known| (known.port, known.generation) == (lease.port, lease.generation));
+        if room.is_busy || is_known {
+            return;
+        }
+        if room.wanted.is_some() {
+            // It is reserved anew, which says which port it is.
+            room.programmed = None;
+        } else {
+            room.lost = room.lease.replace(lease).or(room.lost.take());
+            room.may_listen = true;
+        }
+    }
+
+    fn take_sweep(&mut self, outcome: Result<(), Trouble>, now: Instant) {
+        let is_first = !*self.swept.borrow();
+        match outcome {
+            Ok(()) => {
+                self.sweep_failures = 0;
+                self.swept.send_replace(true);
+                if is_first {
+                    // What failed until now waited for this.
+                    self.rooms.values_mut().for_each(|room| room.not_before = None);
+                }
+                self.next_sweep = Some(now + SWEEPING);
+            }
+            Err(error) => {
+                if self.sweep_failures == 0 {
+                    tracing::warn!(%error, "the gateway does not say what it listens at");
+                }
+                self.sweep_failures = self.sweep_failures.saturating_add(1);
+                let wait = retry::wait(self.sweep_failures);
+                self.next_sweep = Some(now + if is_first { wait.min(FIRST_SWEEP) } else { wait });
+            }
+        }
+    }
+}
+
+/// Counts a failure, and says it where it is news.
+fn report(keeper: &Keeper, room: &mut Room, error: &Trouble, now: Instant) {
+    let reason = error.reason();
+    keeper.metrics.gateway.failed(reason.code());
+    if room.failed(reason, now) {
+        let service = room.wanted.as_ref().map(|service| service.id.to_string());
+        let service = service.or_else(|| room.lease.as_ref().map(|lease| lease.service.to_string()));
+        let port = room.lease.as_ref().map(|lease| lease.port);
+        tracing::warn!(service.id = service, port, reason = reason.code(), %error, "a port is not as it should be");
+    }
+}

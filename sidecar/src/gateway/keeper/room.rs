@@ -1,0 +1,192 @@
+//! One port's place in the house: what is wanted, what is there, and what is to be done about it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::gateway::port::Lease;
+use crate::gateway::standing::Reason;
+use crate::registry::published::Published;
+use crate::retry;
+
+/// After so many failures in a row it is tried less often.
+const OFTEN: u32 = 6;
+/// The longest wait then.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How often a listener that is there is asked for again: somebody may have taken it away.
+const RECHECK: Duration = Duration::from_secs(60);
+
+/// One service, or what is left of one.
+#[derive(Debug)]
+pub(super) struct Room {
+    /// The service, while there is one that gets a port.
+    pub(super) wanted: Option<Arc<Published>>,
+    /// Whether it was there in this life of the process: a provider then said that it is gone.
+    pub(super) was_seen: bool,
+    /// Whether it is there and gets no port, for whom it is for, or what it speaks, changed: nothing may listen.
+    pub(super) is_barred: bool,
+    /// The port that it holds, as far as is known.
+    pub(super) lease: Option<Lease>,
+    /// A port that it held, and lost: nothing may listen there.
+    pub(super) lost: Option<Lease>,
+    /// What listens, as it was asked for last, and when.
+    pub(super) programmed: Option<(Arc<Published>, Instant)>,
+    /// Whether anything may listen.
+    pub(super) may_listen: bool,
+    /// Whether a job is at it.
+    pub(super) is_busy: bool,
+    /// How often it failed in a row.
+    pub(super) failures: u32,
+    /// Why it failed last.
+    pub(super) failure: Option<Reason>,
+    /// Nothing is done before.
+    pub(super) not_before: Option<Instant>,
+    /// Since when it is as it is wanted: there, or gone.
+    pub(super) since: Instant,
+    /// Whether it was announced since then.
+    pub(super) was_announced: bool,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    /// Have the port listen for the service.
+    Establish,
+    /// Forget the room: there is nothing of it.
+    Leave,
+    /// Give the port back.
+    Release,
+    /// Have nothing listen any more.
+    Withdraw,
+}
+
+/// What holds for all rooms.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Weather {
+    /// What time it is.
+    pub(super) now: Instant,
+    /// Whether every provider has said what it sees, so that what is not there is gone.
+    pub(super) is_complete: bool,
+    /// Whether the ports may be somebody else's by now.
+    pub(super) is_fenced: bool,
+    /// How long a service that is gone keeps its port.
+    pub(super) kept: Duration,
+    /// How long it keeps its listener.
+    pub(super) close_after: Duration,
+    /// Whether other sidecars have the same thing listen.
+    pub(super) is_shared: bool,
+}
+
+impl Room {
+    /// A room without anything.
+    pub(super) const fn new(now: Instant) -> Self {
+        Self {
+            wanted: None,
+            was_seen: false,
+            is_barred: false,
+            lease: None,
+            lost: None,
+            programmed: None,
+            may_listen: false,
+            is_busy: false,
+            failures: 0,
+            failure: None,
+            not_before: None,
+            since: now,
+            was_announced: false,
+        }
+    }
+
+    /// A room of a port that an earlier life, or another sidecar, reserved. Something may listen.
+    pub(super) fn of_lease(lease: Lease, now: Instant) -> Self {
+        let mut room = Self::new(now);
+        room.lease = Some(lease);
+        room.may_listen = true;
+        room
+    }
+
+    /// Takes what is wanted.
+    pub(super) fn want(&mut self, wanted: Option<Arc<Published>>, now: Instant) {
+        if self.wanted.is_some() != wanted.is_some() {
+            self.since = now;
+            self.was_announced = false;
+            // What failed was something else.
+            self.succeeded();
+        }
+        self.was_seen |= wanted.is_some();
+        self.wanted = wanted;
+    }
+
+    /// What is to be done, if anything is.
+    pub(super) fn work(&self, weather: &Weather) -> Option<Work> {
+        if self.is_busy || self.not_before.is_some_and(|not_before| not_before > weather.now) {
+            return None;
+        }
+        if weather.is_fenced {
+            return self.may_listen.then_some(Work::Withdraw);
+        }
+        let Some(wanted) = &self.wanted else { return self.work_of_gone(weather) };
+        let listens = self.programmed.as_ref().is_some_and(|(service, at)| {
+            Arc::ptr_eq(service, wanted) && weather.now.saturating_duration_since(*at) < RECHECK
+        });
+        (!listens || self.lost.is_some() || self.lease.is_none()).then_some(Work::Establish)
+    }
+
+    fn work_of_gone(&self, weather: &Weather) -> Option<Work> {
+        let is_gone = self.was_seen || self.is_barred || weather.is_complete;
+        let gone_for = weather.now.saturating_duration_since(self.since);
+        if self.lost.is_some() || self.may_listen {
+            let has_waited = self.lost.is_some() || gone_for >= self.grace(weather);
+            return (is_gone && has_waited).then_some(Work::Withdraw);
+        }
+        if self.lease.is_none() {
+            return Some(Work::Leave);
+        }
+        let has_waited = gone_for >= weather.kept;
+        // Whether it is gone is for all providers to say: another one may have a service of the same names.
+        (has_waited && weather.is_complete).then_some(Work::Release)
+    }
+
+    /// How long a service that is gone keeps its listener. One that flaps keeps it: taken away, it would take all
+    /// connections with it. One that was never seen here may be one that only others see, as yet.
+    fn grace(&self, weather: &Weather) -> Duration {
+        match (self.is_barred, self.was_seen, weather.is_shared) {
+            (true, _, _) | (false, false, false) => Duration::ZERO,
+            (false, true, _) => weather.close_after,
+            (false, false, true) => weather.kept.max(weather.close_after),
+        }
+    }
+
+    /// When there may be something to do that there is not now, as far as the time alone says.
+    pub(super) fn next(&self, weather: &Weather) -> Option<Instant> {
+        if self.is_busy {
+            return None;
+        }
+        let due = match (&self.wanted, &self.programmed) {
+            (Some(_), Some((_, at))) => Some(*at + RECHECK),
+            (None, _) if self.may_listen => Some(self.since + self.grace(weather)),
+            (None, _) if self.lease.is_some() => Some(self.since + weather.kept),
+            _ => None,
+        };
+        match (due, self.not_before) {
+            (Some(due), Some(not_before)) => Some(due.max(not_before)),
+            (due, not_before) => due.or(not_before),
+        }
+    }
+
+    /// Something worked.
+    pub(super) fn succeeded(&mut self) {
+        self.failures = 0;
+        self.failure = None;
+        self.not_before = None;
+    }
+
+    /// Something failed: it is tried again after a while. Whether that is news.
+    pub(super) fn failed(&mut self, reason: Reason, now: Instant) -> bool {
+        self.failures = self.failures.saturating_add(1);
+        let wait = if self.failures > OFTEN { retry::fraction(LONGEST_WAIT) } else { retry::wait(self.failures) };
+        self.not_before = Some(now + wait);
+        self.failure.replace(reason) != Some(reason)
+    }
+}

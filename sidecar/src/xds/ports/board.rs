@@ -1,0 +1,165 @@
+//! Where what is wanted of proxies meets what they say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::xds::ports::proxy::{Proxy, Standing};
+use crate::xds::ports::{Port, Ports};
+
+/// What is wanted of proxies, and what they say.
+#[derive(Debug, Default)]
+pub struct Board {
+    ports: watch::Sender<Arc<Ports>>,
+    proxies: Mutex<Proxies>,
+    news: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Proxies {
+    last: u64,
+    by_stream: BTreeMap<u64, Proxy>,
+}
+
+/// One proxy's place at the board, while its stream lasts.
+#[derive(Debug)]
+pub struct Seat {
+    board: Arc<Board>,
+    stream: u64,
+}
+
+/// How all proxies together stand to a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// There is no proxy that takes listeners.
+    Nobody,
+    /// Every one has it.
+    Holds,
+    /// So many did not say yet.
+    Pending(usize),
+    /// One does not take it, for that reason.
+    Refused(Arc<str>),
+}
+
+impl Board {
+    /// Has proxies take a port, in place of what they had under its name. Nothing happens where it is the same.
+    pub fn want(&self, port: Port) -> Arc<Port> {
+        let known = self.ports.borrow().wanted.get(&port.name).cloned();
+        if let Some(known) = known.filter(|known| **known == port) {
+            return known;
+        }
+        let port = Arc::new(port);
+        self.change(|ports| {
+            ports.gone.remove(&port.name);
+            ports.wanted.insert(Arc::clone(&port.name), Arc::clone(&port));
+        });
+        port
+    }
+
+    /// Has proxies give up the port of that name.
+    pub fn drop_port(&self, name: &Arc<str>) {
+        self.change(|ports| {
+            ports.wanted.remove(name);
+            if !ports.is_whole {
+                ports.gone.insert(Arc::clone(name));
+            }
+        });
+    }
+
+    /// Says that everything that is wanted was said: what else proxies have of ours goes.
+    pub fn settle(&self) {
+        if !self.ports.borrow().is_whole {
+            self.change(|ports| {
+                ports.is_whole = true;
+                ports.gone.clear();
+            });
+        }
+    }
+
+    /// What is wanted, and every change of it.
+    #[must_use]
+    pub fn ports(&self) -> watch::Receiver<Arc<Ports>> {
+        self.ports.subscribe()
+    }
+
+    /// Changes whenever a proxy said something.
+    #[must_use]
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    /// How all proxies together stand to a port.
+    #[must_use]
+    pub fn verdict(&self, port: &Port) -> Verdict {
+        let proxies = self.proxies();
+        let (mut count, mut pending) = (0_usize, 0_usize);
+        for proxy in proxies.by_stream.values().filter(|proxy| proxy.listens) {
+            count = count.saturating_add(1);
+            match proxy.standing(port) {
+                Standing::Holds => {}
+                Standing::Pending => pending = pending.saturating_add(1),
+                Standing::Refuses(reason) => return Verdict::Refused(reason),
+            }
+        }
+        match (count, pending) {
+            (0, _) => Verdict::Nobody,
+            (_, 0) => Verdict::Holds,
+            (_, pending) => Verdict::Pending(pending),
+        }
+    }
+
+    /// Whether any proxy still listens at the port of that name.
+    #[must_use]
+    pub fn is_held(&self, name: &str) -> bool {
+        self.proxies().by_stream.values().any(|proxy| proxy.has_listener(name))
+    }
+
+    /// The names of all ports at which proxies listen. None while there is no proxy.
+    #[must_use]
+    pub fn listeners(&self) -> Option<BTreeSet<Arc<str>>> {
+        let proxies = self.proxies();
+        let mut listening = proxies.by_stream.values().filter(|proxy| proxy.listens).peekable();
+        listening.peek()?;
+        Some(listening.flat_map(Proxy::listeners).cloned().collect())
+    }
+
+    /// Gives a proxy its place.
+    #[must_use]
+    pub fn sit(self: &Arc<Self>) -> Seat {
+        let mut proxies = self.proxies();
+        proxies.last = proxies.last.wrapping_add(1);
+        let stream = proxies.last;
+        proxies.by_stream.insert(stream, Proxy::default());
+        Seat { board: Arc::clone(self), stream }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Ports)) {
+        self.ports.send_modify(|ports| change(Arc::make_mut(ports)));
+    }
+
+    fn proxies(&self) -> MutexGuard<'_, Proxies> {
+        self.proxies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seat {
+    /// Notes what the proxy said.
+    pub fn note(&self, note: impl FnOnce(&mut Proxy)) {
+        if let Some(proxy) = self.board.proxies().by_stream.get_mut(&self.stream) {
+            note(proxy);
+        }
+        self.tell();
+    }
+
+    fn tell(&self) {
+        self.board.news.send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.board.proxies().by_stream.remove(&self.stream);
+        self.tell();
+    }
+}

@@ -1,0 +1,9 @@
+//! The internal task gateway: who holds which port, what listens, and what is told.
+
+mod crash;
+mod keeper;
+mod ledger;
+mod mortal;
+mod process;
+pub(crate) mod stage;
+mod told;
