@@ -199,7 +199,7 @@ fn as_it_came(credential: &Credential) -> Option<(HeaderName, HeaderValue)> {
             Some((COOKIE, sensitive(&format!("{name}={value}"))?))
         }
         // Our own is nobody else's.
-        Scheme::Session => None,
+        Scheme::Session | Scheme::Peer => None,
     }
 }
 

@@ -22,6 +22,7 @@ use tokio_util::sync::DropGuard;
 use crate::access::desk::AccessDesk;
 use crate::auth::arvados::ArvadosSource;
 use crate::auth::callout::Callout;
+use crate::auth::determined::DeterminedSource;
 use crate::auth::judge::docket::{Answer, Docket};
 use crate::auth::judge::inquiry::Inquiry;
 use crate::auth::jwt::Jwt;
@@ -36,7 +37,9 @@ use crate::discovery::provider::Provider;
 use crate::http::HttpError;
 use crate::lifecycle::Tasks;
 use crate::registry::published::Published;
+use crate::telemetry::metrics::task_proxy::{AuthOutcome, TaskProxyMetrics};
 use crate::telemetry::metrics::{Metrics, VerdictLabels};
+use crate::telemetry::trace;
 
 /// What decisions are kept in; shared by successive judges.
 pub type Decisions = Cache<Digest, Decision>;
@@ -123,7 +126,9 @@ impl Judge {
             let source: Arc<dyn Source> = match settings {
                 SourceSettings::Arvados(settings) => Arc::new(ArvadosSource::new(settings.clone())?),
                 SourceSettings::Callout(settings) => Arc::new(Callout::new(settings.clone())?),
+                SourceSettings::Determined(settings) => Arc::new(DeterminedSource::new(settings.clone())?),
                 SourceSettings::Jwt(settings) => Arc::new(Jwt::new(settings.clone(), clock)?),
+                SourceSettings::Peers(rules) => Arc::new(rules.clone()),
                 SourceSettings::Tokens(tokens) => Arc::new(Tokens::new(tokens.clone(), clock)),
                 SourceSettings::Ytsaurus(settings) => {
                     Arc::new(YtsaurusSource::new(settings.clone(), Arc::clone(&shared.metrics))?)
@@ -235,6 +240,12 @@ impl Judge {
         self.wire(outcome)
     }
 
+    /// Says what it has at this moment.
+    pub fn tell(&self, metrics: &TaskProxyMetrics) {
+        let (under_way, waiting) = self.shared.docket.counts();
+        metrics.remember(self.shared.decisions.entry_count(), under_way, waiting);
+    }
+
     fn wire(&self, outcome: Answer) -> WireVerdict {
         let Ok(decision) = outcome else { return WireVerdict::Unavailable };
         let lifetime_ms = millis(decision.until.since(self.shared.clock.now()));
@@ -281,6 +292,12 @@ impl Judge {
         if cached {
             metrics.verdict_cache_hits.inc();
         }
+        let counted = match outcome {
+            Ok(Decision { outcome: Outcome::Allow(..), .. }) => AuthOutcome::Allowed,
+            Ok(Decision { outcome: Outcome::Deny(code), source, .. }) => AuthOutcome::Denied(*code, *source != "none"),
+            Err(_) => AuthOutcome::Unavailable,
+        };
+        metrics.task_proxy.answered(counted, cached);
         let duration_ms = took.as_secs_f64() * 1_000.0;
         tracing::info!(
             service.id = service_id,
@@ -291,6 +308,7 @@ impl Judge {
             reason,
             cached,
             duration_ms,
+            trace.id = trace::current_id(),
             "verdict"
         );
     }

@@ -6,7 +6,9 @@ use taskgate_core::config::GateConfig;
 
 use crate::auth::arvados::ArvadosSourceSettings;
 use crate::auth::callout::CalloutSettings;
+use crate::auth::determined::DeterminedSourceSettings;
 use crate::auth::jwt::JwtSettings;
+use crate::auth::peers::PeerRules;
 use crate::auth::tokens::{StoredToken, resolve_tokens};
 use crate::auth::ytsaurus::YtsaurusSourceSettings;
 use crate::config::resolve::{Files, InvalidSetting};
@@ -31,6 +33,16 @@ pub struct VerdictSettings {
     pub fingerprint: Digest,
 }
 
+impl VerdictSettings {
+    /// With one source more.
+    #[must_use]
+    pub fn with(mut self, source: SourceSettings) -> Self {
+        self.sources.push(source);
+        self.fingerprint = fingerprint(&self.sources);
+        self
+    }
+}
+
 /// The settings of one source.
 #[derive(Clone, Debug)]
 pub enum SourceSettings {
@@ -38,8 +50,12 @@ pub enum SourceSettings {
     Arvados(ArvadosSourceSettings),
     /// An HTTP service.
     Callout(CalloutSettings),
+    /// A Determined master.
+    Determined(DeterminedSourceSettings),
     /// A token issuer.
     Jwt(JwtSettings),
+    /// Client certificates and networks, for connections without headers.
+    Peers(PeerRules),
     /// Tokens that are listed.
     Tokens(Vec<StoredToken>),
     /// A YTsaurus cluster.
@@ -70,6 +86,11 @@ pub fn resolve_sources(
             SourceConfig::Callout(config) => {
                 SourceSettings::Callout(CalloutSettings::resolve(&format!("{key}.callout"), config, deadline, files)?)
             }
+            SourceConfig::Determined(config) => SourceSettings::Determined(DeterminedSourceSettings::resolve(
+                &format!("{key}.determined"),
+                config,
+                providers,
+            )?),
             SourceConfig::Jwt(config) => {
                 SourceSettings::Jwt(JwtSettings::resolve(&format!("{key}.jwt"), config, files)?)
             }
@@ -96,8 +117,9 @@ fn fingerprint(sources: &[SourceSettings]) -> Digest {
         SourceSettings::Callout(settings) => {
             settings.authorization().map(|secret| Digest::of(secret.expose().as_bytes()))
         }
+        SourceSettings::Determined(settings) => Some(settings.master.fingerprint),
         SourceSettings::Jwt(settings) => settings.keys_digest(),
-        SourceSettings::Tokens(_) => None,
+        SourceSettings::Peers(_) | SourceSettings::Tokens(_) => None,
         SourceSettings::Ytsaurus(settings) => Some(settings.cluster.fingerprint),
     });
     let hidden: Vec<Option<Digest>> = hidden.collect();

@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::auth::judge::{Decision, Undecided};
 use crate::digest::Digest;
 use crate::lifecycle::Tasks;
+use crate::telemetry::trace;
 
 /// The longest a question may take, whoever waits.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -68,8 +69,16 @@ impl Docket {
         under_way.insert(key, Arc::clone(&answer));
         drop(under_way);
         let case = Case { docket: Arc::clone(self), key, answer };
-        self.tasks.spawn("verdict", case.run(inquiry()));
+        // It belongs to the trace of who asked first.
+        self.tasks.spawn("verdict", trace::carried(case.run(inquiry())));
         Asker(asker)
+    }
+
+    /// How many questions are under way, and how many wait for their answers.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        let under_way = self.under_way();
+        (under_way.len(), under_way.values().map(|answer| answer.receiver_count()).sum())
     }
 
     fn under_way(&self) -> MutexGuard<'_, UnderWay> {

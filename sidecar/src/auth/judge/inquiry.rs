@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use taskgate_core::service::Protocol;
 use taskgate_core::verdict::{Credential, Refusal, Scheme};
 
 use crate::auth::actor::Actor;
 use crate::auth::judge::docket::Answer;
 use crate::auth::judge::{Decision, Lifetimes, Outcome, Shared, Sources, Undecided};
+use crate::auth::peers;
 use crate::auth::source::{Identification, Question};
 use crate::digest::Digest;
 use crate::discovery::policy::Authorisation;
@@ -45,11 +47,16 @@ impl Inquiry {
         if self.credential.scheme == Scheme::Session {
             return self.ask_about_session().await;
         }
+        let is_peer = self.credential.scheme == Scheme::Peer;
+        // Whoever asks like this sees no request, so nothing that speaks HTTP is meant.
+        if is_peer && self.service.entry.protocol != Protocol::Tcp {
+            return Ok(self.deny(Refusal::CredentialRejected, String::new(), peers::SOURCE));
+        }
         let (actor, source) = match self.identify().await? {
             Identified::Actor(actor, source) => (actor, source),
             Identified::Refusal(code, source) => return Ok(self.deny(code, String::new(), source)),
         };
-        self.authorise(actor, source, Some(&self.credential)).await
+        self.authorise(actor, source, Some(&self.credential).filter(|_| !is_peer)).await
     }
 
     /// Whether an actor may use the service, as its provider says.
@@ -61,8 +68,21 @@ impl Inquiry {
     ) -> Answer {
         let authorisation = match &self.provider {
             Some(provider) => provider.authorise(&self.service.entry, &actor, credential).await,
-            None => Authorisation::Unavailable("its provider is not configured any more".into()),
+            None => no_provider(),
         };
+        self.decision(actor, source, authorisation)
+    }
+
+    /// Whether an actor who was let in by a credential may go on with what is open, as the service's provider says.
+    pub(super) async fn authorise_again(&self, actor: Actor, source: &'static str) -> Answer {
+        let authorisation = match &self.provider {
+            Some(provider) => provider.authorise_again(&self.service.entry, &actor).await,
+            None => no_provider(),
+        };
+        self.decision(actor, source, authorisation)
+    }
+
+    fn decision(&self, actor: Actor, source: &'static str, authorisation: Authorisation) -> Answer {
         match authorisation {
             Authorisation::AccessDenied => Ok(self.deny(Refusal::AccessDenied, actor.name().to_owned(), source)),
             Authorisation::Allow => Ok(self.allow(actor, source)),
@@ -76,10 +96,14 @@ impl Inquiry {
         let id = self.service.id.as_str();
         let mut undecided = None;
         for source in &self.sources.list {
-            let identification = source.identify(question).await;
             let name = source.name();
+            // A certificate's names are no secret: nobody else makes a user of them.
+            if self.credential.scheme == Scheme::Peer && name != peers::SOURCE {
+                continue;
+            }
+            let identification = source.identify(question).await;
             match identification {
-                Identification::Identified(actor) => return Ok(Identified::Actor(actor, name)),
+                Identification::Identified(actor) => return Ok(Identified::Actor(actor.found_by(name), name)),
                 Identification::NotRequested => {
                     tracing::debug!(source = name, service.id = id, "credential is for another source");
                 }
@@ -117,4 +141,8 @@ impl Inquiry {
         let until = self.shared.clock.now().after(self.lifetimes.deny);
         Decision { outcome: Outcome::Deny(code), actor, source, until }
     }
+}
+
+fn no_provider() -> Authorisation {
+    Authorisation::Unavailable("its provider is not configured any more".into())
 }

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use taskgate_core::session::{self, Session};
+use taskgate_core::token::TokenId;
 use taskgate_core::verdict::Refusal;
 
 use crate::auth::actor::Actor;
@@ -16,6 +17,8 @@ use crate::auth::judge::{Decision, Outcome, Undecided};
 
 /// What these decisions are called in logs and metrics.
 const SOURCE: &str = "session";
+/// The number in claims about somebody who has a stream open without a session.
+const OPEN_STREAM: TokenId = TokenId::new(0);
 /// The longest that a decision about a session holds, whatever is configured: one that was ended counts no longer.
 const MAX_LIFETIME: Duration = Duration::from_secs(5);
 
@@ -47,6 +50,13 @@ impl Inquiry {
             }
             let outcome = Outcome::Allow(claims.identity, Some(claims.expires_at));
             return Ok(briefly(Decision { outcome, actor, source: SOURCE, until: claims.expires_at }, now));
+        }
+        // Sessions have a number. Whoever asks about an open stream has none, and makes claims of whom the gate let in.
+        if claims.id == OPEN_STREAM {
+            return match Actor::named_here(claims.identity, Some(claims.expires_at)) {
+                Ok(actor) => self.authorise_again(actor, SOURCE).await.map(|decision| briefly(decision, now)),
+                Err(_) => Ok(self.session_over("stream's visitor can't be named", actor)),
+            };
         }
         match Actor::new(claims.identity, Some(claims.expires_at)) {
             Ok(actor) => self.authorise(actor, SOURCE, None).await.map(|decision| briefly(decision, now)),

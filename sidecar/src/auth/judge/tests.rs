@@ -1,4 +1,5 @@
 mod late;
+mod peers;
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -130,6 +131,7 @@ fn service_of(operation: &str, access: AccessLevel) -> Arc<Published> {
         forward_credential: false,
         names: Vec::new(),
         vouched: false,
+        path: None,
     };
     let id = Label::parse(b"ae5cf6f5").expect("a label");
     Arc::new(Published::new(id, Vec::new(), "file".into(), Arc::new(entry)).expect("a service"))

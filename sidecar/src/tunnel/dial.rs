@@ -1,0 +1,115 @@
+//! Reaching a job of a service: by weight, and the next one where one does not answer.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use taskgate_core::candidate::{self, Demotions};
+use taskgate_core::service::Endpoint;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::clock::SharedClock;
+
+/// The most jobs that are tried for one tunnel.
+const MAX_TRIED: usize = 6;
+/// For how long a job that did not answer comes last.
+const DEMOTED: Duration = Duration::from_secs(10);
+
+/// Reaches jobs, and remembers for a while which did not answer.
+#[derive(Debug)]
+pub struct Dialler {
+    clock: SharedClock,
+    patience: Duration,
+    demotions: Mutex<Demotions>,
+    turn: AtomicU64,
+}
+
+/// No job was reached.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreachable {
+    /// There is none.
+    #[error("the service has no running job")]
+    NoJob,
+    /// None answered; this is what the last one said.
+    #[error("no job of the service takes connections: {0}")]
+    NoAnswer(io::Error),
+}
+
+impl Dialler {
+    /// Waits that long for each job.
+    #[must_use]
+    pub fn new(clock: SharedClock, patience: Duration) -> Self {
+        Self { clock, patience, demotions: Mutex::new(Demotions::new(DEMOTED)), turn: AtomicU64::new(0) }
+    }
+
+    /// Connects to one of the jobs.
+    ///
+    /// # Errors
+    /// [`Unreachable`].
+    pub async fn dial(&self, endpoints: &[Endpoint]) -> Result<(TcpStream, SocketAddr), Unreachable> {
+        let mut last = None;
+        for address in self.order(endpoints) {
+            let connected = match timeout(self.patience, TcpStream::connect(address)).await {
+                Ok(connected) => connected,
+                Err(_) => Err(io::ErrorKind::TimedOut.into()),
+            };
+            // Whoever types waits for each letter.
+            match connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
+                Ok(stream) => return Ok((stream, address)),
+                Err(error) => {
+                    let now = self.clock.now();
+                    self.demotions.lock().unwrap_or_else(PoisonError::into_inner).add(address, now);
+                    last = Some(error);
+                }
+            }
+        }
+        Err(last.map_or(Unreachable::NoJob, Unreachable::NoAnswer))
+    }
+
+    /// The jobs in the order in which they are tried.
+    fn order(&self, endpoints: &[Endpoint]) -> Vec<SocketAddr> {
+        let (now, turn) = (self.clock.now(), self.turn.fetch_add(1, Ordering::Relaxed));
+        let demotions = self.demotions.lock().unwrap_or_else(PoisonError::into_inner);
+        let chosen = candidate::choose(endpoints, turn, |address| demotions.has(address, now));
+        let others = endpoints.iter().map(|endpoint| endpoint.address);
+        let mut order: Vec<SocketAddr> = Vec::new();
+        for address in chosen.into_iter().flatten().chain(others) {
+            if order.len() < MAX_TRIED && !order.contains(&address) {
+                order.push(address);
+            }
+        }
+        order
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    fn endpoint(address: SocketAddr) -> Endpoint {
+        Endpoint { address, weight: 1 }
+    }
+
+    #[tokio::test]
+    async fn goes_on_to_the_next_job_and_tries_the_dead_one_last() {
+        let dead = TcpListener::bind("127.0.0.1:0").await.expect("listens").local_addr().expect("an address");
+        let alive = TcpListener::bind("127.0.0.1:0").await.expect("listens");
+        let address = alive.local_addr().expect("an address");
+        let dialler = Dialler::new(Arc::new(SystemClock), Duration::from_secs(5));
+        let both = [endpoint(dead), endpoint(address)];
+        for _ in 0..3 {
+            assert_eq!(dialler.dial(&both).await.expect("reaches one").1, address);
+        }
+        assert_eq!(dialler.order(&both), [address, dead]);
+        assert!(matches!(dialler.dial(&[endpoint(dead)]).await, Err(Unreachable::NoAnswer(_))));
+        assert!(matches!(dialler.dial(&[]).await, Err(Unreachable::NoJob)));
+    }
+}
