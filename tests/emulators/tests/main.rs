@@ -4,6 +4,10 @@
 #[cfg(test)]
 mod arvados;
 #[cfg(test)]
+mod determined;
+#[cfg(test)]
+mod kubernetes;
+#[cfg(test)]
 mod protocol;
 #[cfg(test)]
 mod real_client;
