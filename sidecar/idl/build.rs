@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::path::PathBuf;
 
 use buffa_codegen::{CodeGenConfig, MapRepr};
@@ -22,6 +23,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let set = protox::compile(ROOTS, ["proto"])?;
     let path = out.join("flyteidl2.bin");
     std::fs::write(&path, set.encode_to_vec())?;
+    // Cargo is told to watch this file. Were it newer than this run, every build would begin with all of this anew.
+    let made_of = std::fs::metadata(format!("proto/{}", ROOTS[0]))?.modified()?;
+    File::options().write(true).open(&path)?.set_modified(made_of)?;
     std::fs::write(out.join("canonical.rs"), table(&set)?)?;
 
     let own = |name: &&str| !name.starts_with("google/");

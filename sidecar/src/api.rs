@@ -4,6 +4,7 @@ pub mod access;
 mod authority;
 pub mod body;
 pub mod data;
+pub mod decide;
 pub mod flyte;
 pub mod guard;
 pub mod internal;

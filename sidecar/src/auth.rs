@@ -6,10 +6,12 @@
 pub mod actor;
 pub mod arvados;
 pub mod callout;
+pub mod determined;
 pub mod fields;
 pub mod judge;
 pub mod jwks;
 pub mod jwt;
+pub mod peers;
 pub mod settings;
 pub mod source;
 pub mod tokens;

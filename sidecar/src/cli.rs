@@ -11,14 +11,17 @@ mod id;
 mod key;
 mod names;
 mod output;
+mod render;
 mod serve;
 mod server;
 mod services;
 mod session;
 mod share;
+mod ssh_proxy;
 mod stores;
 mod tasks;
 mod token;
+mod tunnel;
 mod worker;
 
 use std::process::ExitCode;
@@ -59,6 +62,9 @@ enum Command {
     /// look after friendly names
     #[command(subcommand)]
     Names(names::Names),
+    /// print configurations of ingresses, or look at one
+    #[command(subcommand)]
+    Render(render::Render),
     /// run the sidecar
     Serve(serve::Serve),
     /// list the services of a running sidecar
@@ -68,12 +74,16 @@ enum Command {
     Session(session::Session),
     /// let others use a service by a link, list such links, take them back
     Share(share::Share),
+    /// carry ssh to a service: `ssh -o ProxyCommand="taskgate ssh-proxy %h" …`
+    SshProxy(ssh_proxy::SshProxy),
     /// ask for tasks, and look after them
     #[command(subcommand)]
     Tasks(tasks::Tasks),
     /// make tokens for `verdicts.sources[].tokens`
     #[command(subcommand)]
     Token(token::Token),
+    /// have ports of this machine lead to services that speak TCP, through the gateway
+    Tunnel(tunnel::Tunnel),
     /// put files where a project's data are, and print the address of each. The exit status is 1 where one failed
     Upload(data::upload::Upload),
     /// work on tasks
@@ -94,13 +104,16 @@ pub fn main() -> ExitCode {
         Command::Key(key) => key.run(),
         Command::Metrics => output::text(&Metrics::new().markdown()),
         Command::Names(names) => names.run(),
+        Command::Render(render) => return exit(render.run()),
         Command::Serve(serve) => serve.run(),
         Command::Services(services) => services.run(),
         Command::Session(session) => session.run(),
         Command::Share(share) => share.run(),
+        Command::SshProxy(proxy) => proxy.run(),
         // They say more than whether they went well.
         Command::Tasks(tasks) => return exit(tasks.run()),
         Command::Token(token) => token.run(),
+        Command::Tunnel(tunnel) => tunnel.run(),
         Command::Upload(upload) => return exit(upload.run()),
         Command::Worker(worker) => worker.run(),
     };

@@ -7,11 +7,15 @@ pub mod access;
 pub mod arvados;
 pub mod data;
 pub mod defaults;
+pub mod determined;
+pub mod dns;
 pub mod duration;
 pub mod file_provider;
 pub mod filter;
+pub mod forward_auth;
 pub mod gate;
 pub mod internal;
+pub mod internal_task_gateway;
 pub mod keys;
 pub mod load;
 pub mod logs;
@@ -26,7 +30,10 @@ pub mod sources;
 pub mod state;
 pub mod task_operations;
 pub mod tasks;
+pub mod telemetry;
+pub mod tunnels;
 pub mod verdicts;
+pub mod xds;
 pub mod ytsaurus;
 
 use schemars::JsonSchema;
@@ -41,6 +48,12 @@ pub struct Config {
     pub gate: gate::GateSection,
     /// The listener that the filter talks to.
     pub internal: internal::InternalConfig,
+    /// The listener that ingresses without the filter ask; none by default.
+    pub forward_auth: Option<forward_auth::ForwardAuthConfig>,
+    /// The listener that Envoy reads the addresses of jobs from; none by default.
+    pub xds: Option<xds::XdsConfig>,
+    /// TCP services at ports of their own; none by default.
+    pub internal_task_gateway: Option<internal_task_gateway::InternalTaskGatewayConfig>,
     /// The listener for health checks and metrics.
     pub operations: operations::OperationsConfig,
     /// The listener that clients of tasks and of data talk to.
@@ -52,6 +65,8 @@ pub struct Config {
     pub names: names::NamesConfig,
     /// How discovery as a whole behaves.
     pub discovery: providers::DiscoveryConfig,
+    /// How names of services' endpoints become addresses.
+    pub dns: dns::DnsConfig,
     /// Who is whom, and for how long a decision holds.
     pub verdicts: verdicts::VerdictsConfig,
     /// What seals sessions, and credentials of tasks, current key first. With none, keys are made up at
@@ -64,6 +79,8 @@ pub struct Config {
     pub data: Option<data::DataConfig>,
     /// Durable long work that clients ask for; none by default.
     pub tasks: Option<tasks::TasksConfig>,
+    /// TCP services through the HTTP ingress; none by default.
+    pub tunnels: Option<tunnels::TunnelsConfig>,
     /// Browser sessions.
     pub sessions: sessions::SessionsConfig,
     /// The compiled filter that proxies can fetch.
@@ -72,6 +89,8 @@ pub struct Config {
     pub state: state::StateConfig,
     /// What is logged, and how.
     pub logs: logs::LogsConfig,
+    /// Where traces go.
+    pub telemetry: telemetry::TelemetryConfig,
     /// How processes end.
     pub shutdown: operations::ShutdownConfig,
 }

@@ -9,4 +9,5 @@ pub mod own;
 pub mod policy;
 pub mod provider;
 pub mod publisher;
+pub mod rest;
 pub mod settings;

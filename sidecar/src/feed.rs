@@ -107,6 +107,12 @@ impl Feed {
         self.inner.read().unwrap_or_else(PoisonError::into_inner).settled
     }
 
+    /// News whenever there is anything for readers.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
     /// Replaces keys and epochs.
     pub fn set_control(&self, control: Control) {
         // Who reads the state first may come last.

@@ -1,10 +1,12 @@
 //! Files, with errors that name the file.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::digest::Digest;
 use crate::random;
 
 /// A file that could not be read or written.
@@ -34,6 +36,46 @@ pub enum FileError {
         /// The file.
         path: PathBuf,
     },
+}
+
+/// The most bytes of a file that count for whether it changed.
+const MAX_COMPARED_BYTES: u64 = 64 << 20;
+
+/// A file that was read, and how it can be told whether it has changed since.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ReadFile {
+    path: PathBuf,
+    /// None: it can't be told, since it was no file that can be read twice.
+    digest: Option<Digest>,
+}
+
+impl ReadFile {
+    /// The file at that path, which had that text.
+    #[must_use]
+    pub fn new(path: PathBuf, text: &str) -> Self {
+        let digest = path.is_file().then(|| Digest::of(text.as_bytes()));
+        Self { path, digest }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The same file as it is now.
+    #[must_use]
+    pub fn now(&self) -> Self {
+        let bytes = self.path.is_file().then(|| read(&self.path, MAX_COMPARED_BYTES).ok()).flatten();
+        Self { path: self.path.clone(), digest: bytes.map(|bytes| Digest::of(&bytes)) }
+    }
+}
+
+impl fmt::Debug for ReadFile {
+    /// Without the digest: it may be a secret's.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.fmt(formatter)
+    }
 }
 
 /// Reads a whole file of at most `limit` bytes.

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, StatusCode};
+use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode};
 use thiserror::Error;
 use url::Url;
+
+use crate::telemetry::trace;
 
 /// The most bytes of an answer.
 const MAX_ANSWER: usize = 1 << 20;
@@ -60,13 +62,23 @@ pub fn parse_url(text: &str) -> Result<Url, InvalidUrl> {
 /// # Errors
 /// [`HttpError::Client`].
 pub fn client(timeout: Duration) -> Result<Client, HttpError> {
+    builder(timeout).build().map_err(HttpError::Client)
+}
+
+/// The same for connections that become something else than HTTP, which only HTTP/1.1 allows.
+///
+/// # Errors
+/// [`HttpError::Client`].
+pub fn upgradable(timeout: Duration) -> Result<Client, HttpError> {
+    builder(timeout).http1_only().build().map_err(HttpError::Client)
+}
+
+fn builder(timeout: Duration) -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("taskgate/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
         .connect_timeout(CONNECT_TIMEOUT.min(timeout))
         .timeout(timeout)
-        .build()
-        .map_err(HttpError::Client)
 }
 
 /// Sends a request and reads the whole answer.
@@ -82,7 +94,7 @@ pub async fn exchange(request: RequestBuilder) -> Result<Answer, HttpError> {
 /// # Errors
 /// [`HttpError`].
 pub async fn exchange_within(request: RequestBuilder, limit: usize) -> Result<Answer, HttpError> {
-    let mut response = request.send().await.map_err(|error| failed(&error))?;
+    let mut response = trace::send(request).await.map_err(|error| failed(&error))?;
     let status = response.status();
     let headers = std::mem::take(response.headers_mut());
     let mut body = Vec::new();

@@ -1,8 +1,8 @@
 //! The registry: every provider's services, with their ids and labels, and what changed.
 //!
 //! It keeps each provider's last inventory, so that a provider that fails leaves its services as
-//! they were. It never asks a provider anything and does no I/O: inventories come in, rows go out to
-//! the [feed](crate::feed). What it remembers across restarts is kept by [`memory`].
+//! they were. It never asks a provider anything and does no I/O, but for [asking the machine](refused) whether an
+//! address is its own: inventories come in, rows go out to the [feed](crate::feed). What it remembers across restarts is kept by [`memory`].
 
 pub mod holders;
 pub mod memory;
@@ -10,6 +10,7 @@ pub mod names;
 pub mod problems;
 pub mod provider;
 pub mod published;
+pub mod refused;
 pub mod state;
 
 use std::collections::{BTreeMap, HashMap};
@@ -29,6 +30,7 @@ use crate::discovery::publisher::{Mailbox, Report};
 use crate::feed::Feed;
 use crate::registry::provider::ProviderStatus;
 use crate::registry::published::Published;
+use crate::registry::refused::RefusedEndpoint;
 use crate::registry::state::{Change, State};
 use crate::telemetry::metrics::{Metrics, ProviderLabels, ServiceLabels};
 
@@ -77,6 +79,16 @@ impl Registry {
         self.state().refuse_endpoints(own);
     }
 
+    /// Refuses what operators refuse beside them.
+    pub fn refuse_more(&self, more: Vec<RefusedEndpoint>) {
+        let mut state = self.state();
+        state.refuse_more(more);
+        // Before there are services there is nothing to take back.
+        if !state.services().is_empty() {
+            self.publish(&mut state);
+        }
+    }
+
     /// Takes reports from the mailbox until `stop`.
     pub async fn run(self: Arc<Self>, mailbox: Arc<Mailbox>, stop: CancellationToken) {
         loop {
@@ -98,6 +110,11 @@ impl Registry {
         let mut state = self.state();
         let now = self.clock.now();
         for (provider, report) in reports {
+            match &report {
+                Report::Confirmed | Report::Sees(_) => self.metrics.task_proxy.looked(true),
+                Report::Failed(_) => self.metrics.task_proxy.looked(false),
+                Report::Gone => {}
+            }
             state.take_report(&provider, report, now);
         }
         self.publish(&mut state);
@@ -168,6 +185,13 @@ impl Registry {
         let mut services: Vec<_> = self.state().services().values().map(Arc::clone).collect();
         services.sort_by(|left, right| left.entry.key.cmp(&right.entry.key));
         services
+    }
+
+    /// Every service of a protocol, in no order.
+    #[must_use]
+    pub fn services_that_speak(&self, protocol: Protocol) -> Vec<Arc<Published>> {
+        let state = self.state();
+        state.services().values().filter(|service| service.entry.protocol == protocol).map(Arc::clone).collect()
     }
 
     /// The number of the table's last change, and the news when there is another.

@@ -18,6 +18,7 @@ use crate::access::entrance::Entrance;
 use crate::access::entrance::settings::EntranceSettings;
 use crate::access::keeper::keep_house;
 use crate::access::store::{AccessStore, AccessStoreError};
+use crate::activity::{self, Activity};
 use crate::api;
 use crate::api::access::v1::AccessApi;
 use crate::app::App;
@@ -30,9 +31,13 @@ use crate::data::caller::judge::{JudgeCallers, NotAskable};
 use crate::data::desk::{DataDesk, DataDeskError, SharedKeys, shared_keys};
 use crate::data::self_test::run::{Trial, Unfit};
 use crate::data::settings::resolve::DataPlan;
-use crate::discovery::own::{OwnService, access_key, data_key};
+use crate::decide::office::Office;
+use crate::discovery::own::{OwnService, access_key, data_key, tunnel_key};
 use crate::discovery::publisher::Mailbox;
 use crate::feed::{ControlState, Feed};
+use crate::gateway::board::Board;
+use crate::gateway::start::Gateway;
+use crate::gateway::store::open::LedgerError;
 use crate::http::HttpError;
 use crate::lifecycle::Tasks;
 use crate::lifecycle::address::Listen;
@@ -45,6 +50,9 @@ use crate::registry::memory::Memory;
 use crate::tasks::desk::{Desk, DeskError};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::trace::export::{ExportError, Tracing};
+use crate::tunnel::desk::TunnelDesk;
+use crate::xds;
 
 /// How long the task store may take to write what was asked of it last.
 const STORE_GRACE: Duration = Duration::from_secs(5);
@@ -56,6 +64,12 @@ pub struct Addresses {
     pub internal: String,
     /// The operations listener.
     pub operations: String,
+    /// The listener that ingresses without the filter ask, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward_auth: Option<String>,
+    /// The listener that Envoy reads addresses of jobs from, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xds: Option<String>,
     /// The listener of clients of tasks and of data, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public: Option<String>,
@@ -79,6 +93,9 @@ pub enum StartError {
     /// There are no tasks.
     #[error(transparent)]
     Desk(#[from] DeskError),
+    /// It can't be kept who has which port.
+    #[error(transparent)]
+    Gateway(#[from] LedgerError),
     /// There is no HTTP client.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -91,6 +108,9 @@ pub enum StartError {
     /// There are no random bytes.
     #[error(transparent)]
     Random(#[from] NoRandomness),
+    /// There are no traces.
+    #[error(transparent)]
+    Tracing(#[from] ExportError),
     /// A store can't do what will be asked of it.
     #[error(transparent)]
     Unfit(#[from] Unfit),
@@ -115,10 +135,13 @@ pub struct Running {
     /// Where it listens.
     pub addresses: Addresses,
     tasks: Tasks,
+    gateway: Option<Gateway>,
     /// What the task store needs: it ends last, since workers give back what they hold.
     store: Tasks,
     reloads: mpsc::Sender<()>,
     grace: Duration,
+    /// Ends last of all: what ends before it may have a part in a trace.
+    tracing: Option<Tracing>,
 }
 
 /// Starts a sidecar; when this returns, it listens.
@@ -128,6 +151,14 @@ pub struct Running {
 pub async fn start(settings: Settings, setting: Setting) -> Result<Running, StartError> {
     let internal = Bound::bind("internal.listen", &settings.internal).await?;
     let operations = Bound::bind("operations.listen", &settings.operations).await?;
+    let forward_auth = match settings.forward_auth_listen() {
+        Some(listen) => Some(Bound::bind("forward_auth.listen", listen).await?),
+        None => None,
+    };
+    let envoys = match &settings.xds {
+        Some(xds) => Some(Bound::bind("xds.listen", &xds.listen).await?),
+        None => None,
+    };
     let public = match &settings.public {
         Some(listen) => Some(Bound::bind("public.listen", listen).await?),
         None => None,
@@ -136,16 +167,31 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
         internal: internal.listen().to_string(),
         operations: operations.listen().to_string(),
         public: public.as_ref().map(|public| public.listen().to_string()),
+        xds: envoys.as_ref().map(|envoys| envoys.listen().to_string()),
+        forward_auth: forward_auth.as_ref().map(|bound| bound.listen().to_string()),
     };
+    let tracing = settings.otlp.as_ref().map(Tracing::start).transpose()?;
     let tasks = Tasks::new();
     let metrics = Arc::new(Metrics::new());
     let store = Tasks::new();
     let desk = desk(&settings, &setting.clock, &metrics, &store).await?;
     let shares = AccessStore::of(&settings.access).await?;
-    let app = assemble(&settings, setting.clock, metrics, desk, shares, &tasks)?;
+    let gateway = match &settings.gateway {
+        Some(gateway) => Some(Gateway::open(gateway, &setting.clock).await?),
+        None => None,
+    };
+    let board = gateway.as_ref().map(Gateway::board);
+    let app = assemble(&settings, setting.clock, metrics, Kept { desk, shares, board }, &tasks)?;
     app.access.refresh().await?;
-    app.registry
-        .refuse_endpoints([&internal, &operations].into_iter().chain(&public).filter_map(own_address).collect());
+    app.registry.refuse_endpoints(
+        [&internal, &operations]
+            .into_iter()
+            .chain(&public)
+            .chain(&forward_auth)
+            .chain(&envoys)
+            .filter_map(own_address)
+            .collect(),
+    );
 
     let mailbox = Arc::new(Mailbox::default());
     let url_keys = shared_keys(app.control.keys());
@@ -163,11 +209,25 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
     }
     if let Some(public) = public {
         let access = settings.entrance.as_ref().map(|entrance| access_routes(entrance, &app, &url_keys)).transpose()?;
+        let tunnels = settings.tunnels.as_ref();
+        let tunnels = tunnels.map(|tunnels| TunnelDesk::new(tunnels, Arc::clone(&app), tasks.clone()));
         let reception = app.desk.as_ref().map(|desk| desk.reception(tasks.stop().clone())).transpose()?;
-        let router = api::public::router(&app, access, reception.map(Arc::new).as_ref(), data.as_ref());
+        let router = api::public::router(&app, access, reception.map(Arc::new).as_ref(), data.as_ref(), tunnels);
         tasks.spawn("public", public.serve(router, tasks.clone()));
     }
+    if let Some(forward_auth) = forward_auth {
+        let office = Office::open(Arc::clone(&app), &tasks)?;
+        tasks.spawn("forward-auth", forward_auth.serve(api::decide::router(&office), tasks.clone()));
+    }
+    if let (Some(envoys), Some(settings)) = (envoys, &settings.xds) {
+        let board = gateway.as_ref().and_then(Gateway::envoys);
+        xds::serve(envoys, settings, board, &app, &tasks);
+    }
+    if let Some(gateway) = &gateway {
+        gateway.keep(&app, &tasks);
+    }
     keep_house(&app, &tasks);
+    tasks.spawn("activity", activity::tell_providers(Arc::clone(&app), tasks.stop().clone()));
     tasks.spawn("startup", give_up_waiting(Arc::clone(&app), settings.startup));
     tasks.spawn("internal", internal.serve(api::internal::router(&app), tasks.clone()));
     tasks.spawn("operations", operations.serve(api::operations::router(&app), tasks.clone()));
@@ -189,9 +249,11 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
         internal.listen = addresses.internal,
         operations.listen = addresses.operations,
         public.listen = addresses.public.as_deref(),
+        xds.listen = addresses.xds.as_deref(),
+        forward_auth.listen = addresses.forward_auth.as_deref(),
         "listening"
     );
-    Ok(Running { app, addresses, tasks, store, reloads, grace })
+    Ok(Running { app, addresses, tasks, gateway, store, reloads, grace, tracing })
 }
 
 impl Running {
@@ -213,6 +275,12 @@ impl Running {
             desk.store().close().await;
         }
         self.app.access.store().close().await;
+        if let Some(gateway) = &self.gateway {
+            gateway.close().await;
+        }
+        if let Some(tracing) = self.tracing {
+            tracing.end().await;
+        }
         ended
     }
 }
@@ -220,6 +288,7 @@ impl Running {
 /// Starts what makes the table of what providers see.
 fn follow(settings: &Settings, app: &App, mailbox: Arc<Mailbox>, tasks: &Tasks) {
     app.registry.set_name_rules(settings.names.clone());
+    app.registry.refuse_more(settings.refused.clone());
     let named = CancellationToken::new();
     if let Some(directory) = &settings.state_directory {
         let mut memory = Memory::new(directory, Arc::clone(&app.metrics));
@@ -287,7 +356,9 @@ fn own_services(settings: &Settings, public: Option<&Bound>, app: &App) -> Vec<O
     let Some(public) = public else { return Vec::new() };
     let data = settings.data.as_ref().and_then(|data| data.service.as_ref()).map(|service| (data_key(), service));
     let access = settings.entrance.as_ref().map(|entrance| (access_key(), &entrance.service));
-    let own = data.into_iter().chain(access).filter_map(|(key, service)| service.own(key, public.listen()));
+    let tunnels = settings.tunnels.as_ref().map(|tunnels| (tunnel_key(), &tunnels.service));
+    let own =
+        data.into_iter().chain(access).chain(tunnels).filter_map(|(key, service)| service.own(key, public.listen()));
     let own: Vec<OwnService> = own.collect();
     for service in &own {
         app.registry.reserve(service.label.clone(), service.key.clone());
@@ -295,14 +366,21 @@ fn own_services(settings: &Settings, public: Option<&Bound>, app: &App) -> Vec<O
     own
 }
 
+/// What outlives the process, or tells of it.
+struct Kept {
+    desk: Option<Arc<Desk>>,
+    shares: AccessStore,
+    board: Option<Arc<Board>>,
+}
+
 fn assemble(
     settings: &Settings,
     clock: SharedClock,
     metrics: Arc<Metrics>,
-    desk: Option<Arc<Desk>>,
-    shares: AccessStore,
+    kept: Kept,
     tasks: &Tasks,
 ) -> Result<Arc<App>, StartError> {
+    let Kept { desk, shares, board } = kept;
     let keys = keys(settings)?;
     let control = Arc::new(ControlState::new(settings.gate.clone(), keys, settings.verdicts.fingerprint));
     let feed = Arc::new(Feed::new(random::non_zero()?, control.control()));
@@ -319,10 +397,12 @@ fn assemble(
         metrics: Arc::clone(&metrics),
     });
     let app = App {
+        activity: Arc::new(Activity::new(Arc::clone(&clock))),
         clock,
         feed,
         control,
         access,
+        gateway: board,
         registry,
         providers: RwLock::default(),
         judge: ArcSwap::from_pointee(Judge::new(&settings.verdicts, shared, tasks)?),

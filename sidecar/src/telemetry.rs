@@ -3,3 +3,4 @@
 pub mod catalogue;
 pub mod logs;
 pub mod metrics;
+pub mod trace;

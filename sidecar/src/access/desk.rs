@@ -21,7 +21,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::access::desk::ledger::{Ledger, Unkept, Unsaved, bounded};
-use crate::access::explain::Replica;
+use crate::access::explain::Explainer;
 use crate::access::settings::AccessSettings;
 use crate::access::store::{AccessStore, AccessStoreError, Ending, KeptRevocation, Share};
 use crate::clock::SharedClock;
@@ -48,7 +48,7 @@ pub struct AccessDesk {
     unsaved: std::sync::Mutex<Unsaved>,
     was_warned: AtomicBool,
     /// The gate that explains.
-    replica: Mutex<Replica>,
+    explainer: Mutex<Explainer>,
 }
 
 impl AccessDesk {
@@ -72,7 +72,7 @@ impl AccessDesk {
             changes: AtomicU64::new(0),
             unsaved: std::sync::Mutex::default(),
             was_warned: AtomicBool::new(false),
-            replica: Mutex::default(),
+            explainer: Mutex::default(),
         }
     }
 
@@ -106,8 +106,8 @@ impl AccessDesk {
     }
 
     /// The gate that explains, for one who asks.
-    pub(super) async fn replica(&self) -> MutexGuard<'_, Replica> {
-        self.replica.lock().await
+    pub(super) async fn explainer(&self) -> MutexGuard<'_, Explainer> {
+        self.explainer.lock().await
     }
 
     /// What time it is.

@@ -32,7 +32,7 @@ use crate::auth::actor::Actor;
 use crate::random;
 use crate::registry::published::Published;
 
-pub use replica::Replica;
+pub use replica::Explainer;
 
 /// How long the session lasts that is made to ask with.
 const LIFETIME: Duration = Duration::from_secs(60);
@@ -115,8 +115,8 @@ async fn explain_as(
     steps.add("visitor", visitor_text(identity.as_ref()));
 
     // One at a time has the gate, but nobody while a platform is asked.
-    let mut replica = app.access.replica().await;
-    let gate = replica.fresh(app, now).await?;
+    let mut explainer = app.access.explainer().await;
+    let gate = explainer.fresh(app, now).await?;
     let named = resolve(gate, &parts.lines(None));
     let cookie = match (&named, &identity) {
         (Some((id, epoch)), Some(identity)) => Some(session_cookie(gate, id, *epoch, identity, now)?),
@@ -127,14 +127,14 @@ async fn explain_as(
     for note in &notes {
         steps.add(note.code(), note.to_string());
     }
-    drop(replica);
+    drop(explainer);
     let decision = match step {
         GateStep::Done(decision) => decision,
         GateStep::Ask(question) => {
             let Question { key, query, pending } = *question;
             let answer = judged(app, &query, &mut steps).await;
-            let mut replica = app.access.replica().await;
-            let gate = replica.fresh(app, now).await?;
+            let mut explainer = app.access.explainer().await;
+            let gate = explainer.fresh(app, now).await?;
             let learned = gate.learn(key, answer, now);
             gate.on_verdict(pending, &learned)
         }

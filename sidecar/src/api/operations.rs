@@ -1,4 +1,4 @@
-//! The operations API: `/healthz`, `/readyz` and `/metrics`.
+//! The operations API: `/healthz`, `/readyz`, `/metrics` and `/metrics/prometheus`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .route("/metrics/prometheus", get(metrics_with_task_proxy))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::wrong_method)
         .with_state(Arc::clone(app));
@@ -48,7 +49,17 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let text = app.metrics.text().map_err(|_| Problem::internal())?;
+    scraped(app.metrics.text())
+}
+
+/// With what Task proxy counts, under its path.
+async fn metrics_with_task_proxy(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    app.judge.load().tell(&app.metrics.task_proxy);
+    scraped(app.metrics.text_with_task_proxy())
+}
+
+fn scraped(text: Result<String, std::fmt::Error>) -> Result<Response, Problem> {
+    let text = text.map_err(|_| Problem::internal())?;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, content_type)], text).into_response())
 }

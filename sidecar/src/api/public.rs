@@ -1,4 +1,4 @@
-//! The public API: what clients of tasks and of data ask.
+//! The public API: what clients of tasks and of data ask, and where tunnels end.
 
 mod cors;
 pub(super) mod origin;
@@ -8,13 +8,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::header;
-use axum::middleware;
+use axum::middleware::{self, Next};
 use tower::ServiceExt as _;
 
 use crate::api::{data, flyte, guard, objects, problem, tasks};
 use crate::app::App;
 use crate::data::desk::DataDesk;
 use crate::tasks::reception::Reception;
+use crate::tunnel::desk::{TunnelDesk, claims_to_be_one};
 
 /// The public API's routes: those of access, of tasks and of data, as far as there are any.
 pub fn router(
@@ -22,6 +23,7 @@ pub fn router(
     access: Option<Router>,
     reception: Option<&Arc<Reception>>,
     desk: Option<&DataDesk>,
+    tunnels: Option<Arc<TunnelDesk>>,
 ) -> Router {
     let mut routes = Router::new();
     if let Some(access) = access {
@@ -34,7 +36,24 @@ pub fn router(
         Some(desk) => of_data(desk, routes),
         None => routes.fallback(problem::not_found),
     };
+    let routes = match tunnels {
+        Some(tunnels) => before_all(tunnels, routes),
+        None => routes,
+    };
     guard::net(routes, app)
+}
+
+/// Tunnels come by whatever path the client asked for, so they are looked for before paths are.
+fn before_all(tunnels: Arc<TunnelDesk>, routes: Router) -> Router {
+    routes.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let tunnels = claims_to_be_one(request.headers()).then(|| Arc::clone(&tunnels));
+        async move {
+            match tunnels {
+                Some(tunnels) => tunnels.answer(request).await,
+                None => next.run(request).await,
+            }
+        }
+    }))
 }
 
 /// Adds the routes of data. What a page asks is looked at as pages are, everything else is not: `OPTIONS` is a question

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use taskgate_core::service::{AccessLevel, Endpoint};
 
 use crate::app::App;
+use crate::gateway::board;
+use crate::gateway::standing::TcpPlace;
 use crate::registry::protocol_name;
 use crate::registry::provider::ProviderStatus;
 use crate::registry::published::Published;
@@ -40,6 +42,9 @@ pub struct ListedService {
     pub owner: Option<String>,
     /// What verdicts and sessions are tied to: another one voids them.
     pub epoch: u32,
+    /// Where it is reached that speaks raw TCP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<TcpPlace>,
 }
 
 /// The list.
@@ -55,7 +60,12 @@ pub(super) struct ProblemList {
 }
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Json<ServiceList> {
-    let services = app.registry.services().iter().map(|service| ListedService::from(&**service)).collect();
+    let board = app.gateway.as_deref();
+    let listed = |service: &Arc<Published>| ListedService {
+        tcp: board::place(board, service),
+        ..ListedService::from(&**service)
+    };
+    let services = app.registry.services().iter().map(listed).collect();
     Json(ServiceList { services })
 }
 
@@ -84,6 +94,7 @@ impl From<&Published> for ListedService {
             access: entry.policy.access,
             owner: entry.policy.owner.clone(),
             epoch: service.epoch,
+            tcp: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `POST /internal/verdict`: may the holder of this credential use that service?
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -22,22 +22,7 @@ pub(super) async fn decide(State(app): State<Arc<App>>, body: Body) -> Result<Re
     if !is_askable(&query.credential) {
         return Err(Problem::malformed("the credential is empty or too long"));
     }
-    let judge = app.judge.load_full();
-    let verdict = match app.registry.service(&query.service) {
-        // Another label would do, but an id in the question is what the contract says.
-        Some(service) if service.id.as_str() == query.service && service.epoch != query.epoch => {
-            judge.another_epoch(&query.service)
-        }
-        Some(service) if service.id.as_str() == query.service => {
-            let provider = {
-                let providers = app.providers.read().unwrap_or_else(PoisonError::into_inner);
-                providers.get(&*service.provider).map(Arc::clone)
-            };
-            judge.decide(&service, provider, &query.credential).await
-        }
-        // The provider of an unknown service may only not have published yet.
-        _ => judge.unknown_service(&query.service, app.feed.is_settled()),
-    };
+    let verdict = app.verdict(&query).await;
     let headers = [
         (header::CONTENT_TYPE.as_str(), "application/octet-stream"),
         (header::CACHE_CONTROL.as_str(), "no-store"),

@@ -222,7 +222,7 @@ fn form(parameters: &[(&'static str, String)]) -> String {
 
 async fn exchange(request: RequestBuilder, token: &Token, most: usize) -> Result<Vec<u8>, CallError> {
     let failed = |error: &reqwest::Error| CallError::Exchange(crate::http::explain(error));
-    let mut response = request.send().await.map_err(|error| failed(&error))?;
+    let mut response = crate::telemetry::trace::send(request).await.map_err(|error| failed(&error))?;
     let status = response.status();
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let mut body = Vec::new();

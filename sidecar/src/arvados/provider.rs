@@ -1,7 +1,6 @@
 //! The provider of services of running containers.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use taskgate_core::verdict::Credential;
@@ -21,14 +20,9 @@ use crate::discovery::inventory::{Entry, Inventory};
 use crate::discovery::policy::Authorisation;
 use crate::discovery::provider::Provider;
 use crate::discovery::publisher::Publisher;
+use crate::discovery::rest::rest;
 use crate::http::HttpError;
 use crate::registry::Registry;
-use crate::retry;
-
-/// The shortest rest between two rounds, whatever they take.
-const LEAST_REST: Duration = Duration::from_millis(500);
-/// The longest rest after rounds that failed.
-const LONGEST_REST: Duration = Duration::from_secs(120);
 
 /// The provider of services of running containers of one cluster.
 #[derive(Debug)]
@@ -110,15 +104,4 @@ impl Provider for ArvadosProvider {
     async fn authorise(&self, service: &Entry, actor: &Actor, credential: Option<&Credential>) -> Authorisation {
         self.access.authorise(service, actor, credential).await
     }
-}
-
-/// How long to rest after a round that took so long, so many having failed in a row. A cluster that is slow or
-/// down is asked less, and no two sidecars ask in step.
-fn rest(period: Duration, took: Duration, failures: u32) -> Duration {
-    let rest = match failures {
-        0 => period.saturating_sub(took).max(took / 2),
-        _ => period.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_REST.max(period)),
-    };
-    // Up to a fifth less.
-    (rest * 4 / 5 + retry::fraction(rest / 5)).max(LEAST_REST)
 }

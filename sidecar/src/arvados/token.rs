@@ -44,7 +44,7 @@ impl Token {
                 let name = shown.name.as_deref()?;
                 cookies.iter().any(|ours| ours == name).then(|| Self::of_cookie(&shown.value))?
             }
-            Scheme::Session => None,
+            Scheme::Session | Scheme::Peer => None,
         }
     }
 

@@ -76,6 +76,7 @@ impl Discover {
         let metrics = Arc::new(Metrics::new());
         let mut state = State::default();
         state.set_name_rules(settings.names.clone());
+        state.refuse_more(settings.refused.clone());
         state.expect_providers(&providers.iter().map(|provider| provider.name()).collect::<Vec<_>>());
         for provider in providers {
             let report = match fleet::build(provider, &metrics, None)?.look().await {

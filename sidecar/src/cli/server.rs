@@ -44,6 +44,7 @@ pub(super) struct Server {
 }
 
 /// A server that can be asked.
+#[derive(Clone)]
 pub(super) struct Client {
     http: reqwest::Client,
     server: Url,
@@ -76,6 +77,11 @@ impl Server {
     }
 
     pub(super) fn client(&self) -> anyhow::Result<Client> {
+        self.client_of(http::client(TIMEOUT)?)
+    }
+
+    /// The same with another HTTP client.
+    pub(super) fn client_of(&self, http: reqwest::Client) -> anyhow::Result<Client> {
         let server = http::parse_url(&self.server).with_context(|| format!("`--server {}`", self.server))?;
         let credential = match (&self.user, &self.password_file, &self.token_file) {
             (Some(user), Some(path), _) => {
@@ -93,7 +99,7 @@ impl Server {
             value.set_sensitive(true);
             anyhow::Ok(value)
         });
-        Ok(Client { http: http::client(TIMEOUT)?, server, credential: credential.transpose()? })
+        Ok(Client { http, server, credential: credential.transpose()? })
     }
 }
 

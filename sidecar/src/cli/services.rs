@@ -6,6 +6,7 @@ use hyper::Method;
 use crate::api::services::{ListedService, ServiceList};
 use crate::cli::client::Target;
 use crate::cli::{columns, output};
+use crate::gateway::standing::TcpPlace;
 
 #[derive(Debug, Args)]
 pub(super) struct Services {
@@ -29,7 +30,17 @@ impl Services {
 /// Services as a table.
 pub(super) fn table(services: &[ListedService]) -> String {
     let header = ["ID", "PROTOCOL", "ACCESS", "OWNER", "ENDPOINTS", "SERVICE", "LABELS"];
-    columns::aligned(header, services.iter().map(row))
+    if services.iter().all(|service| service.tcp.is_none()) {
+        return columns::aligned(header, services.iter().map(row));
+    }
+    let [id, protocol, access, owner, endpoints, name, labels] = header;
+    let header = [id, protocol, access, owner, endpoints, "TCP", name, labels];
+    let rows = services.iter().map(|service| {
+        let [id, protocol, access, owner, endpoints, name, labels] = row(service);
+        let place = service.tcp.as_ref().map_or_else(|| "-".to_owned(), TcpPlace::summary);
+        [id, protocol, access, owner, endpoints, place, name, labels]
+    });
+    columns::aligned(header, rows)
 }
 
 fn row(service: &ListedService) -> [String; 7] {
@@ -53,6 +64,7 @@ mod tests {
     use taskgate_core::service::{AccessLevel, Endpoint};
 
     use super::*;
+    use crate::gateway::standing::Reason;
 
     #[test]
     fn columns_line_up() {
@@ -69,11 +81,16 @@ mod tests {
             access: AccessLevel::CanRead,
             owner: None,
             epoch: 7,
+            tcp: None,
         };
         let expected = "\
 ID        PROTOCOL   ACCESS    OWNER  ENDPOINTS        SERVICE        LABELS
 ae5cf6f5  websocket  can_read  -      127.0.0.1:27001  op/web/ui|www  greeter-web-ui
 ";
-        assert_eq!(table(&[service]), expected);
+        assert_eq!(table(std::slice::from_ref(&service)), expected);
+        let other =
+            ListedService { protocol: "tcp".into(), tcp: Some(TcpPlace::tunnel_only(Reason::NoGateway)), ..service };
+        let shown = table(&[other]);
+        assert!(shown.contains("127.0.0.1:27001  tunnel-only:no-gateway  op/web/ui|www"), "{shown}");
     }
 }

@@ -6,14 +6,54 @@ pub const INTERNAL_LISTEN: &str = "127.0.0.1:7010";
 pub const OPERATIONS_LISTEN: &str = "127.0.0.1:7011";
 /// `public.listen`.
 pub const PUBLIC_LISTEN: &str = "127.0.0.1:7012";
+/// `forward_auth.listen`.
+pub const FORWARD_AUTH_LISTEN: &str = "127.0.0.1:7013";
+/// `xds.listen`.
+pub const XDS_LISTEN: &str = "127.0.0.1:7014";
+/// `xds.node_clusters`.
+pub const XDS_NODE_CLUSTER: &str = "taskgate";
+/// `xds.push_interval_ms`.
+pub const XDS_PUSH_INTERVAL_MS: u64 = 100;
+/// `xds.health_checks.interval_secs`.
+pub const XDS_HEALTH_INTERVAL_SECS: u64 = 5;
+/// `xds.health_checks.timeout_ms`.
+pub const XDS_HEALTH_TIMEOUT_MS: u64 = 1_000;
+/// `xds.health_checks.unhealthy_threshold`.
+pub const XDS_UNHEALTHY_THRESHOLD: u32 = 3;
+/// `xds.health_checks.healthy_threshold`.
+pub const XDS_HEALTHY_THRESHOLD: u32 = 1;
+/// `xds.health_checks.per_second`.
+pub const XDS_HEALTH_PER_SECOND: u32 = 1_000;
+/// `xds.health_checks.panic_percent`.
+pub const XDS_PANIC_PERCENT: u32 = 50;
+/// `tunnels.label`.
+pub const TUNNEL_LABEL: &str = "tunnel";
+/// `tunnels.max_open`.
+pub const MAX_TUNNELS: u64 = 1_024;
+/// `tunnels.max_open_per_service`.
+pub const MAX_TUNNELS_PER_SERVICE: u64 = 256;
+/// `tunnels.max_open_per_visitor`.
+pub const MAX_TUNNELS_PER_VISITOR: u64 = 64;
+/// `tunnels.connect_timeout_ms`.
+pub const TUNNEL_CONNECT_TIMEOUT_MS: u64 = 1_000;
+/// `tunnels.ping_secs`.
+pub const TUNNEL_PING_SECS: u64 = 30;
 /// `internal.socket_mode`.
 pub const SOCKET_MODE: &str = "0660";
 /// `providers[].file.name`.
 pub const FILE_PROVIDER_NAME: &str = "file";
 /// `providers[].file.poll_secs`.
 pub const FILE_POLL_SECS: u64 = 10;
+/// `dns.min_ttl_secs`.
+pub const DNS_MIN_TTL_SECS: u64 = 5;
+/// `dns.max_ttl_secs`.
+pub const DNS_MAX_TTL_SECS: u64 = 300;
+/// `dns.addresses`.
+pub const DNS_ADDRESSES: [&str; 2] = ["0.0.0.0/0", "::/0"];
 /// `discovery.startup_secs`.
 pub const DISCOVERY_STARTUP_SECS: u64 = 60;
+/// `discovery.refused_endpoints`.
+pub const REFUSED_ENDPOINTS: [&str; 1] = [":9901"];
 /// `verdicts.deadline_ms`.
 pub const VERDICT_DEADLINE_MS: u64 = 700;
 /// `verdicts.allow_lifetime_secs`.
@@ -40,6 +80,12 @@ pub const CALLOUT_TIMEOUT_MS: u64 = 500;
 pub const SESSION_MAX_LIFETIME_SECS: u64 = 86_400;
 /// `names.kept_days`.
 pub const NAMES_KEPT_DAYS: u64 = 30;
+/// `telemetry.otlp.sample_ratio`.
+pub const TRACE_SAMPLE_RATIO: f64 = 1.0;
+/// `telemetry.otlp.service_name`.
+pub const TRACE_SERVICE_NAME: &str = "taskgate";
+/// `telemetry.otlp.timeout_ms`.
+pub const TRACE_TIMEOUT_MS: u64 = 5_000;
 /// `logs.level`.
 pub const LOG_LEVEL: &str = "info";
 /// `shutdown.grace_secs`.
@@ -150,6 +196,14 @@ pub const SIGN_IN_SWITCH_PROMPT: &str = "select_account";
 pub const SIGN_IN_TIMEOUT_MS: u64 = 5_000;
 /// `access.shares.max_lifetime_secs`.
 pub const SHARE_MAX_LIFETIME_SECS: u64 = 30 * 86_400;
+/// `providers[].determined.name`.
+pub const DETERMINED_PROVIDER_NAME: &str = "determined";
+/// `providers[].determined.timeout_ms`.
+pub const DETERMINED_TIMEOUT_MS: u64 = 10_000;
+/// `providers[].determined.poll_secs`.
+pub const DETERMINED_POLL_SECS: u64 = 5;
+/// `verdicts.sources[].determined.timeout_ms`.
+pub const DETERMINED_WHOAMI_TIMEOUT_MS: u64 = 2_000;
 /// `providers[].arvados.name`.
 pub const ARVADOS_PROVIDER_NAME: &str = "arvados";
 /// `providers[].arvados.timeout_ms`.
@@ -166,3 +220,25 @@ pub const ARVADOS_RELAY_MAX_SECS: u64 = 300;
 pub const ARVADOS_RELAY_MAX_REQUESTS: usize = 8;
 /// `verdicts.sources[].arvados.timeout_ms`.
 pub const ARVADOS_WHOAMI_TIMEOUT_MS: u64 = 2_000;
+/// `internal_task_gateway.gateway_port_range_start`.
+pub const GATEWAY_PORT_RANGE_START: u16 = 20_000;
+/// `internal_task_gateway.gateway_port_range_end`: the last one below those that Linux gives to clients.
+pub const GATEWAY_PORT_RANGE_END: u16 = 32_767;
+/// `internal_task_gateway.program_timeout_secs`.
+pub const GATEWAY_PROGRAM_TIMEOUT_SECS: u64 = 30;
+/// `internal_task_gateway.port_rest_secs`.
+pub const GATEWAY_PORT_REST_SECS: u64 = 600;
+/// `internal_task_gateway.port_kept_secs`.
+pub const GATEWAY_PORT_KEPT_SECS: u64 = 60;
+/// `internal_task_gateway.close_after_secs`.
+pub const GATEWAY_CLOSE_AFTER_SECS: u64 = 5;
+/// `internal_task_gateway.envoy.listen`.
+pub const GATEWAY_ENVOY_LISTEN: &str = "0.0.0.0";
+/// `internal_task_gateway.envoy.filter_file`.
+pub const GATEWAY_ENVOY_FILTER_FILE: &str = "/etc/taskgate/filter.wasm";
+/// `internal_task_gateway.envoy.sidecar_cluster`.
+pub const GATEWAY_ENVOY_SIDECAR_CLUSTER: &str = "taskgate-sidecar";
+/// `internal_task_gateway.envoy.verdict_timeout_ms`; the filter's own default.
+pub const GATEWAY_ENVOY_VERDICT_TIMEOUT_MS: u64 = 1_000;
+/// `internal_task_gateway.envoy.max_connections_per_service`.
+pub const GATEWAY_ENVOY_MAX_CONNECTIONS_PER_SERVICE: u32 = 1_024;

@@ -16,6 +16,17 @@ pub struct GateSection {
     /// Labels under a base domain that name the gateway itself, for requests that name their service
     /// in a header.
     pub gateway_labels: Vec<String>,
+    /// Hosts whose paths name services, as Determined does: `/proxy/<task>:<port>/` on `determined.example.test`. They
+    /// are outside `base_domains`, or have one of `gateway_labels`.
+    pub path_hosts: Vec<String>,
+    /// Cookies of the platform whose services paths name. They count, and are taken out, at those services alone.
+    pub path_cookies: Vec<String>,
+    /// Query parameters that carry a token of that platform for one workload, which counts before all else; it may come
+    /// as `Authorization: token …` too. At those services alone.
+    pub path_parameters: Vec<String>,
+    /// Where people sign in who come to such a host without a credential: what stands before the path that they come
+    /// back to, as in `/det/login?redirect=`. Empty: nowhere.
+    pub path_sign_in: String,
     /// Cookies that the platform sets; they never reach a job.
     pub platform_cookies: Vec<String>,
     /// Query parameters that carry the platform's token.
@@ -50,6 +61,10 @@ impl GateSection {
         let config = GateConfig {
             base_domains: self.base_domains,
             gateway_labels: self.gateway_labels,
+            path_hosts: self.path_hosts,
+            path_cookies: self.path_cookies,
+            path_parameters: self.path_parameters,
+            path_sign_in: self.path_sign_in,
             platform_cookies: self.platform_cookies,
             query_parameters: self.query_parameters,
             trusted_origins: self.trusted_origins,
@@ -74,6 +89,10 @@ impl Default for GateSection {
         Self {
             base_domains: Vec::new(),
             gateway_labels: config.gateway_labels,
+            path_hosts: config.path_hosts,
+            path_cookies: config.path_cookies,
+            path_parameters: config.path_parameters,
+            path_sign_in: config.path_sign_in,
             platform_cookies: config.platform_cookies,
             query_parameters: config.query_parameters,
             trusted_origins: config.trusted_origins,

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::config::Config;
 use crate::config::resolve::{InvalidSetting, Settings};
-use crate::file::{self, FileError};
+use crate::file::{self, FileError, ReadFile};
 use crate::yaml::{self, InvalidYaml};
 
 /// The largest configuration file.
@@ -34,7 +34,7 @@ pub fn load(path: &Path) -> Result<Settings, ConfigError> {
     let text = file::read_text(path, MAX_CONFIG_BYTES)?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut settings = read(&text, directory)?;
-    settings.files.insert(0, path.to_owned());
+    settings.files.insert(0, ReadFile::new(path.to_owned(), &text));
     Ok(settings)
 }
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::config::defaults;
 
-/// The listener for `/tasks` and `/operations`. Without this section there is none. It needs `tasks`.
+/// The listener for `tasks`, `data`, `access` and `tunnels`; it needs one of them. Without this section there is none.
 /// Clients send credentials, and it speaks no TLS: put a proxy before it that does.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

@@ -203,12 +203,26 @@ mod tests {
     fn the_example_is_whole_and_holds() {
         let directory = tempfile::tempdir().expect("a directory");
         let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
-        for (name, text) in
-            [("tokens.yaml", "[]"), ("yt-token", "robot"), ("k1.key", key), ("k2.key", key)].into_iter().chain(
-                ["arvados-token", "s3-secret", "gcs-key.json", "azure-key", "catalog-token", "client-secret"]
-                    .map(|name| (name, "c2VjcmV0")),
-            )
-        {
+        for (name, text) in [
+            ("tokens.yaml", "[]"),
+            ("yt-token", "robot"),
+            ("otlp-headers", "x-key: v"),
+            ("k1.key", key),
+            ("k2.key", key),
+        ]
+        .into_iter()
+        .chain(
+            [
+                "arvados-token",
+                "s3-secret",
+                "gcs-key.json",
+                "azure-key",
+                "catalog-token",
+                "client-secret",
+                "determined-password",
+            ]
+            .map(|name| (name, "c2VjcmV0")),
+        ) {
             std::fs::write(directory.path().join(name), text).expect("writes");
         }
         load::read(EXAMPLE, directory.path()).expect("the example holds");

@@ -2,6 +2,7 @@
 //! files read, relative paths made absolute.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -14,18 +15,26 @@ use zeroize::Zeroizing;
 
 use crate::access::entrance::settings::EntranceSettings;
 use crate::access::settings::AccessSettings;
-use crate::auth::settings::{VerdictSettings, resolve_sources};
+use crate::auth::peers::PeerRules;
+use crate::auth::settings::{SourceSettings, VerdictSettings, resolve_sources};
 use crate::config::Config;
 use crate::config::keys::KeyConfig;
 use crate::config::logs::LogsConfig;
 use crate::data::settings::resolve::DataPlan;
+use crate::decide::settings::ForwardAuthSettings;
 use crate::digest::Digest;
 use crate::discovery::settings::{ProviderSettings, resolve_providers};
-use crate::file;
+use crate::dns::settings::DnsSettings;
+use crate::file::{self, ReadFile};
+use crate::gateway::settings::GatewaySettings;
 use crate::lifecycle::address::Listen;
 use crate::registry::names::rules::NameRules;
+use crate::registry::refused::RefusedEndpoint;
 use crate::secret::SecretText;
 use crate::tasks::settings::TaskSettings;
+use crate::telemetry::trace::settings::OtlpSettings;
+use crate::tunnel::settings::TunnelSettings;
+use crate::xds::settings::XdsSettings;
 
 /// The largest file with one secret.
 pub const MAX_SECRET_BYTES: u64 = 64 << 10;
@@ -58,6 +67,12 @@ pub struct Settings {
     pub internal: Listen,
     /// What every request to it must carry.
     pub internal_secret: Option<SecretText>,
+    /// Where ingresses without the filter ask, and how they are answered; none: nowhere.
+    pub forward_auth: Option<ForwardAuthSettings>,
+    /// Where Envoy reads addresses of jobs; none: nowhere.
+    pub xds: Option<XdsSettings>,
+    /// TCP services at ports of their own; none: nowhere.
+    pub gateway: Option<GatewaySettings>,
     /// Where the operations listener listens.
     pub operations: Listen,
     /// Where clients of tasks are listened to; none: nowhere.
@@ -70,6 +85,8 @@ pub struct Settings {
     pub names: NameRules,
     /// How long proxies wait for providers that have not published yet.
     pub startup: Duration,
+    /// Which endpoints no service may have, beside the sidecar's own listeners.
+    pub refused: Vec<RefusedEndpoint>,
     /// Who is whom.
     pub verdicts: VerdictSettings,
     /// The configured key ring, current key first; empty: made up at the start.
@@ -78,6 +95,8 @@ pub struct Settings {
     pub data: Option<DataPlan>,
     /// Where people sign in, if anywhere.
     pub entrance: Option<EntranceSettings>,
+    /// Tunnels, where there are any.
+    pub tunnels: Option<TunnelSettings>,
     /// Tasks, where there are any.
     pub tasks: Option<TaskSettings>,
     /// The longest a session may last.
@@ -88,10 +107,12 @@ pub struct Settings {
     pub state_directory: Option<PathBuf>,
     /// What is logged.
     pub logs: LogsConfig,
+    /// Where traces go, if anywhere.
+    pub otlp: Option<OtlpSettings>,
     /// How long requests under way may take at the end.
     pub grace: Duration,
     /// The files that these settings were read from.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<ReadFile>,
 }
 
 impl Settings {
@@ -112,6 +133,15 @@ impl Settings {
                  or set `internal.secret_file`",
             ));
         }
+        let forward_auth = config
+            .forward_auth
+            .map(|section| ForwardAuthSettings::resolve(section, &config.internal.socket_mode, &mut files))
+            .transpose()?;
+        let has_secret = internal_secret.is_some();
+        let xds = config
+            .xds
+            .map(|section| XdsSettings::resolve(&section, &config.internal.socket_mode, has_secret))
+            .transpose()?;
         let operations = Listen::parse(&config.operations.listen, &config.internal.socket_mode)
             .map_err(|error| InvalidSetting::new("operations.listen", error.to_string()))?;
         let public = config
@@ -128,18 +158,37 @@ impl Settings {
             .as_ref()
             .map(|access| EntranceSettings::resolve(access, &mut gate, public.as_ref(), &mut files))
             .transpose()?;
+        let tunnels = config.tunnels.as_ref();
+        let tunnels = tunnels.map(|tunnels| TunnelSettings::resolve(tunnels, &gate, public.as_ref())).transpose()?;
         let names = config.names.resolve(&gate)?;
-        let providers = resolve_providers(config.providers, &gate, &mut files)?;
+        let dns = Arc::new(DnsSettings::resolve(&config.dns)?);
+        let providers = resolve_providers(config.providers, &gate, &dns, &mut files)?;
         let verdicts = verdict_settings(config.verdicts, &providers, &gate, &mut files)?;
         let keys = keys(config.keys, &mut files)?;
         let state_directory = config.state.directory.map(|path| state_directory(&path, directory)).transpose()?;
+        let gateway = config
+            .internal_task_gateway
+            .map(|section| {
+                let (state, secret) = (state_directory.as_deref(), internal_secret.as_ref());
+                GatewaySettings::resolve(section, state, xds.is_some(), secret, &mut files)
+            })
+            .transpose()?;
+        let verdicts = match &gateway {
+            Some(gateway) => {
+                gate.tcp_close_after_secs = gateway.close_after.as_secs();
+                let rules = PeerRules::resolve(&gateway.client_certificates, Arc::clone(&gateway.source_ranges))?;
+                verdicts.with(SourceSettings::Peers(rules))
+            }
+            None => verdicts,
+        };
         let access = AccessSettings::resolve(config.access.as_ref(), state_directory.as_deref(), &mut files)?;
         let tasks = config.tasks.map(|tasks| TaskSettings::resolve(tasks, &mut files)).transpose()?;
         let data = config.data.map(|data| DataPlan::resolve(data, &gate, public.as_ref(), &mut files)).transpose()?;
-        if public.is_some() && tasks.is_none() && data.is_none() && entrance.is_none() {
+        let is_asked = tasks.is_some() || data.is_some() || entrance.is_some() || tunnels.is_some();
+        if public.is_some() && !is_asked {
             return Err(InvalidSetting::new(
                 "public.listen",
-                "there is nothing to serve here without `tasks`, `data` or `access`",
+                "there is nothing to serve here without `tasks`, `data`, `access` or `tunnels`",
             ));
         }
         if providers.is_empty() && entrance.is_none() && data.as_ref().is_none_or(|data| data.service.is_none()) {
@@ -159,21 +208,27 @@ impl Settings {
             gate,
             internal,
             internal_secret,
+            forward_auth,
+            xds,
+            gateway,
             operations,
             public,
             providers,
             access,
             names,
             startup: within("discovery.startup_secs", config.discovery.startup_secs, 0, 3_600)?,
+            refused: config.discovery.refused()?,
             verdicts,
             keys,
             data,
             entrance,
+            tunnels,
             tasks,
             session_max: within("sessions.max_lifetime_secs", config.sessions.max_lifetime_secs, 1, 31_536_000)?,
             wasm_file: config.filter.wasm_file.map(|path| directory.join(path)),
             state_directory,
             logs: config.logs,
+            otlp: OtlpSettings::resolve(config.telemetry, &mut files)?,
             grace: within("shutdown.grace_secs", config.shutdown.grace_secs, 0, 3_600)?,
             files: files.read,
         })
@@ -184,16 +239,21 @@ impl Settings {
     pub fn restart_needed(&self, other: &Self) -> Vec<&'static str> {
         [
             ("internal.listen", self.internal != other.internal),
+            ("forward_auth.listen", self.forward_auth_listen() != other.forward_auth_listen()),
             ("operations.listen", self.operations != other.operations),
+            ("xds", self.xds != other.xds),
+            ("internal_task_gateway", self.gateway_fingerprint() != other.gateway_fingerprint()),
             ("public.listen", self.public != other.public),
             ("logs.format", self.logs.format != other.logs.format),
             ("verdicts.cache_entries", self.verdicts.cache_entries != other.verdicts.cache_entries),
+            ("telemetry.otlp", !self.has_same_traces(other)),
             ("shutdown.grace_secs", self.grace != other.grace),
             ("discovery.startup_secs", self.startup != other.startup),
             ("gate.url_audience", self.gate.url_audience != other.gate.url_audience),
             ("access", self.entrance_fingerprint() != other.entrance_fingerprint()),
             ("sessions.plain_http", self.gate.plain_http != other.gate.plain_http),
             ("data", self.data_fingerprint() != other.data_fingerprint()),
+            ("tunnels", self.tunnels != other.tunnels),
             ("tasks", self.task_fingerprint() != other.task_fingerprint()),
             ("state.directory", self.state_directory != other.state_directory),
             ("access.store", self.access.store_digest() != other.access.store_digest()),
@@ -203,12 +263,30 @@ impl Settings {
         .collect()
     }
 
+    /// Where ingresses without the filter ask.
+    #[must_use]
+    pub fn forward_auth_listen(&self) -> Option<&Listen> {
+        self.forward_auth.as_ref().map(|settings| &settings.listen)
+    }
+
+    fn has_same_traces(&self, other: &Self) -> bool {
+        match (&self.otlp, &other.otlp) {
+            (None, None) => true,
+            (Some(left), Some(right)) => left.is_same(right),
+            (None, Some(_)) | (Some(_), None) => false,
+        }
+    }
+
     fn data_fingerprint(&self) -> Option<&Digest> {
         self.data.as_ref().map(|data| &data.fingerprint)
     }
 
     fn entrance_fingerprint(&self) -> Option<&Digest> {
         self.entrance.as_ref().map(|entrance| &entrance.fingerprint)
+    }
+
+    fn gateway_fingerprint(&self) -> Option<&Digest> {
+        self.gateway.as_ref().map(|gateway| &gateway.fingerprint)
     }
 
     fn task_fingerprint(&self) -> Option<&Digest> {
@@ -220,7 +298,7 @@ impl Settings {
 #[derive(Debug)]
 pub struct Files<'a> {
     directory: &'a Path,
-    read: Vec<PathBuf>,
+    read: Vec<ReadFile>,
 }
 
 impl<'a> Files<'a> {
@@ -270,7 +348,7 @@ impl<'a> Files<'a> {
     pub fn text(&mut self, key: &str, path: &Path, limit: u64) -> Result<String, InvalidSetting> {
         let path = self.directory.join(path);
         let text = file::read_text(&path, limit).map_err(|error| InvalidSetting::new(key, error.to_string()))?;
-        self.read.push(path);
+        self.read.push(ReadFile::new(path, &text));
         Ok(text)
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::arvados::ArvadosSourceConfig;
 use crate::config::defaults;
+use crate::config::determined::DeterminedSourceConfig;
 use crate::secret::SecretText;
 
 /// One source of verdicts.
@@ -17,6 +18,8 @@ pub enum SourceConfig {
     Arvados(ArvadosSourceConfig),
     /// An HTTP service of yours that knows credentials.
     Callout(CalloutConfig),
+    /// Sessions and tokens of a Determined cluster.
+    Determined(DeterminedSourceConfig),
     /// Signed tokens of an identity provider.
     Jwt(JwtConfig),
     /// Tokens that are listed, as hashes.

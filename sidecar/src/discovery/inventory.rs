@@ -40,6 +40,8 @@ pub struct Entry {
     pub names: Vec<String>,
     /// Whether its upstream wants a proof of who asks: what the sidecar serves itself.
     pub vouched: bool,
+    /// What the path of each request must begin with, up to a `/`, where its upstream serves other services as well.
+    pub path: Option<String>,
 }
 
 /// An id that another sidecar of the fleet gave to a service, and published.
@@ -163,6 +165,7 @@ pub(crate) mod tests {
             forward_credential: false,
             names: Vec::new(),
             vouched: false,
+            path: None,
         }
     }
 

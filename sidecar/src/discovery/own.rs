@@ -9,6 +9,7 @@ use taskgate_core::label::Label;
 use taskgate_core::naming::{ID_LENGTHS, ServiceDigest};
 use taskgate_core::service::{AccessLevel, Endpoint, Protocol};
 use taskgate_core::verdict::Credential;
+use taskgate_core::visitor::TUNNEL_NAMES;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::actor::Actor;
@@ -39,7 +40,7 @@ impl OwnProvider {
     /// The provider of these services.
     #[must_use]
     pub fn new(services: &[OwnService]) -> Self {
-        let services = services.iter().map(|own| Arc::new(entry(own.key.clone(), &[own.address]))).collect();
+        let services = services.iter().map(|own| Arc::new(of(own))).collect();
         Self { inventory: Inventory { services, ..Inventory::default() } }
     }
 }
@@ -76,6 +77,13 @@ pub fn access_key() -> ServiceKey {
     ServiceKey { operation: "taskgate".into(), task: "access".into(), service: "api".into() }
 }
 
+/// The names of where tunnels end.
+#[must_use]
+pub fn tunnel_key() -> ServiceKey {
+    let [operation, task, service] = TUNNEL_NAMES.map(Into::into);
+    ServiceKey { operation, task, service }
+}
+
 /// The id of one of these services, which is the first to be named and so has the shortest.
 #[must_use]
 pub fn own_id(key: &ServiceKey) -> String {
@@ -87,6 +95,17 @@ pub fn own_id(key: &ServiceKey) -> String {
 #[must_use]
 pub fn data_entry(addresses: &[SocketAddr]) -> Entry {
     entry(data_key(), addresses)
+}
+
+/// One of them as a service. Where tunnels end is nobody's to ask for: the gate alone sends there.
+fn of(own: &OwnService) -> Entry {
+    let mut entry = entry(own.key.clone(), &[own.address]);
+    if own.key == tunnel_key() {
+        entry.policy.access = AccessLevel::Nobody;
+        // That is where WebSockets begin, and among these addresses Envoy looks for it where it is told of addresses.
+        entry.protocol = Protocol::Http;
+    }
+    entry
 }
 
 /// Something of the sidecar's own as a service. It speaks HTTP/2, which carries gRPC too.
@@ -106,5 +125,6 @@ fn entry(key: ServiceKey, addresses: &[SocketAddr]) -> Entry {
         forward_credential: false,
         names: Vec::new(),
         vouched: true,
+        path: None,
     }
 }

@@ -30,10 +30,19 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// Follows what became of its services until `stop`, where it publishes their names elsewhere too.
     async fn follow(&self, _registry: Arc<Registry>, _stop: CancellationToken) {}
 
+    /// One of its services is in use: told every minute while a tunnel or another stream of it is open, for platforms
+    /// that end what is idle.
+    async fn touch(&self, _service: &Entry) {}
+
     /// Whether an actor may use one of the provider's services. `credential` is what of the platform's the actor
-    /// showed; there is none where it is asked again about somebody who has a session or an open stream.
+    /// showed; there is none where it is asked about somebody who came another way: with a session, a certificate.
     async fn authorise(&self, service: &Entry, actor: &Actor, _credential: Option<&Credential>) -> Authorisation {
         service.policy.authorise(actor)
+    }
+
+    /// Whether an actor who was let in by a credential, which nobody has any more, may go on with what is open.
+    async fn authorise_again(&self, service: &Entry, actor: &Actor) -> Authorisation {
+        self.authorise(service, actor, None).await
     }
 
     /// Whether an actor may let others use a service: who can manage the workload, or owns it. It is asked only about

@@ -10,7 +10,9 @@ use crate::arvados::settings::ArvadosSettings;
 use crate::config::file_provider::FileProviderConfig;
 use crate::config::providers::ProviderConfig;
 use crate::config::resolve::{Files, InvalidSetting, within};
+use crate::determined::settings::DeterminedSettings;
 use crate::discovery::own::OwnService;
+use crate::dns::settings::DnsSettings;
 use crate::ytsaurus::settings::YtsaurusSettings;
 
 /// The settings of one provider.
@@ -18,8 +20,10 @@ use crate::ytsaurus::settings::YtsaurusSettings;
 pub enum ProviderSettings {
     /// Services of an Arvados cluster.
     Arvados(Arc<ArvadosSettings>),
-    /// Services from a file.
-    File(FileProviderConfig),
+    /// Services of a Determined cluster.
+    Determined(Arc<DeterminedSettings>),
+    /// Services from a file, and how names in it become addresses.
+    File(FileProviderConfig, Arc<DnsSettings>),
     /// The sidecar's own services. They are not configured as a provider.
     Own(Vec<OwnService>),
     /// Services of a YTsaurus cluster.
@@ -32,7 +36,8 @@ impl ProviderSettings {
     pub fn name(&self) -> &str {
         match self {
             Self::Arvados(settings) => &settings.name,
-            Self::File(config) => &config.name,
+            Self::Determined(settings) => &settings.name,
+            Self::File(config, _) => &config.name,
             Self::Own(_) => OWN_PROVIDER,
             Self::Ytsaurus(settings) => &settings.name,
         }
@@ -43,10 +48,11 @@ impl ProviderSettings {
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Arvados(left), Self::Arvados(right)) => left.fingerprint == right.fingerprint,
-            (Self::File(left), Self::File(right)) => left == right,
+            (Self::Determined(left), Self::Determined(right)) => left.fingerprint == right.fingerprint,
+            (Self::File(left, left_dns), Self::File(right, right_dns)) => left == right && left_dns == right_dns,
             (Self::Own(left), Self::Own(right)) => left == right,
             (Self::Ytsaurus(left), Self::Ytsaurus(right)) => left.fingerprint == right.fingerprint,
-            (Self::Arvados(_) | Self::File(_) | Self::Own(_) | Self::Ytsaurus(_), _) => false,
+            (Self::Arvados(_) | Self::Determined(_) | Self::File(..) | Self::Own(_) | Self::Ytsaurus(_), _) => false,
         }
     }
 }
@@ -58,6 +64,7 @@ impl ProviderSettings {
 pub fn resolve_providers(
     configs: Vec<ProviderConfig>,
     gate: &GateConfig,
+    dns: &Arc<DnsSettings>,
     files: &mut Files<'_>,
 ) -> Result<Vec<ProviderSettings>, InvalidSetting> {
     let mut names = BTreeSet::from([OWN_PROVIDER.to_owned()]);
@@ -79,10 +86,14 @@ pub fn resolve_providers(
                 let key = format!("providers[{index}].arvados");
                 ProviderSettings::Arvados(Arc::new(ArvadosSettings::resolve(&key, *config, files)?))
             }
+            ProviderConfig::Determined(config) => {
+                let key = format!("providers[{index}].determined");
+                ProviderSettings::Determined(Arc::new(DeterminedSettings::resolve(&key, *config, files)?))
+            }
             ProviderConfig::File(mut file) => {
                 within(&format!("providers[{index}].file.poll_secs"), file.poll_secs, 1, 86_400)?;
                 file.path = files.path(&file.path);
-                ProviderSettings::File(file)
+                ProviderSettings::File(file, Arc::clone(dns))
             }
             ProviderConfig::Ytsaurus(config) => {
                 let key = format!("providers[{index}].ytsaurus");

@@ -299,7 +299,7 @@ fn date(headers: &HeaderMap) -> Option<u64> {
 /// Sends a request and reads the whole answer.
 async fn exchange(request: reqwest::RequestBuilder, limit: usize) -> Result<Answer, HsdsError> {
     let failed = |error: &reqwest::Error| HsdsError::Exchange(crate::http::explain(error));
-    let mut response = request.send().await.map_err(|error| failed(&error))?;
+    let mut response = crate::telemetry::trace::send(request).await.map_err(|error| failed(&error))?;
     let status = response.status();
     let length = response.content_length();
     let date = date(response.headers());

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Providers};
 use crate::arvados::provider::ArvadosProvider;
 use crate::arvados::relay::gatehouse::{AppGate, Gatehouse};
+use crate::determined::provider::DeterminedProvider;
 use crate::discovery::file::FileProvider;
 use crate::discovery::own::{OwnProvider, OwnService};
 use crate::discovery::provider::Provider;
@@ -127,7 +128,8 @@ pub fn build(
             let gate = app.map(|app| Arc::new(AppGate::new(app)) as Arc<dyn Gatehouse>);
             Arc::new(ArvadosProvider::new(Arc::clone(settings), gate)?)
         }
-        ProviderSettings::File(config) => Arc::new(FileProvider::new(config)),
+        ProviderSettings::Determined(settings) => Arc::new(DeterminedProvider::new(Arc::clone(settings))?),
+        ProviderSettings::File(config, dns) => Arc::new(FileProvider::new(config, dns)),
         ProviderSettings::Own(services) => Arc::new(OwnProvider::new(services)),
         ProviderSettings::Ytsaurus(settings) => {
             Arc::new(YtsaurusProvider::new(Arc::clone(settings), Arc::clone(metrics))?)

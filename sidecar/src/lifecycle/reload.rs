@@ -16,8 +16,7 @@ use crate::app::{App, Live};
 use crate::config::load::load;
 use crate::config::resolve::Settings;
 use crate::data::desk::SharedKeys;
-use crate::digest::Digest;
-use crate::file;
+use crate::file::ReadFile;
 use crate::http::HttpError;
 use crate::lifecycle::Tasks;
 use crate::lifecycle::fleet::Fleet;
@@ -26,8 +25,6 @@ use crate::watch::Watch;
 
 /// How often the configuration is looked at even where the system reports no change.
 const POLL: Duration = Duration::from_secs(30);
-/// The most bytes of a watched file that count for whether it changed.
-const MAX_WATCHED_BYTES: u64 = 64 << 20;
 
 /// What reloads the configuration.
 #[derive(Debug)]
@@ -37,7 +34,7 @@ pub struct Reloader {
     /// The settings at the start: some of them hold until the end.
     pub started: Settings,
     /// The files that were read last.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<ReadFile>,
     /// What the listeners share.
     pub app: Arc<App>,
     /// Where what is new runs.
@@ -54,20 +51,24 @@ impl Reloader {
     /// Reloads on request and when a file of the configuration changes, until the end.
     pub async fn run(mut self, mut requests: mpsc::Receiver<()>) {
         let stop = self.app.stop.clone();
-        let mut watch = Watch::new(&self.files, POLL);
-        let mut seen = fingerprint(&self.files);
+        let mut watch = Watch::new(&paths(&self.files), POLL);
+        // What changed since it was read, before anything was watched, is a change too.
+        let mut seen = self.files.clone();
+        let (mut is_taken, mut asked) = (true, false);
         loop {
-            let asked = tokio::select! {
+            let now: Vec<ReadFile> = self.files.iter().map(ReadFile::now).collect();
+            // What was not taken may have named a file that is only there now, and that is not known yet.
+            if asked || !is_taken || now != seen {
+                is_taken = self.reload();
+                watch.follow(&paths(&self.files));
+                // What changed while it was read is a change still.
+                seen = if is_taken { self.files.clone() } else { now };
+            }
+            asked = tokio::select! {
                 request = requests.recv() => if request.is_some() { true } else { return },
                 () = watch.changed() => false,
                 () = stop.cancelled() => return,
             };
-            let now = fingerprint(&self.files);
-            if asked || now != seen {
-                self.reload();
-                watch.follow(&self.files);
-                seen = fingerprint(&self.files);
-            }
         }
     }
 
@@ -94,11 +95,19 @@ impl Reloader {
     /// [`NotTaken`]; then nothing of them is.
     pub fn take(&mut self, settings: Settings) -> Result<(), NotTaken> {
         if !self.started.internal.is_local() && settings.internal_secret.is_none() {
-            return Err(NotTaken::OpenListener);
+            return Err(NotTaken::OpenListener("internal.secret"));
+        }
+        let is_closed = settings.forward_auth.as_ref().is_some_and(|settings| settings.rules.secret.is_some());
+        if self.started.forward_auth_listen().is_some_and(|listen| !listen.is_local()) && !is_closed {
+            return Err(NotTaken::OpenListener("forward_auth.secret"));
+        }
+        if self.started.xds.as_ref().is_some_and(|xds| !xds.listen.is_local()) && settings.internal_secret.is_none() {
+            return Err(NotTaken::OpenListener("internal.secret"));
         }
         let judge = self.app.judge.load().renewed(&settings.verdicts, &self.tasks)?;
         self.fleet.apply(&settings.providers, &self.app)?;
         self.app.registry.set_name_rules(settings.names.clone());
+        self.app.registry.refuse_more(settings.refused.clone());
         for key in self.started.restart_needed(&settings) {
             tracing::warn!(key, "changed in the configuration, but takes effect only after a restart");
         }
@@ -113,6 +122,9 @@ impl Reloader {
         let keys = if settings.keys.is_empty() { self.app.control.keys() } else { settings.keys.clone() };
         let gate = self.gate(&settings);
         self.app.access.renew(settings.access.clone());
+        if let (Some(board), Some(gateway)) = (&self.app.gateway, &settings.gateway) {
+            board.renew(gateway);
+        }
         self.app.live.store(Arc::new(live(&settings, &gate)));
         if self.app.control.update(gate, keys, settings.verdicts.fingerprint) {
             self.app.feed.set_control(self.app.control.control());
@@ -147,16 +159,15 @@ pub enum NotTaken {
     #[error(transparent)]
     Http(#[from] HttpError),
     /// The listener that runs is open to other machines and would need no secret any more.
-    #[error(
-        "`internal.secret` is gone while the listener that runs is open to other machines; restart for this change"
-    )]
-    OpenListener,
+    #[error("`{0}` is gone while the listener that runs is open to other machines; restart for this change")]
+    OpenListener(&'static str),
 }
 
 /// What requests look at, from settings and what the gate goes by.
 #[must_use]
 pub fn live(settings: &Settings, gate: &GateConfig) -> Live {
     Live {
+        forward_auth: settings.forward_auth.as_ref().map(|section| Arc::new(section.rules.clone())),
         internal_secret: settings.internal_secret.clone(),
         session_max: settings.session_max,
         site: Site::new(gate).map(Arc::new),
@@ -164,7 +175,6 @@ pub fn live(settings: &Settings, gate: &GateConfig) -> Live {
     }
 }
 
-/// Differs when any of the files does.
-fn fingerprint(files: &[PathBuf]) -> Vec<Option<Digest>> {
-    files.iter().map(|path| file::read(path, MAX_WATCHED_BYTES).ok().map(|bytes| Digest::of(&bytes))).collect()
+fn paths(files: &[ReadFile]) -> Vec<PathBuf> {
+    files.iter().map(|file| file.path().to_owned()).collect()
 }

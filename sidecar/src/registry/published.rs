@@ -49,6 +49,7 @@ impl Published {
             owner: entry.policy.owner.as_deref(),
             forward_credential: entry.forward_credential,
             vouched: entry.vouched,
+            path: entry.path.as_deref(),
             origin: entry.origin(),
             epoch,
         }
@@ -73,6 +74,7 @@ impl Published {
             && one.alternatives == two.alternatives
             && one.alias == two.alias
             && one.protocol == two.protocol
+            && one.path == two.path
             && one.policy.owner == two.policy.owner
     }
 

@@ -1,7 +1,7 @@
 //! The registry's state, changed by reports.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use taskgate_core::label::Label;
@@ -16,12 +16,13 @@ use crate::registry::names::{NamedId, Names};
 use crate::registry::problems::{Reasons, fair, subject};
 use crate::registry::provider::{Provider, ProviderStatus};
 use crate::registry::published::Published;
+use crate::registry::refused::{Refused, RefusedEndpoint};
 
 /// The registry's state.
 #[derive(Debug, Default)]
 pub struct State {
     providers: Vec<Provider>,
-    own: Vec<SocketAddr>,
+    refused: Refused,
     names: Names,
     services: HashMap<Arc<ServiceKey>, Arc<Published>>,
     pending: Pending,
@@ -135,7 +136,14 @@ impl State {
     /// Refuses endpoints that are these listeners, but for the sidecar's own services.
     pub fn refuse_endpoints(&mut self, own: Vec<SocketAddr>) {
         self.pending = Pending::Everything;
-        self.own = own;
+        self.refused.set_own(own);
+    }
+
+    /// Refuses endpoints that operators refuse.
+    pub fn refuse_more(&mut self, more: Vec<RefusedEndpoint>) {
+        if self.refused.set_more(more) {
+            self.pending = Pending::Everything;
+        }
     }
 
     /// Takes a report; [`State::update`] does what it asks for.
@@ -298,9 +306,7 @@ impl State {
         if self.names.is_reserved(&entry.key) {
             return Some("these are the names of the sidecar's own service".to_owned());
         }
-        let mut addresses = entry.endpoints.iter().map(|endpoint| endpoint.address);
-        let own = addresses.find(|address| is_own(&self.own, *address))?;
-        Some(format!("endpoint {own} is the sidecar itself"))
+        entry.endpoints.iter().find_map(|endpoint| self.refused.reason(endpoint.address))
     }
 
     /// Every service once: the first provider that has it counts. For each provider, why some of its
@@ -340,14 +346,4 @@ impl State {
             provider.take_naming(problems);
         }
     }
-}
-
-/// Whether an address is one of the sidecar's own listeners.
-fn is_own(own: &[SocketAddr], address: SocketAddr) -> bool {
-    let local = |ip: IpAddr| ip.to_canonical().is_loopback() || ip.is_unspecified();
-    own.iter().any(|listener| {
-        listener.port() == address.port()
-            && (listener.ip().to_canonical() == address.ip().to_canonical()
-                || local(listener.ip()) && local(address.ip()))
-    })
 }

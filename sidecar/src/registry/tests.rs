@@ -1,6 +1,7 @@
 mod friendly;
 mod ids;
 mod own;
+mod refused;
 
 use std::collections::HashMap;
 

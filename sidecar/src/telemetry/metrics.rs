@@ -1,6 +1,10 @@
 //! Metrics, as `/metrics` shows them. No label has a value that a visitor or a tenant chooses.
 
+pub mod gateway;
+pub mod task_proxy;
 pub mod tasks;
+pub mod tunnels;
+pub mod xds;
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -13,7 +17,11 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Unit;
 
 use crate::telemetry::catalogue::{Catalogue, Described};
+use crate::telemetry::metrics::gateway::GatewayMetrics;
+use crate::telemetry::metrics::task_proxy::TaskProxyMetrics;
 use crate::telemetry::metrics::tasks::TaskMetrics;
+use crate::telemetry::metrics::tunnels::TunnelMetrics;
+use crate::telemetry::metrics::xds::XdsMetrics;
 
 /// The upper bounds of the buckets of a verdict's duration, in seconds.
 const VERDICT_BUCKETS: [f64; 12] = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
@@ -38,6 +46,15 @@ pub struct ServiceLabels {
     pub provider: String,
     /// What their jobs speak.
     pub protocol: &'static str,
+}
+
+/// Decisions of forward-auth of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DecisionLabels {
+    /// What asked.
+    pub ingress: &'static str,
+    /// `permit`, `redirect` or `refuse`.
+    pub outcome: &'static str,
 }
 
 /// Verdicts of one kind.
@@ -90,6 +107,8 @@ struct BuildLabels {
 /// Every metric.
 pub struct Metrics {
     catalogue: Catalogue,
+    /// The same under the names of YTsaurus's Task proxy.
+    pub task_proxy: TaskProxyMetrics,
     /// Services in the table.
     pub services: Family<ServiceLabels, Gauge>,
     /// Services or names that are left out.
@@ -110,6 +129,8 @@ pub struct Metrics {
     pub feed_resets: Counter,
     /// Verdicts given.
     pub verdicts: Family<VerdictLabels, Counter>,
+    /// Decisions of forward-auth.
+    pub decisions: Family<DecisionLabels, Counter>,
     /// How long verdicts took.
     pub verdict_seconds: Histogram,
     /// Verdicts that were known already.
@@ -140,8 +161,14 @@ pub struct Metrics {
     pub ytsaurus_table_writes: Family<TableWriteLabels, Counter>,
     /// Whether stores of data can do what is asked of them.
     pub data_stores_work: Family<StoreLabels, Gauge>,
+    /// Those of the internal task gateway.
+    pub gateway: GatewayMetrics,
     /// Those of tasks.
     pub tasks: TaskMetrics,
+    /// Those of tunnels.
+    pub tunnels: TunnelMetrics,
+    /// Those of xDS.
+    pub xds: XdsMetrics,
 }
 
 impl Metrics {
@@ -181,6 +208,13 @@ impl Metrics {
             feed_pages: catalogue.add("feed_pages", None, &[], "Pages of the table that were sent.", Counter::default()),
             feed_bytes: catalogue.add("feed", Some(Unit::Bytes), &[], "Bytes of pages that were sent.", Counter::default()),
             feed_resets: catalogue.add("feed_resets", None, &[], "Pages with which a reader started anew.", Counter::default()),
+            decisions: catalogue.add(
+                "decisions",
+                None,
+                &["ingress", "outcome"],
+                "Requests that forward-auth decided about.",
+                Family::default(),
+            ),
             verdicts: catalogue.add(
                 "verdicts",
                 None,
@@ -269,7 +303,11 @@ impl Metrics {
                 "Whether a store of data could do at the start what will be asked of it: 1, or 0.",
                 Family::default(),
             ),
+            gateway: GatewayMetrics::new(&mut catalogue),
             tasks: TaskMetrics::new(&mut catalogue),
+            task_proxy: TaskProxyMetrics::new(),
+            tunnels: TunnelMetrics::new(&mut catalogue),
+            xds: XdsMetrics::new(&mut catalogue),
             catalogue,
         }
     }
@@ -285,7 +323,8 @@ impl Metrics {
     pub fn markdown(&self) -> String {
         let mut text = String::from(
             "# Metrics\n\n\
-             Every metric at `/metrics` of the operations listener (OpenMetrics). Made by `taskgate metrics`; do not \
+             Every metric at `/metrics` of the operations listener (OpenMetrics). `/metrics/prometheus` has \
+             them too, and [those of Task proxy](../guides/observability.md#metrics-of-task-proxy). Made by `taskgate metrics`; do not \
              edit. No label has a value that a visitor or a tenant chooses.\n\n\
              | name | type | labels | meaning |\n|---|---|---|---|\n",
         );
@@ -309,6 +348,18 @@ impl Metrics {
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         text::encode(&mut text, self.catalogue.registry())?;
+        Ok(text)
+    }
+
+    /// The same with those of Task proxy.
+    ///
+    /// # Errors
+    /// As [`Self::text`].
+    pub fn text_with_task_proxy(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        text::encode_registry(&mut text, self.catalogue.registry())?;
+        self.task_proxy.encode(&mut text)?;
+        text::encode_eof(&mut text)?;
         Ok(text)
     }
 }

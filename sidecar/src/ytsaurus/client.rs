@@ -295,7 +295,9 @@ impl Client {
         };
         self.metrics.ytsaurus_requests.get_or_create(&RequestLabels { command, outcome }).inc();
         let seconds = self.metrics.ytsaurus_request_seconds.get_or_create(&CommandLabels { command });
-        seconds.observe(started.elapsed().as_secs_f64());
+        let took = started.elapsed().as_secs_f64();
+        seconds.observe(took);
+        self.metrics.task_proxy.asked(command, (outcome != "ok").then_some(outcome), took);
         result
     }
 }
@@ -331,7 +333,7 @@ fn no_randomness() -> CallError {
 /// Sends a request and reads the whole answer, with the error that may come after it.
 async fn exchange(request: reqwest::RequestBuilder) -> Result<Bytes, CallError> {
     let failed = |error: &reqwest::Error| CallError::Exchange(crate::http::explain(error));
-    let response = request.send().await.map_err(|error| failed(&error))?;
+    let response = crate::telemetry::trace::send(request).await.map_err(|error| failed(&error))?;
     let response: http::Response<reqwest::Body> = response.into();
     let (head, mut body) = response.into_parts();
     // What the proxy says of the length is worth a little memory, not all that it says.

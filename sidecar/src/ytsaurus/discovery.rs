@@ -298,6 +298,7 @@ fn settled(operation: &Operation, now: Vec<Entry>, known: Vec<Arc<Entry>>) -> Ve
             forward_credential: false,
             names: Vec::new(),
             vouched: false,
+            path: None,
             ..(*entry).clone()
         })
     }));

@@ -13,9 +13,9 @@ use crate::discovery::inventory::{Entry, Inventory};
 use crate::discovery::policy::Authorisation;
 use crate::discovery::provider::Provider;
 use crate::discovery::publisher::Publisher;
+use crate::discovery::rest::rest;
 use crate::http::HttpError;
 use crate::registry::Registry;
-use crate::retry;
 use crate::telemetry::metrics::{Metrics, ProviderLabels};
 use crate::ytsaurus::access::{Access, Acls};
 use crate::ytsaurus::client::Client;
@@ -23,11 +23,6 @@ use crate::ytsaurus::discovery::Discovery;
 use crate::ytsaurus::settings::YtsaurusSettings;
 use crate::ytsaurus::table::ServicesTable;
 use crate::ytsaurus::table::pace::Pace;
-
-/// The shortest rest between two rounds, whatever they take.
-const LEAST_REST: Duration = Duration::from_millis(500);
-/// The longest rest after rounds that failed.
-const LONGEST_REST: Duration = Duration::from_secs(120);
 
 /// The provider of services of running operations of one cluster.
 #[derive(Debug)]
@@ -102,34 +97,5 @@ impl Provider for YtsaurusProvider {
 
     async fn authorise(&self, service: &Entry, actor: &Actor, _credential: Option<&Credential>) -> Authorisation {
         self.access.authorise(service, actor).await
-    }
-}
-
-/// How long to rest after a round that took so long, so many having failed in a row. A cluster that is
-/// slow or down is asked less, and no two sidecars ask in step.
-fn rest(period: Duration, took: Duration, failures: u32) -> Duration {
-    let rest = match failures {
-        0 => period.saturating_sub(took).max(took / 2),
-        _ => period.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_REST.max(period)),
-    };
-    // Up to a fifth less.
-    (rest * 4 / 5 + retry::fraction(rest / 5)).max(LEAST_REST)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rests_are_never_short_and_grow_with_failures() {
-        let period = Duration::from_secs(5);
-        let secs = Duration::from_secs;
-        for _ in 0..20 {
-            assert!((secs(4)..=secs(5)).contains(&rest(period, Duration::ZERO, 0)));
-            assert!((secs(8)..=secs(10)).contains(&rest(period, secs(20), 0)));
-            assert!((secs(8)..=secs(10)).contains(&rest(period, Duration::ZERO, 1)));
-            assert!((secs(96)..=secs(120)).contains(&rest(period, Duration::ZERO, 30)));
-            assert!(rest(Duration::from_millis(1), Duration::ZERO, 0) >= LEAST_REST);
-        }
     }
 }

@@ -10,3 +10,4 @@ mod routes;
 mod sessions;
 mod store;
 mod support;
+mod tunnels;

@@ -51,13 +51,13 @@ async fn a_broken_file_leaves_the_last_one_in_force() {
 async fn one_bad_service_costs_itself_alone() {
     let sidecar = Sidecar::start("").await;
     let mut reader = sidecar.table().await;
-    let bad = "- {operation: bad-op, task: t, service: s, endpoints: [\"nowhere:80\"], access: public}\n";
+    let bad = "- {operation: bad-op, task: t, service: s, endpoints: [\"no where:80\"], access: public}\n";
     let good = "- {operation: op, task: t, service: s, endpoints: [\"10.0.0.1:80\"], access: public}\n";
     sidecar.write("services.yaml", &format!("{SERVICES}{bad}{good}"));
     sidecar.next_page(&mut reader).await;
     assert_eq!(reader.table.len(), 2);
     let (_, problems) = sidecar.get(sidecar.internal("/internal/problems")).await;
-    assert!(problems.contains("bad-op") && problems.contains("nowhere:80"), "{problems}");
+    assert!(problems.contains("bad-op") && problems.contains("no where:80"), "{problems}");
     assert_eq!(sidecar.metric("taskgate_service_problems{provider=\"file\"}").await, Some(1));
     assert_eq!(sidecar.metric("taskgate_services{provider=\"file\",protocol=\"http\"}").await, Some(1));
 }

@@ -96,10 +96,16 @@ impl Sidecar {
 
     /// Starts one with that configuration, with whatever is in the directory.
     pub(crate) async fn start_in(directory: TempDir, config: &str) -> Self {
+        Self::start_after(directory, config, |_| ()).await
+    }
+
+    /// The same, but that something happens once the configuration is read.
+    pub(crate) async fn start_after(directory: TempDir, config: &str, happens: impl FnOnce(&Path)) -> Self {
         let clock = Arc::new(ManualClock::new(START));
         let path = directory.path().join("taskgate.yaml");
         std::fs::write(&path, config).expect("writes");
         let settings = load::load(&path).expect("the configuration holds");
+        happens(directory.path());
         let setting = Setting { clock: Arc::<ManualClock>::clone(&clock), config_path: Some(path), logs: None };
         let running = start(settings, setting).await.expect("starts");
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().expect("a client");

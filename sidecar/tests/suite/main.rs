@@ -8,7 +8,13 @@ mod array;
 mod arvados;
 mod callout;
 mod data;
+mod decide;
+mod determined;
 mod discovery;
+mod dns;
+mod gateway;
+#[cfg(feature = "kubernetes")]
+mod gateway_kubernetes;
 mod hsds;
 mod kit;
 #[cfg(feature = "kubernetes")]
@@ -21,4 +27,6 @@ mod sign_in;
 mod state;
 mod tasks;
 mod token_issuer;
+mod traces;
+mod xds;
 mod ytsaurus;

@@ -51,6 +51,23 @@ async fn a_broken_configuration_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_change_between_reading_and_watching_is_taken() {
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("services.yaml"), SERVICES).expect("writes");
+    let (old, new) = (config(&tokens(&[("alice", "")])), config(&tokens(&[("bob", ", groups: [ml]")])));
+    let change = |directory: &std::path::Path| std::fs::write(directory.join("taskgate.yaml"), &new).expect("writes");
+    let sidecar = Sidecar::start_after(directory, &old, change).await;
+    let taken = async {
+        while sidecar.metric("taskgate_config_reload_total").await == Some(0) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), taken).await.expect("is taken");
+    sidecar.table().await;
+    assert_eq!(sidecar.outcome(bearer("token-of-bob")).await, "bob");
+}
+
+#[tokio::test]
 async fn an_open_listener_never_loses_its_secret() {
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::write(directory.path().join("services.yaml"), SERVICES).expect("writes");

@@ -1,27 +1,23 @@
-//! The gate that explains: fed as every worker's is.
+//! The gate that explains: it is made when somebody asks first, and reads on whenever somebody asks.
 
 use std::time::Duration;
 
-use taskgate_core::feed::FeedPage;
 use taskgate_core::gate::Gate;
 use taskgate_core::time::UnixTime;
 
 use crate::access::explain::Unexplained;
 use crate::app::App;
-use crate::feed::Ask;
 use crate::random;
+use crate::replica::Replica;
 
 /// The most pages of one question: more rows than there can be.
 const MAX_PAGES: usize = 10_000;
 
-/// A gate, and how far it has read.
+/// The gate that explains, once there is one.
 #[derive(Debug, Default)]
-pub struct Replica {
-    gate: Option<Gate>,
-    ask: Ask,
-}
+pub struct Explainer(Option<Replica>);
 
-impl Replica {
+impl Explainer {
     /// The gate, with all that there is now.
     ///
     /// # Errors
@@ -29,23 +25,16 @@ impl Replica {
     pub(super) async fn fresh(&mut self, app: &App, now: UnixTime) -> Result<&mut Gate, Unexplained> {
         let failed =
             |error: &dyn std::fmt::Display| Unexplained::Unavailable(format!("the table can't be read: {error}"));
-        let mut gate = match self.gate.take() {
-            Some(gate) => gate,
-            None => Gate::new(random::non_zero().map_err(|error| failed(&error))?, true),
+        // Where a page does not fit, what was read is dropped, and the next question begins anew.
+        let mut replica = match self.0.take() {
+            Some(replica) => replica,
+            None => Replica::new(random::non_zero().map_err(|error| failed(&error))?),
         };
         for _ in 0..MAX_PAGES {
-            let bytes =
-                app.feed.next_page(self.ask, Duration::ZERO, &app.stop).await.map_err(|error| failed(&error))?.bytes;
-            let page = FeedPage::decode(&bytes).map_err(|error| failed(&error))?;
-            let is_last = page.complete || page.to == page.from;
-            // Where it does not fit, what was read is dropped, and the next question begins anew.
-            self.ask = Ask::default();
-            gate.apply(page, now).map_err(|error| failed(&error))?;
-            let cursor = gate.table().cursor();
-            let control = gate.control().map_or(0, |control| control.number);
-            self.ask = Ask { epoch: cursor.epoch, since: cursor.number, control };
-            if is_last {
-                return Ok(self.gate.insert(gate));
+            let page = app.feed.next_page(replica.ask(), Duration::ZERO, &app.stop).await;
+            let is_last = replica.take(&page.map_err(|error| failed(&error))?.bytes, now);
+            if is_last.map_err(|error| failed(&error))? {
+                return Ok(self.0.insert(replica).gate());
             }
             // Others have their turn: the first time there may be many pages.
             tokio::task::yield_now().await;

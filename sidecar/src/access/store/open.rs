@@ -10,7 +10,7 @@ use crate::access::store::{AccessStore, AccessStoreError};
 use crate::secret::SecretText;
 use crate::tasks::store::StoreError;
 use crate::tasks::store::database::Database;
-use crate::tasks::store::open::{Settings, connect, migration, open_file, sqlite_path};
+use crate::tasks::store::open::{Settings, migration, open_database, sqlite_path};
 
 /// The tables, the same files for both databases. Which of them are there is kept beside what the task store keeps of
 /// its own: both may be in one database.
@@ -46,20 +46,7 @@ impl AccessStore {
     pub async fn open(address: Option<&SecretText>) -> Result<Self, AccessStoreError> {
         let settings = Settings::default();
         let Some(address) = address.map(SecretText::expose) else { return Self::in_memory().await };
-        let database = if let Some(path) = sqlite_path(address)? {
-            if let Some(directory) = path.parent() {
-                let failed = |error| {
-                    let text = format!("can't make `{}`: {error}", directory.display());
-                    AccessStoreError::Unavailable(text)
-                };
-                std::fs::create_dir_all(directory).map_err(failed)?;
-            }
-            open_file(&path, &settings, &MIGRATIONS).await?
-        } else if address.starts_with("postgres://") || address.starts_with("postgresql://") {
-            connect(address, &settings, &MIGRATIONS).await?
-        } else {
-            return Err(AccessStoreError::Address("the scheme is neither".to_owned()));
-        };
+        let database = open_database(address, &settings, &MIGRATIONS).await?;
         Ok(Self { database, is_kept: true })
     }
 

@@ -240,6 +240,7 @@ fn entry(
         forward_credential: false,
         names,
         vouched: way.is_relayed,
+        path: None,
     }
 }
 

@@ -59,7 +59,7 @@ impl Callers for GateCallers {
 }
 
 /// Who the headers say that it is. Nothing is believed of it yet.
-fn said(headers: &HeaderMap) -> Option<WireIdentity> {
+pub(crate) fn said(headers: &HeaderMap) -> Option<WireIdentity> {
     let groups = one(headers, "x-forwarded-groups").into_iter().flat_map(|groups| groups.split(','));
     Some(WireIdentity {
         actor: one(headers, "x-forwarded-user")?.to_owned(),
@@ -70,7 +70,7 @@ fn said(headers: &HeaderMap) -> Option<WireIdentity> {
 }
 
 /// A header that comes once, as text.
-fn one<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(crate) fn one<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut lines = headers.get_all(name).iter();
     match (lines.next(), lines.next()) {
         (Some(line), None) => std::str::from_utf8(line.as_bytes()).ok(),

@@ -8,8 +8,10 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use taskgate_core::service::{AccessLevel, Endpoint, Protocol};
 
-use crate::discovery::inventory::{Entry, Inventory, Problem, ServiceKey};
+use crate::discovery::file::written::{Named, Written};
+use crate::discovery::inventory::{Entry, Problem, ServiceKey};
 use crate::discovery::policy::{Grantee, Level, MAX_GRANTS, Policy};
+use crate::dns::name::Place;
 use crate::yaml::{self, InvalidYaml};
 
 /// The whole file.
@@ -22,7 +24,7 @@ struct ServicesFile {
 /// The services of a file. They are read one by one, so that a bad one costs itself alone and a
 /// large file is never in memory as a whole.
 #[derive(Debug)]
-struct Services(Inventory);
+struct Services(Written);
 
 /// One service.
 #[derive(Debug, Deserialize)]
@@ -95,7 +97,7 @@ pub(super) enum Form {
 ///
 /// # Errors
 /// [`InvalidYaml`] where the file is no list of services at all.
-pub(super) fn inventory(text: &str, form: Form) -> Result<Inventory, InvalidYaml> {
+pub(super) fn read(text: &str, form: Form) -> Result<Written, InvalidYaml> {
     let file: ServicesFile = match form {
         Form::Json => yaml::parse_json(text)?,
         Form::Yaml => yaml::parse(text)?,
@@ -121,29 +123,32 @@ impl<'de> Visitor<'de> for ServicesVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Services, A::Error> {
-        let mut inventory = Inventory::default();
+        let mut written = Written::default();
         let mut seen = HashSet::new();
         for index in 0_usize.. {
             let Some(value) = items.next_element::<serde_json::Value>()? else { break };
             let subject = subject(index, &value);
-            let entry = yaml::parse_value::<Row>(value).map_err(|error| error.to_string()).and_then(Entry::try_from);
-            match entry {
-                Ok(entry) if !seen.insert(Arc::clone(&entry.key)) => {
+            let service = yaml::parse_value::<Row>(value).map_err(|error| error.to_string()).and_then(Row::service);
+            match service {
+                Ok((entry, _)) if !seen.insert(Arc::clone(&entry.key)) => {
                     let reason = "has the same operation, task and service as one before it".to_owned();
-                    inventory.problems.push(Problem { subject, reason });
+                    written.inventory.problems.push(Problem { subject, reason });
                 }
-                Ok(entry) => inventory.services.push(Arc::new(entry)),
-                Err(reason) => inventory.problems.push(Problem { subject, reason }),
+                Ok((entry, places)) if places.is_empty() => written.inventory.services.push(Arc::new(entry)),
+                Ok((entry, places)) => {
+                    written.named.push(Named { subject, entry: Arc::new(entry), places, told: None });
+                }
+                Err(reason) => written.inventory.problems.push(Problem { subject, reason }),
             }
         }
-        Ok(Services(inventory))
+        Ok(Services(written))
     }
 }
 
-impl TryFrom<Row> for Entry {
-    type Error = String;
-
-    fn try_from(row: Row) -> Result<Self, String> {
+impl Row {
+    /// The service; where a name is among its endpoints, these as they are written, and none in it.
+    fn service(self) -> Result<(Entry, Vec<(Place, u8)>), String> {
+        let row = self;
         let mut names = match (row.service, row.services) {
             (Some(service), services) if services.is_empty() => vec![service],
             (None, services) if !services.is_empty() => services,
@@ -155,14 +160,21 @@ impl TryFrom<Row> for Entry {
         if row.grants.len() > MAX_GRANTS {
             return Err(format!("has more than {MAX_GRANTS} grants; give them to a group"));
         }
-        let endpoints = row.endpoints.iter().map(Endpoint::try_from).collect::<Result<_, _>>()?;
+        let mut places = row.endpoints.iter().map(RowEndpoint::place).collect::<Result<Vec<_>, _>>()?;
+        let mut endpoints = Vec::new();
+        if !places.iter().any(|(place, _)| matches!(place, Place::Name(..))) {
+            endpoints.extend(places.drain(..).filter_map(|(place, weight)| match place {
+                Place::Address(address) => Some(Endpoint { address, weight }),
+                Place::Name(..) => None,
+            }));
+        }
         let policy = Policy {
             access: row.access,
             owner: row.owner,
             grants: row.grants.into_iter().map(RowGrant::grant).collect::<Result<_, _>>()?,
             revision: 0,
         };
-        Ok(Self {
+        let entry = Entry {
             key: Arc::new(ServiceKey { operation: row.operation, task: row.task, service }),
             alternatives: names,
             alias: row.alias.map(|alias| alias.strip_prefix('*').map(ToOwned::to_owned).unwrap_or(alias)),
@@ -172,22 +184,22 @@ impl TryFrom<Row> for Entry {
             forward_credential: row.forward_credential,
             names: row.names,
             vouched: false,
-        })
+            path: None,
+        };
+        Ok((entry, places))
     }
 }
 
-impl TryFrom<&RowEndpoint> for Endpoint {
-    type Error = String;
-
-    fn try_from(row: &RowEndpoint) -> Result<Self, String> {
-        let (address, weight) = match row {
-            RowEndpoint::Plain(address) => (address, one()),
-            RowEndpoint::Weighted(endpoint) => (&endpoint.address, endpoint.weight),
+impl RowEndpoint {
+    fn place(&self) -> Result<(Place, u8), String> {
+        let (address, weight) = match self {
+            Self::Plain(address) => (address, one()),
+            Self::Weighted(endpoint) => (&endpoint.address, endpoint.weight),
         };
-        let address = address.parse().map_err(|_| {
-            format!("endpoint `{}` is no `ip:port` (IPv6 in brackets; names are not resolved)", excerpt(address))
+        let place = Place::parse(address).ok_or_else(|| {
+            format!("endpoint `{}` is neither `ip:port` (IPv6 in brackets) nor `name:port`", excerpt(address))
         })?;
-        Ok(Self { address, weight })
+        Ok((place, weight))
     }
 }
 

@@ -4,6 +4,7 @@ use taskgate_core::service::{AccessLevel, Protocol};
 
 use super::row::Form;
 use super::*;
+use crate::config::dns::DnsConfig;
 use crate::discovery::policy::{Grantee, Level};
 
 const FILE: &str = r#"
@@ -27,7 +28,7 @@ services:
 
 #[test]
 fn reads_services() {
-    let inventory = row::inventory(FILE, Form::Yaml).expect("a services file");
+    let inventory = row::read(FILE, Form::Yaml).expect("a services file").inventory;
     assert_eq!(inventory.problems, []);
     let [greeter, web] = &inventory.services[..] else { panic!("two services: {inventory:?}") };
     assert_eq!(greeter.alias.as_deref(), Some("greeter"));
@@ -48,7 +49,7 @@ fn a_bad_service_costs_itself_alone() {
         ("{operation: a, task: t, service: s, endpoints: []}", "access"),
         ("{operation: a, task: t, endpoints: [], access: public}", "`service`"),
         ("{operation: a, task: t, service: s, services: [b], endpoints: [], access: public}", "`service`"),
-        ("{operation: a, task: t, service: s, endpoints: [\"host:80\"], access: public}", "`host:80`"),
+        ("{operation: a, task: t, service: s, endpoints: [\"ho st:80\"], access: public}", "`ho st:80`"),
         ("{operation: a, task: t, service: s, endpoints: [\"::1:80\"], access: public}", "brackets"),
         ("{operation: a, task: t, service: s, endpoints: [], access: everybody}", "everybody"),
         (
@@ -63,7 +64,7 @@ fn a_bad_service_costs_itself_alone() {
         ("{operation: op, task: web, service: port_0, endpoints: [], access: public}", "same operation"),
     ];
     for (bad, expected) in cases {
-        let inventory = row::inventory(&format!("{FILE}- {bad}\n"), Form::Yaml).expect("a services file");
+        let inventory = row::read(&format!("{FILE}- {bad}\n"), Form::Yaml).expect("a services file").inventory;
         assert_eq!(inventory.services.len(), 2, "{bad}");
         let [problem] = &inventory.problems[..] else { panic!("one problem for {bad}: {inventory:?}") };
         assert!(format!("{} {}", problem.subject, problem.reason).contains(expected), "{bad}: {problem:?}");
@@ -73,18 +74,18 @@ fn a_bad_service_costs_itself_alone() {
 #[test]
 fn what_is_no_list_of_services_is_not_taken() {
     for text in ["", "services:", "services: {}", "services: [", "service: []", "- a", "null"] {
-        assert!(row::inventory(text, Form::Yaml).is_err(), "{text:?}");
+        assert!(row::read(text, Form::Yaml).is_err(), "{text:?}");
     }
-    assert!(row::inventory("services: []", Form::Yaml).is_ok());
+    assert!(row::read("services: []", Form::Yaml).is_ok());
 }
 
 #[test]
 fn json_reads_the_same() {
     let value: serde_json::Value = crate::yaml::parse(FILE).expect("a document");
     let json = value.to_string();
-    assert_eq!(row::inventory(&json, Form::Json), row::inventory(FILE, Form::Yaml));
+    assert_eq!(row::read(&json, Form::Json), row::read(FILE, Form::Yaml));
     for text in ["", "{}", "{\"services\":null}", "{\"services\":[]} x", "{\"services\":["] {
-        assert!(row::inventory(text, Form::Json).is_err(), "{text:?}");
+        assert!(row::read(text, Form::Json).is_err(), "{text:?}");
     }
 }
 
@@ -109,4 +110,20 @@ async fn a_file_that_never_settles_is_not_taken() {
     })
     .await;
     assert!(matches!(outcome, Err(ReadError::Unsettled(_))), "{outcome:?}");
+}
+
+#[test]
+fn a_service_that_is_as_it_was_is_the_very_entry_of_the_last_time() {
+    let text = FILE.replace("\"127.0.0.1:27001\"", "\"a.test:80\", \"127.0.0.1:27001\"");
+    let mut written = row::read(&text, Form::Yaml).expect("a services file");
+    let names = Names::new(Arc::new(DnsSettings::resolve(&DnsConfig::default()).expect("settings")));
+    let (before, after) = (written.inventory(&names), written.inventory(&names));
+    assert_eq!((before.services.len(), before.problems.len()), (2, 1));
+    for (before, after) in before.services.iter().zip(&after.services) {
+        assert!(Arc::ptr_eq(before, after), "{after:?}");
+    }
+    let named = written.named.first_mut().expect("one with a name");
+    named.places.remove(1);
+    let changed = written.inventory(&names);
+    assert_eq!(changed.services.iter().map(|one| one.endpoints.len()).collect::<Vec<_>>(), [0, 1]);
 }

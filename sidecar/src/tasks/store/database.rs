@@ -50,6 +50,8 @@ pub(crate) enum Turn {
     Claim = 0x7461_736b_0002,
     /// To make share links, which counts those that there are.
     Share = 0x7461_736b_0003,
+    /// To reserve ports, which looks for one that is free.
+    Port = 0x7461_736b_0004,
 }
 
 macro_rules! bound {

@@ -1,14 +1,15 @@
 //! Opening a store: which database, how it is set up, and what runs beside it.
 
+use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::ConnectOptions as _;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::time::sleep;
 
 use crate::lifecycle::Tasks;
@@ -87,6 +88,26 @@ pub(crate) fn sqlite_path(address: &str) -> Result<Option<PathBuf>, StoreError> 
     Ok(Some(PathBuf::from(path)))
 }
 
+/// Opens the database at an address, `sqlite:<path>` or `postgres://…`, and brings its tables up to date. The directory of
+/// a file is made where it is missing.
+pub(crate) async fn open_database(
+    address: &str,
+    settings: &Settings,
+    tables: &Migrator,
+) -> Result<Database, StoreError> {
+    if let Some(path) = sqlite_path(address)? {
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory)
+                .map_err(|error| StoreError::Unavailable(format!("can't make `{}`: {error}", directory.display())))?;
+        }
+        open_file(&path, settings, tables).await
+    } else if address.starts_with("postgres://") || address.starts_with("postgresql://") {
+        connect(address, settings, tables).await
+    } else {
+        Err(StoreError::Address("the scheme is neither".to_owned()))
+    }
+}
+
 /// Opens a file, and brings its tables up to date.
 pub(crate) async fn open_file(path: &Path, settings: &Settings, tables: &Migrator) -> Result<Database, StoreError> {
     create(path)?;
@@ -110,7 +131,13 @@ pub(crate) async fn open_file(path: &Path, settings: &Settings, tables: &Migrato
     loop {
         tries += 1;
         let opened = async {
-            let writer = pool().max_connections(1).connect_with(options.clone()).await?;
+            // Where SQLite itself gave a transaction up, as it does on a full disk, the driver takes it for open for
+            // good: such a connection begins no other one.
+            let writer = pool()
+                .max_connections(1)
+                .before_acquire(|connection, _| Box::pin(ready(Ok(!connection.is_in_transaction()))))
+                .connect_with(options.clone())
+                .await?;
             tables.run(&writer).await.map_err(migration)?;
             let readers = pool().max_connections(settings.connections).connect_with(options.clone()).await?;
             Ok::<Database, StoreError>(Database::Sqlite { writer, readers })

@@ -33,7 +33,7 @@ impl Credential {
             }
             Scheme::Oauth => (AUTHORIZATION, format!("OAuth {text}")),
             // Our own is nobody else's.
-            Scheme::Session => return None,
+            Scheme::Session | Scheme::Peer => return None,
         };
         let mut value = HeaderValue::from_str(&value).ok()?;
         value.set_sensitive(true);

@@ -238,6 +238,7 @@ impl Composing<'_> {
             forward_credential: forward_credential && allowed,
             names: Vec::new(),
             vouched: false,
+            path: None,
         });
     }
 }

@@ -173,7 +173,8 @@ const TABLE: &[Row] = &[
 ];
 
 /// Routes that are not of the public listener.
-const OTHER_LISTENERS: [&str; 4] = ["internal.rs", "operations.rs", "tasks/internal.rs", "access/v1/internal.rs"];
+const OTHER_LISTENERS: [&str; 5] =
+    ["internal.rs", "operations.rs", "decide.rs", "tasks/internal.rs", "access/v1/internal.rs"];
 
 /// Paths that the source makes up, by file: in the order in which they are there.
 const MADE_UP: [(&str, &[&str]); 2] = [("objects.rs", &[OBJECTS]), ("flyte.rs", &[FLYTE_INPUTS, FLYTE_DATA, FLYTE])];

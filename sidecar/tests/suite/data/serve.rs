@@ -178,7 +178,7 @@ fn what_can_not_be_served_is_said_when_the_configuration_is_read() {
         (format!("{public}{}", data.replace("main: {local", "Main: {local")), "data.stores.Main"),
         (format!("{public}{data}  service: {{label: taskgate}}\n"), "gateway_labels"),
         (format!("{public}{data}  placement: [{{store: other}}]\n"), "no store `other`"),
-        (public.to_owned(), "without `tasks`, `data` or `access`"),
+        (public.to_owned(), "without `tasks`, `data`, `access` or `tunnels`"),
     ] {
         let error = taskgate::config::load::read(&config(&text), std::path::Path::new("/")).expect_err("refused");
         assert!(error.to_string().contains(because), "{error}");

@@ -9,7 +9,9 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
+use taskgate_core::config::GateConfig;
 use taskgate_core::service::AccessLevel;
+use taskgate_core::time::UnixTime;
 use taskgate_core::visitor::OWN_PROVIDER;
 
 use crate::access::rights;
@@ -17,6 +19,8 @@ use crate::access::shares::{ShareRefusal, origin_of};
 use crate::api::access::v1::{AccessApi, refusal};
 use crate::api::problem::Problem;
 use crate::discovery::policy::Authorisation;
+use crate::gateway::board;
+use crate::gateway::standing::TcpPlace;
 use crate::registry::protocol_name;
 use crate::registry::published::Published;
 
@@ -48,6 +52,14 @@ pub(super) struct UsableService {
     own: bool,
     /// Whether any job of it runs.
     running: bool,
+    /// When somebody was last let in, as far as this sidecar knows since it was started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<UnixTime>,
+    /// How many tunnels to it are open here.
+    open_streams: usize,
+    /// Where it is reached that speaks raw TCP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tcp: Option<TcpPlace>,
 }
 
 #[derive(Debug, Serialize)]
@@ -92,12 +104,23 @@ pub(super) async fn one(
     }
 }
 
+/// Where people open a service. What a path names is at home on a host for that.
+fn url_of(gate: &GateConfig, service: &Published) -> Option<String> {
+    let scheme = if gate.plain_http { "http" } else { "https" };
+    match (&service.entry.path, gate.path_hosts.first()) {
+        (Some(path), Some(host)) => Some(format!("{scheme}://{host}{path}")),
+        (Some(path), None) => origin_of(gate, service.id.as_str()).map(|origin| format!("{origin}{path}")),
+        (None, _) => origin_of(gate, service.id.as_str()),
+    }
+}
+
 fn view(api: &AccessApi, service: &Published, asker: &str) -> UsableService {
     let entry = &service.entry;
+    let activity = api.app.activity.of(service.id.as_str());
     UsableService {
         id: service.id.to_string(),
         labels: service.labels.iter().map(ToString::to_string).collect(),
-        url: origin_of(&api.app.access.control().gate, service.id.as_str()),
+        url: url_of(&api.app.access.control().gate, service),
         operation: entry.key.operation.clone(),
         task: entry.key.task.clone(),
         service: entry.key.service.clone(),
@@ -105,5 +128,8 @@ fn view(api: &AccessApi, service: &Published, asker: &str) -> UsableService {
         access: entry.policy.access,
         own: entry.policy.owner.as_deref() == Some(asker),
         running: !entry.endpoints.is_empty(),
+        last_used_at: activity.map(|found| found.last_used_at),
+        open_streams: activity.map_or(0, |found| found.open_streams),
+        tcp: board::place(api.app.gateway.as_deref(), service),
     }
 }

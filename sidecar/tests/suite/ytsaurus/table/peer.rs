@@ -161,5 +161,6 @@ pub(super) fn entry(text: &str) -> Entry {
         forward_credential: false,
         names: Vec::new(),
         vouched: false,
+        path: None,
     }
 }

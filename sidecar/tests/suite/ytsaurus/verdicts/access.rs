@@ -33,6 +33,7 @@ fn entry(operation: &str, access: AccessLevel) -> Entry {
         forward_credential: false,
         names: Vec::new(),
         vouched: false,
+        path: None,
     }
 }
 

@@ -49,6 +49,7 @@ pub(crate) fn shown(header: &str, value: &str) -> Credential {
         origin_cookie: String::new(),
         platform_cookies: gate.platform_cookies,
         query_parameters: Vec::new(),
+        first_parameters: Vec::new(),
     };
     let request = Request::read([(header.as_bytes(), value.as_bytes())]);
     let credential = match platform(&request, &names, true) {
