@@ -1,0 +1,65 @@
+{{/*
+taskgate.yaml: what the operator wrote, and what the pod's own shape demands. What the chart sets can't be set
+by hand, for then listeners and probes would disagree.
+*/}}
+{{- define "taskgate.config" -}}
+{{- $config := deepCopy .Values.config -}}
+{{- $local := eq .Values.mode "envoy" -}}
+{{- range $key := list "keys" "filter" "state" "operations" "forward_auth" -}}
+{{- if hasKey $config $key -}}
+{{- fail (printf "config.%s is set by the chart: see the values `keys`, `persistence` and `sidecar`" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- if hasKey $config "internal" -}}
+{{- fail "config.internal is set by the chart" -}}
+{{- end -}}
+{{- if empty $config.gate.base_domains -}}
+{{- fail "config.gate.base_domains is required, as [tasks.example.test]" -}}
+{{- end -}}
+{{- $bind := .Values.sidecar.bindAddress -}}
+{{- $internal := dict "listen" "127.0.0.1:7010" -}}
+{{- if not $local -}}
+{{- $internal = dict "listen" (printf "%s:7010" $bind) "secret_file" "keys/internal-secret" -}}
+{{- end -}}
+{{- $_ := set $config "internal" $internal -}}
+{{- $_ := set $config "operations" (dict "listen" (printf "%s:7011" $bind)) -}}
+{{- $keys := list -}}
+{{- range .Values.keys.ids -}}
+{{- $keys = append $keys (dict "id" . "secret_file" (printf "keys/%s.key" .)) -}}
+{{- end -}}
+{{- $_ := set $config "keys" $keys -}}
+{{- if $local -}}
+{{- /* Ports of the pod where no service may be: Envoy's own. */}}
+{{- $discovery := $config.discovery | default dict -}}
+{{- $refused := concat ($discovery.refused_endpoints | default list) (list ":8080" ":9901" ":9902") | uniq -}}
+{{- $_ := set $discovery "refused_endpoints" $refused -}}
+{{- $_ := set $config "discovery" $discovery -}}
+{{- end -}}
+{{- /* Who has which port outlives pods, and is the same for all: else one port has two services. */}}
+{{- with $config.internal_task_gateway -}}
+{{- $values := $.Values -}}
+{{- $isAlone := and (eq $values.kind "StatefulSet") $values.persistence.enabled (le (int $values.replicas) 1) -}}
+{{- $isKept := or .gateway_name .store_file (and .store (not (hasPrefix "sqlite:" .store))) -}}
+{{- if not (or $isAlone $isKept) -}}
+{{- fail "config.internal_task_gateway needs `store` (or `store_file`), a PostgreSQL database, or one replica of a StatefulSet with persistence: each pod would give the same ports to other services" -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set $config "state" (dict "directory" "/var/lib/taskgate") -}}
+{{- if not $local -}}
+{{- $_ := set $config "filter" (dict "wasm_file" "/usr/share/taskgate/filter.wasm") -}}
+{{- end -}}
+{{- if .Values.sidecar.forwardAuth.enabled -}}
+{{- if $local -}}
+{{- fail "sidecar.forwardAuth is for mode `sidecar`: with Envoy in the pod nobody would ask it" -}}
+{{- end -}}
+{{- $forward := dict "listen" (printf "%s:7013" $bind) "secret_file" "keys/forward-auth-secret" -}}
+{{- with .Values.sidecar.forwardAuth.groups -}}
+{{- $_ := set $forward "groups" . -}}
+{{- end -}}
+{{- $_ := set $config "forward_auth" $forward -}}
+{{- end -}}
+{{- if and (not $local) (hasKey $config "public") -}}
+{{- $_ := set $config "public" (merge (dict "listen" (printf "%s:7012" $bind)) $config.public) -}}
+{{- end -}}
+{{- toYaml $config -}}
+{{- end -}}

@@ -1,0 +1,1 @@
+//! Nothing: the tests of `deploy/` are in `tests/`.
