@@ -31,6 +31,13 @@ pub(crate) const DISCOVERY: [Aim; 5] = [
     Aim { figure: "peak_mib", what: "under 150 MB (143.0 MiB)", is_met: |value| value < 143.0 },
 ];
 
+/// Aims of the feed.
+pub(crate) const FEED: [Aim; 3] = [
+    Aim { figure: "feed_p99_ms_100k", what: "a changed row is served within 100 ms", is_met: |value| value <= 100.0 },
+    Aim { figure: "feed_p99_100k_vs_1k", what: "at most twice the time at 1,000", is_met: |value| value <= 2.0 },
+    Aim { figure: "stall_max_ms", what: "nobody waits longer than 2 ms", is_met: |value| value <= 2.0 },
+];
+
 /// Aims of tasks.
 pub(crate) const TASKS: [Aim; 4] = [
     Aim { figure: "tasks_per_s_sqlite", what: "at least 2000/s on SQLite", is_met: |value| value >= 2_000.0 },
@@ -38,6 +45,13 @@ pub(crate) const TASKS: [Aim; 4] = [
     Aim { figure: "copy_vs_hscopy", what: "at least 3 times as fast as hscopy", is_met: |value| value >= 3.0 },
     Aim { figure: "copy_peak_mib", what: "under 200 MB (190.7 MiB)", is_met: |value| value < 190.7 },
 ];
+
+/// Aims of NGINX.
+pub(crate) const NGINX: [Aim; 1] = [Aim {
+    figure: "auth_request_cached_vs_plain",
+    what: "at least 0.7 of a plain proxy_pass",
+    is_met: |value| value >= 0.7,
+}];
 
 /// Aims of data.
 pub(crate) const DATA: [Aim; 2] = [

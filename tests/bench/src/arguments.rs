@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 /// Measures the request path: Taskgate beside a plain route, a filter that does nothing, and ext_authz; or,
-/// with `access`, sessions; or, with `data`, signed URLs; or, with `discovery`, discovery in a large cluster; or, with `tasks`, tasks.
+/// with `access`, sessions; or, with `data`, signed URLs; or, with `discovery`, discovery in a large cluster;
+/// or, with `feed`, how soon changes are served; or, with `tasks`, tasks.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Arguments {
@@ -25,13 +26,27 @@ pub(crate) enum Part {
     Data(crate::data::arguments::Options),
     /// Measures discovery in a YTsaurus cluster of 10,000 operations.
     Discovery(crate::discovery::arguments::Options),
+    /// Measures how soon a changed row is served, and what a full table does to a worker.
+    Feed(crate::feed::arguments::Options),
+    /// Measures addresses over xDS: memory, time of a push, and the longest that a request waited.
+    Xds(crate::xds::arguments::Options),
+    /// Measures NGINX: what it pays for asking the sidecar.
+    Nginx(crate::nginx::arguments::Options),
     /// Measures tasks: how many a second, and copies of data.
     Tasks(crate::tasks::arguments::Options),
+    /// Measures TCP services at ports of their own: throughput, added latency, and how soon they are there.
+    Tcp(crate::tcp::arguments::Options),
     /// That cluster.
     #[command(hide = true)]
     Cluster {
         /// How much smaller it is.
         divisor: usize,
+    },
+    /// The sidecar that does what the bench tells it.
+    #[command(hide = true)]
+    FeedSidecar {
+        /// Where it listens, and where two jobs are.
+        addresses: Vec<std::net::SocketAddr>,
     },
     /// The server behind Envoy.
     #[command(hide = true)]

@@ -42,6 +42,11 @@ impl Server {
         self.output.next_line().await?.context("a part of the bench has ended")
     }
 
+    /// Kills it and waits for its end.
+    pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
+        self.process.kill().await.context("can't end a part of the bench")
+    }
+
     /// Its process id; none once it has ended.
     pub(crate) fn id(&self) -> Option<u32> {
         self.process.id()

@@ -13,7 +13,7 @@
 pub(crate) mod arguments;
 pub(crate) mod cluster;
 mod config;
-mod job;
+pub(crate) mod job;
 mod moves;
 mod population;
 mod report;

@@ -17,7 +17,7 @@ use crate::support::{Outcome, PATIENCE, jobs, soon};
 const TASKGATE_ENVOY_OLDEST: &str = "TASKGATE_ENVOY_OLDEST";
 
 #[expect(clippy::print_stderr, reason = "a test that is not run must say so")]
-fn program() -> Option<PathBuf> {
+pub(crate) fn program() -> Option<PathBuf> {
     let program = std::env::var_os(TASKGATE_ENVOY_OLDEST).filter(|name| !name.is_empty()).map(PathBuf::from);
     if program.is_none() {
         eprintln!("SKIPPED, NOTHING WAS TESTED: {TASKGATE_ENVOY_OLDEST} does not name the oldest supported Envoy");

@@ -1,6 +1,7 @@
 //! What the tests are written with: gateways, jobs that the test directs, and clients.
 
 pub(crate) mod ask;
+pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod curl;
 pub(crate) mod false_sidecar;

@@ -146,6 +146,7 @@ pub fn service(nth: u8) -> Service<'static> {
         owner: Some("owner"),
         forward_credential: nth == 4,
         vouched: false,
+        path: None,
         origin: 1,
         epoch: 1,
     }

@@ -74,6 +74,7 @@ enum Kind {
     Reset,
     Response,
     TimedOut,
+    Truncated,
 }
 
 impl Answer {
@@ -101,6 +102,11 @@ impl Answer {
     /// The timeout passed: a 504 on Envoy, an answer without headers on WasmX.
     pub fn timed_out() -> Self {
         Self { kind: Kind::TimedOut, dispatch_status: "timeout", ..Self::new(504).text("upstream request timeout") }
+    }
+
+    /// The connection ended before the answer did: on WasmX nobody hears of it.
+    pub fn truncated() -> Self {
+        Self { kind: Kind::Truncated, ..Self::reset() }
     }
 
     /// Adds a header.
@@ -135,14 +141,30 @@ impl Answer {
         self.header("content-length", body.len().to_string()).header("content-type", "text/plain").body(body)
     }
 
+    /// Whether a filter in `flavour` is not even told.
+    pub(crate) fn is_lost_by(&self, flavour: Flavour) -> bool {
+        self.kind == Kind::Truncated && flavour.reports_dispatch_status()
+    }
+
     /// What a filter can read of this answer in `flavour`.
     pub(crate) fn seen_by(self, flavour: Flavour) -> SeenAnswer {
         let reports = flavour.reports_dispatch_status();
         let present = match self.kind {
-            Kind::Reset => false,
+            Kind::Reset | Kind::Truncated => false,
             Kind::Response => true,
             Kind::TimedOut => !reports,
         };
+        let (mut head, mut part) = (0_usize, Headers::new());
+        for (name, value) in self.headers.iter() {
+            head = head.saturating_add(name.len()).saturating_add(value.len()).saturating_add(4);
+            if head <= flavour.largest_answer_head() {
+                part.add(name, value);
+            }
+        }
+        if present && head > flavour.largest_answer_head() {
+            let response = Some((part, Vec::new(), Headers::new()));
+            return SeenAnswer { dispatch_status: reports.then_some("reader failure"), response };
+        }
         SeenAnswer {
             dispatch_status: reports.then_some(self.dispatch_status),
             response: present.then_some((self.headers, self.body, self.trailers)),

@@ -10,7 +10,7 @@ pub enum Flavour {
     /// Envoy with its C++ Proxy-Wasm host.
     #[default]
     Envoy,
-    /// NGINX with WasmX: the cheap differences only.
+    /// NGINX with WasmX, as measured.
     WasmX,
 }
 
@@ -88,6 +88,78 @@ impl Flavour {
     /// A callout may go to an address instead of a declared cluster.
     pub(crate) fn dials_addresses(self) -> bool {
         self == Self::WasmX
+    }
+
+    /// A header's name is shown as it was written, not in lower case.
+    pub(crate) fn keeps_case(self) -> bool {
+        self == Self::WasmX
+    }
+
+    /// How many headers a list shows at most; the rest is not there for a filter.
+    pub(crate) fn shown_headers(self) -> usize {
+        match self {
+            Self::Envoy => usize::MAX,
+            Self::WasmX => 100,
+        }
+    }
+
+    /// Pseudo headers count as headers where a callback tells how many there are.
+    pub(crate) fn counts_pseudo_headers(self) -> bool {
+        self == Self::Envoy
+    }
+
+    /// `:path` is decoded and put in order; as the client sent it, it is the variable `request_uri`.
+    pub(crate) fn decodes_path(self) -> bool {
+        self == Self::WasmX
+    }
+
+    /// The largest head of a callout's answer; of a larger one a part is shown.
+    pub(crate) fn largest_answer_head(self) -> usize {
+        match self {
+            Self::Envoy => usize::MAX,
+            Self::WasmX => 8 << 10,
+        }
+    }
+
+    /// A callout's connection is the host's to say: `connection: close` and the address as `host`.
+    pub(crate) fn forces_connection(self) -> bool {
+        self == Self::WasmX
+    }
+
+    /// A filter that does not start takes its worker with it, for good.
+    pub(crate) fn dies_with_filter(self) -> bool {
+        self == Self::WasmX
+    }
+
+    /// Each reload leaves the timer of the instance before behind.
+    pub(crate) fn keeps_timers(self) -> bool {
+        self == Self::WasmX
+    }
+
+    /// An export without which a filter is not loaded.
+    pub(crate) fn needed_exports(self) -> &'static [&'static str] {
+        match self {
+            Self::Envoy => &[],
+            Self::WasmX => &["proxy_on_context_create", "proxy_on_vm_start", "proxy_on_configure"],
+        }
+    }
+
+    /// A callback that the filter does not have is called all the same, and kills the process.
+    pub(crate) fn calls_what_is_absent(self) -> bool {
+        self == Self::WasmX
+    }
+
+    /// Whether a reload of the instance starts the VM again, and not only configures it.
+    pub(crate) fn restarts_vm(self) -> bool {
+        self == Self::Envoy
+    }
+
+    /// Properties whose reading kills the process.
+    pub(crate) fn deadly_properties(self) -> &'static [&'static [u8]] {
+        match self {
+            Self::Envoy => &[],
+            Self::WasmX => &[b"upstream\0address", b"upstream\0port"],
+        }
     }
 
     /// Host functions whose import makes the module impossible to link.

@@ -96,6 +96,12 @@ impl Headers {
         }
     }
 
+    /// Drops what NGINX reads as nothing: names with anything but letters, digits and hyphens.
+    pub(crate) fn drop_invalid(&mut self) {
+        let is_valid = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+        self.0.retain(|(name, _)| name.first() == Some(&b':') || name.iter().all(is_valid));
+    }
+
     /// The size in bytes as a proxy counts it: names plus values.
     pub(crate) fn byte_size(&self) -> usize {
         self.0.iter().map(|(name, value)| name.len() + value.len()).sum()

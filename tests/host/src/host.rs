@@ -13,7 +13,7 @@ use crate::faults::Fault;
 use crate::process::{LogLine, Process};
 use crate::stream::property_path;
 use crate::vm::{Vm, VmOptions};
-use crate::{Calls, Corruption, FilterModule, Flavour, HostError, HostFunction, LogLevel, Status};
+use crate::{Calls, Corruption, FilterModule, Flavour, HostError, HostFunction, LogLevel, NginxConf, Status};
 
 /// One host process. Clones are handles to the same process.
 #[derive(Clone, Debug)]
@@ -54,6 +54,26 @@ impl Host {
     /// Declares an NGINX variable, without its dollar sign (WasmX only).
     pub fn declare_variable(&self, name: impl Into<String>) {
         self.process().variables.insert(name.into());
+    }
+
+    /// Behaves as NGINX does with that configuration (WasmX only).
+    pub fn configure_nginx(&self, conf: &NginxConf) {
+        for name in conf.variables() {
+            self.declare_variable(name);
+        }
+        let mut process = self.process();
+        process.zones = conf.zones().to_vec();
+        process.nginx = Some(Rc::new(conf.clone()));
+    }
+
+    /// Has these zones of shared data alone (WasmX only; else one, `*`).
+    pub fn set_zones<Name: Into<String>>(&self, names: impl IntoIterator<Item = Name>) {
+        self.process().zones = names.into_iter().map(Into::into).collect();
+    }
+
+    /// Traps where a longer value is written to shared data (WasmX only).
+    pub fn limit_shared_values(&self, bytes: usize) {
+        self.process().zone_bytes = bytes;
     }
 
     /// Gives every context a property; one of the stream itself goes first.

@@ -4,10 +4,11 @@
 //! tests of races between workers need exactly that. Never knows about a VM's memory or contexts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use crate::callout::{Callout, CalloutId};
 use crate::faults::FaultPlan;
-use crate::{Flavour, HostFunction, LogLevel, StreamId};
+use crate::{Flavour, HostFunction, LogLevel, NginxConf, StreamId};
 
 pub(crate) mod metrics;
 pub(crate) mod shared;
@@ -37,6 +38,11 @@ pub(crate) struct Process {
     pub(crate) clusters: BTreeSet<String>,
     pub(crate) variables: BTreeSet<String>,
     pub(crate) properties: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Zones of shared data (WasmX only).
+    pub(crate) zones: Vec<String>,
+    /// The longest value of shared data that fits (WasmX only).
+    pub(crate) zone_bytes: usize,
+    pub(crate) nginx: Option<Rc<NginxConf>>,
     pub(crate) faults: FaultPlan,
     pub(crate) calls: BTreeMap<HostFunction, u64>,
     /// Why the process died, once it did.
@@ -61,6 +67,9 @@ impl Process {
             clusters: BTreeSet::new(),
             variables: BTreeSet::new(),
             properties: BTreeMap::new(),
+            zones: vec!["*".to_owned()],
+            zone_bytes: usize::MAX,
+            nginx: None,
             faults: FaultPlan::default(),
             calls: BTreeMap::new(),
             crash: None,

@@ -52,6 +52,8 @@ pub(crate) struct Plugin {
     pub(crate) context: u32,
     pub(crate) tick_period: Option<Duration>,
     pub(crate) next_tick_ns: Option<u64>,
+    /// How often it fires each time.
+    pub(crate) timers: u32,
 }
 
 /// The data of a wasmtime store.

@@ -3,9 +3,12 @@
 //! Why: tests assert outcomes. [`Outcome`] is what the client or the upstream would notice, in one
 //! value. Never contains what the filter did to get there; call counts are a different question.
 
-use std::collections::BTreeMap;
+pub(crate) mod nginx_path;
 
-use crate::Headers;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::{Destination, Headers, NginxConf};
 
 /// Names one stream of a host, across all its VMs and reloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,12 +20,13 @@ pub struct Request {
     pub(crate) headers: Headers,
     pub(crate) end_of_stream: bool,
     pub(crate) properties: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) nginx: Option<Rc<NginxConf>>,
 }
 
 impl Request {
     /// A request with exactly these headers and no body.
     pub fn new(headers: impl Into<Headers>) -> Self {
-        Self { headers: headers.into(), end_of_stream: true, properties: BTreeMap::new() }
+        Self { headers: headers.into(), end_of_stream: true, properties: BTreeMap::new(), nginx: None }
     }
 
     /// `GET` of `path` at `authority`.
@@ -45,6 +49,26 @@ impl Request {
     }
 
     /// Gives the stream a property, such as `["source", "address"]`.
+    #[must_use]
+    pub fn property(mut self, path: &[&str], value: impl Into<Vec<u8>>) -> Self {
+        self.properties.insert(property_path(path), value.into());
+        self
+    }
+}
+
+/// A connection without headers, as it arrives from a client.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    properties: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Connection {
+    /// A connection of which the host knows nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives it a property, such as `["source", "address"]`.
     #[must_use]
     pub fn property(mut self, path: &[&str], value: impl Into<Vec<u8>>) -> Self {
         self.properties.insert(property_path(path), value.into());
@@ -84,6 +108,8 @@ pub enum Outcome {
     Paused,
     /// The filter answered it.
     Replied(Reply),
+    /// It went on, and the configuration had no address for it: the client gets an error of NGINX.
+    Nowhere,
     /// The filter trapped over it, or had trapped before: the client gets 503 from the host (500 on
     /// WasmX) or a cut connection.
     Trapped {
@@ -188,29 +214,67 @@ pub(crate) struct Stream {
     pub(crate) upstream: Option<Headers>,
     /// `proxy_on_log` runs: headers can be read again.
     pub(crate) logging: bool,
+    pub(crate) nginx: Option<Rc<NginxConf>>,
+    pub(crate) destination: Option<Destination>,
+    /// Whether it is a connection without headers.
+    pub(crate) is_connection: bool,
+    /// The headers as the client sent them.
+    client: Headers,
 }
 
 impl Stream {
     pub(crate) fn new(request: Request) -> Self {
         Self {
             context: None,
+            client: request.headers.clone(),
             request: Message::open(request.headers),
+            nginx: request.nginx,
+            destination: None,
             response: Message::default(),
             properties: request.properties,
             outcome: Outcome::Paused,
             response_outcome: Outcome::Gone,
             upstream: None,
             logging: false,
+            is_connection: false,
         }
+    }
+
+    pub(crate) fn of_connection(connection: Connection) -> Self {
+        let request = Request { properties: connection.properties, ..Request::new(Headers::default()) };
+        Self { request: Message::default(), is_connection: true, ..Self::new(request) }
     }
 
     /// Lets the request go on to the upstream, unless it was decided before.
     pub(crate) fn forward_request(&mut self) {
         self.request.open = false;
         if self.outcome.is_paused() {
-            let headers = self.request.forwarded();
+            let Some(headers) = self.sent_on() else {
+                self.outcome = Outcome::Nowhere;
+                return;
+            };
             self.upstream = Some(headers.clone());
             self.outcome = Outcome::Continued { headers };
+        }
+    }
+
+    /// What the upstream gets. What a filter removed comes back last: no configuration can help it.
+    fn sent_on(&mut self) -> Option<Headers> {
+        let Some(nginx) = &self.nginx else { return Some(self.request.forwarded()) };
+        let (destination, headers) = nginx.forward(&self.client, &self.request.headers, &self.properties)?;
+        self.destination = Some(destination);
+        let leaked = std::mem::take(&mut self.request.leaked);
+        let mut headers = Message { headers, leaked, ..Message::default() }.forwarded();
+        if let Some(sent) = self.properties.get(&property_path(&["ngx", "request_uri"])) {
+            headers.replace(b":path", sent);
+        }
+        Some(headers)
+    }
+
+    /// What the configuration adds to an answer.
+    pub(crate) fn added_by_nginx(&mut self) {
+        if let Some(nginx) = &self.nginx {
+            nginx.answer(&self.client, &self.properties, &mut self.response.headers);
         }
     }
 
@@ -218,6 +282,7 @@ impl Stream {
     pub(crate) fn forward_response(&mut self) {
         if self.response_outcome.is_paused() {
             self.response.open = false;
+            self.added_by_nginx();
             self.response_outcome = Outcome::Continued { headers: self.response.forwarded() };
         }
     }

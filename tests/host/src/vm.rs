@@ -10,7 +10,9 @@ use crate::module::FilterModule;
 use crate::state::{Action, Context, Phase, Plugin, VmState};
 use crate::{FailurePolicy, Flavour, Host, HostError, Limits, Outcome};
 
+mod arrival;
 mod callouts;
+mod connections;
 mod streams;
 
 /// One plugin of a VM: a root context with its own configuration.
@@ -71,6 +73,10 @@ impl Vm {
                 return Err(HostError::Link(format!("this host has no usable `{name}`")));
             }
         }
+        let exports = module.exports();
+        if let Some(absent) = flavour.needed_exports().iter().find(|name| !exports.iter().any(|has| has == *name)) {
+            return Err(HostError::MissingExport(absent));
+        }
         let (store, instance) = instantiate(host, module, &options, number)?;
         let host = host.clone();
         let module = module.clone();
@@ -82,9 +88,10 @@ impl Vm {
         let state = self.store.data_mut();
         let context = state.add_context(Context::Root);
         let configuration = configuration.into();
-        state.plugins.push(Plugin { configuration, context, tick_period: None, next_tick_ns: None });
+        let plugin = Plugin { configuration, context, tick_period: None, next_tick_ns: None, timers: 1 };
+        state.plugins.push(plugin);
         let root = RootId(state.plugins.len() - 1);
-        self.configure(root)?;
+        self.configure(root, true)?;
         Ok(root)
     }
 
@@ -104,10 +111,11 @@ impl Vm {
         }
         for plugin in old.plugins {
             let context = state.add_context(Context::Root);
-            state.plugins.push(Plugin { context, tick_period: None, next_tick_ns: None, ..plugin });
+            let timers = if self.flavour.keeps_timers() { plugin.timers.saturating_add(1) } else { 1 };
+            state.plugins.push(Plugin { context, tick_period: None, next_tick_ns: None, timers, ..plugin });
         }
         for place in 0..self.store.data().plugins.len() {
-            self.configure(RootId(place))?;
+            self.configure(RootId(place), self.flavour.restarts_vm())?;
         }
         Ok(())
     }
@@ -127,12 +135,21 @@ impl Vm {
         self.store.data().memory.map_or(0, |memory| memory.data_size(&self.store))
     }
 
-    fn configure(&mut self, root: RootId) -> Result<(), HostError> {
+    fn configure(&mut self, root: RootId, vm_starts: bool) -> Result<(), HostError> {
+        let started = self.start_plugin(root, vm_starts);
+        if started.is_err() && self.flavour.dies_with_filter() {
+            self.host.process().crash("a filter did not start");
+        }
+        started
+    }
+
+    fn start_plugin(&mut self, root: RootId, vm_starts: bool) -> Result<(), HostError> {
         let Some(plugin) = self.store.data().plugins.get(root.0) else { return Ok(()) };
         let (context, size) = (plugin.context, length(plugin.configuration.len()));
         let vm_size = length(self.store.data().vm_configuration.len());
         self.call(context, "proxy_on_context_create", &[context, 0]);
-        for (callback, size) in [("proxy_on_vm_start", vm_size), ("proxy_on_configure", size)] {
+        let starts = vm_starts.then_some(("proxy_on_vm_start", vm_size));
+        for (callback, size) in starts.into_iter().chain([("proxy_on_configure", size)]) {
             if callback == "proxy_on_configure" {
                 self.store.data_mut().phase = Phase::Configuring;
             }
@@ -166,7 +183,12 @@ impl Vm {
         if self.trap.is_some() || self.host.crash().is_some() {
             return nothing;
         }
-        let Some(function) = self.instance.get_func(&mut self.store, callback) else { return nothing };
+        let Some(function) = self.instance.get_func(&mut self.store, callback) else {
+            if self.flavour.calls_what_is_absent() {
+                self.host.process().crash(&format!("`{callback}` was called, and is not there"));
+            }
+            return nothing;
+        };
         let state = self.store.data_mut();
         state.current = context;
         state.effective = 0;

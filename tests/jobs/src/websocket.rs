@@ -1,4 +1,4 @@
-//! A WebSocket job: `/ws` sends every message back with its name in front; any other path is answered
+//! A WebSocket job: `/ws`, below whatever path, sends every message back with its name in front; any other path is answered
 //! like a small HTTP job.
 
 use std::convert::Infallible;
@@ -31,7 +31,7 @@ async fn route(scope: Scope, mut request: Request<Incoming>) -> Result<Response<
     scope.counters.count(request.method());
     let wants_upgrade = request.headers().get(header::UPGRADE).is_some_and(|name| name == "websocket");
     Ok(match (request.uri().path(), wants_upgrade) {
-        ("/ws", true) => {
+        (path, true) if path.ends_with("/ws") => {
             let upgrade = hyper::upgrade::on(&mut request);
             upgraded(&scope, request.headers(), upgrade)
         }

@@ -11,6 +11,10 @@ use anyhow::{Context as _, bail};
 pub const TASKGATE_ENVOY: &str = "TASKGATE_ENVOY";
 /// The `taskgate` program to use instead of the one that was built.
 pub const TASKGATE_BIN: &str = "TASKGATE_BIN";
+/// The `taskgate-jobs` program to use instead of the one that was built.
+pub const TASKGATE_JOBS: &str = "TASKGATE_JOBS";
+/// The `libfaketimeMT.so.1` to use instead of the one that `make faketime` installs.
+pub const TASKGATE_FAKETIME: &str = "TASKGATE_FAKETIME";
 /// The compiled filter to use instead of the one that was built.
 pub const TASKGATE_FILTER: &str = "TASKGATE_FILTER";
 /// The fault build of the filter to use instead of the one that was built.
@@ -21,6 +25,8 @@ pub const TASKGATE_HSDS: &str = "TASKGATE_HSDS";
 /// The directory of programs (`flyte`, `python3`) to use instead of the virtual environment's that
 /// `make flyte` installs.
 pub const TASKGATE_FLYTE: &str = "TASKGATE_FLYTE";
+/// Names the virtual environment with Determined's own client.
+pub const TASKGATE_DETERMINED: &str = "TASKGATE_DETERMINED";
 /// The directory of PostgreSQL's programs to use instead of the newest that is installed.
 pub const TASKGATE_POSTGRES: &str = "TASKGATE_POSTGRES";
 /// The `s3s-fs` program to use instead of the one that `make s3s-fs` installs.
@@ -48,6 +54,16 @@ pub const TASKGATE_NGINX: &str = "TASKGATE_NGINX";
 pub const TASKGATE_OIDC: &str = "TASKGATE_OIDC";
 /// The `chromium` program to use instead of the one that is installed.
 pub const TASKGATE_CHROMIUM: &str = "TASKGATE_CHROMIUM";
+
+/// The directory with Helm and the judges of `deploy/` to use instead of the one that `make helm` fills.
+pub const TASKGATE_DEPLOY: &str = "TASKGATE_DEPLOY";
+/// The directory with HAProxy's unpacked packages to use instead of the one that `make haproxy` fills.
+pub const TASKGATE_HAPROXY: &str = "TASKGATE_HAPROXY";
+/// The `caddy` program to use instead of the one that `make caddy` unpacks.
+pub const TASKGATE_CADDY: &str = "TASKGATE_CADDY";
+
+/// The directory with OpenSSH's unpacked packages to use instead of the one that `make openssh` fills.
+pub const TASKGATE_OPENSSH: &str = "TASKGATE_OPENSSH";
 
 /// The root of the repository.
 #[must_use]
@@ -79,6 +95,28 @@ pub fn sidecar() -> anyhow::Result<PathBuf> {
         built.sort_by_key(|path| Reverse(changed(path)));
     }
     first(TASKGATE_BIN, &built, "run `cargo build -p taskgate`")
+}
+
+/// Where the jobs of tests are, built for tests or for release.
+///
+/// # Errors
+/// They are not built.
+pub fn jobs() -> anyhow::Result<PathBuf> {
+    let built = ["debug", "release"].map(|profile| target().join(profile).join("taskgate-jobs"));
+    first(TASKGATE_JOBS, &built, "run `cargo build -p taskgate-jobs`")
+}
+
+/// Where `libfaketime` is, which tells a program another time.
+///
+/// # Errors
+/// It is not installed.
+pub fn faketime() -> anyhow::Result<PathBuf> {
+    let multiarch = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let mut places: Vec<PathBuf> =
+        multiarch.map(|directory| directory.path().join("faketime/libfaketimeMT.so.1")).collect();
+    places.retain(|place| place.exists());
+    places.push(PathBuf::from("/usr/lib/faketime/libfaketimeMT.so.1"));
+    first(TASKGATE_FAKETIME, &places, "run `make faketime`")
 }
 
 /// Where the compiled filter is.
@@ -163,6 +201,14 @@ pub fn gcs_client() -> anyhow::Result<PathBuf> {
     first(TASKGATE_GCS_CLIENT, &[target().join("tools/gcs-client/bin")], "run `make gcs-client`")
 }
 
+/// Where Determined's own client is: `bin/python`.
+///
+/// # Errors
+/// It is not installed.
+pub fn determined() -> anyhow::Result<PathBuf> {
+    first(TASKGATE_DETERMINED, &[target().join("tools/determined")], "run `make determined-client`")
+}
+
 /// Where the programs of the environment of Kubernetes' client are: a `python3` with it.
 ///
 /// # Errors
@@ -225,6 +271,47 @@ pub fn postgres() -> anyhow::Result<PathBuf> {
         installed.iter().map(|path| path.join("bin")).filter(|bin| bin.join("postgres").exists()).collect();
     let missing = [PathBuf::from("/usr/lib/postgresql/*/bin")];
     first(TASKGATE_POSTGRES, if programs.is_empty() { &missing } else { &programs }, "run `make postgres`")
+}
+
+/// Where Helm and the judges of `deploy/` are: `bin/helm`, `bin/hadolint`, `bin/python3` with `kubernetes-validate`, and
+/// `node_modules` with models of resources.
+///
+/// # Errors
+/// They are not installed.
+pub fn deploy() -> anyhow::Result<PathBuf> {
+    let hint = "run `make helm`";
+    let directory = first(TASKGATE_DEPLOY, &[target().join("tools/deploy")], hint)?;
+    for part in ["bin/helm", "bin/hadolint", "bin/python3", "node_modules/@kubernetes-models"] {
+        let path = directory.join(part);
+        if !path.exists() {
+            bail!("not found: {}; {hint}, or set {TASKGATE_DEPLOY}", path.display());
+        }
+    }
+    Ok(directory)
+}
+
+/// Where HAProxy's packages are unpacked.
+///
+/// # Errors
+/// They are not there.
+pub fn haproxy() -> anyhow::Result<PathBuf> {
+    first(TASKGATE_HAPROXY, &[target().join("tools/haproxy/root")], "run `make haproxy`")
+}
+
+/// Where Caddy is.
+///
+/// # Errors
+/// It is not there.
+pub fn caddy() -> anyhow::Result<PathBuf> {
+    first(TASKGATE_CADDY, &[target().join("tools/caddy/root/usr/bin/caddy")], "run `make caddy`")
+}
+
+/// Where OpenSSH's unpacked packages are.
+///
+/// # Errors
+/// They are not there.
+pub fn openssh() -> anyhow::Result<PathBuf> {
+    first(TASKGATE_OPENSSH, &[target().join("tools/openssh/root")], "run `make openssh`")
 }
 
 fn target() -> PathBuf {

@@ -1,6 +1,7 @@
 //! A PostgreSQL server for tests: Debian's, with its own data and a free port.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -60,6 +61,22 @@ impl Postgres {
     #[must_use]
     pub fn url(&self) -> String {
         format!("postgres://{USER}:{PASSWORD}@{}/postgres", self.address.address())
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address.address()
+    }
+
+    /// The client `psql`, which finds the server at that address, with user and password.
+    #[must_use]
+    pub fn psql(&self, address: SocketAddr) -> Command {
+        let mut command = Command::new(self.programs.join("psql"));
+        let url = format!("postgres://{USER}@{address}/postgres?sslmode=disable&connect_timeout=30");
+        command.env("PGPASSWORD", PASSWORD).args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "-v"]);
+        command.args(["ON_ERROR_STOP=1", "--dbname", &url]);
+        command
     }
 
     /// What must not show anywhere.
@@ -149,7 +166,7 @@ impl Drop for Postgres {
 }
 
 /// The user that Debian's package makes, or whoever may do the least.
-fn other_user() -> anyhow::Result<(u32, u32)> {
+pub(crate) fn other_user() -> anyhow::Result<(u32, u32)> {
     let users = fs::read_to_string(Path::new("/etc/passwd"))?;
     let find = |name: &str| {
         let fields: Vec<&str> = users

@@ -78,6 +78,13 @@ impl Process {
         Ok(())
     }
 
+    /// Has a process that has children of its own end, which ends them too.
+    pub(crate) fn end(&mut self) -> anyhow::Result<()> {
+        self.signal(Signal::TERM)?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Asks it to end and waits for that.
     pub(crate) async fn terminate(&mut self, deadline: Duration) -> anyhow::Result<ExitStatus> {
         self.signal(Signal::TERM)?;

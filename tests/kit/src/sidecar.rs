@@ -1,5 +1,6 @@
 //! A running sidecar, and the place where it lives.
 
+use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -26,6 +27,8 @@ const END: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct SidecarHome {
     directory: TempDir,
+    /// What the program is started by: the words before its own.
+    launcher: Vec<OsString>,
     internal: ReservedAddress,
     operations: ReservedAddress,
     public: ReservedAddress,
@@ -49,11 +52,19 @@ impl SidecarHome {
     pub fn new() -> anyhow::Result<Self> {
         Ok(Self {
             directory: tempfile::tempdir()?,
+            launcher: Vec::new(),
             internal: ReservedAddress::new()?,
             operations: ReservedAddress::new()?,
             public: ReservedAddress::new()?,
             client: reqwest::Client::new(),
         })
+    }
+
+    /// Has another program start the sidecar in its own place, as `env` or `unshare` do: these words come first.
+    #[must_use]
+    pub fn launched_by<Word: Into<OsString>>(mut self, words: impl IntoIterator<Item = Word>) -> Self {
+        self.launcher = words.into_iter().map(Into::into).collect();
+        self
     }
 
     /// The directory of the configuration file; paths in it may be relative to this.
@@ -132,8 +143,11 @@ impl SidecarHome {
     }
 
     fn run(&self) -> anyhow::Result<Process> {
-        let mut command = Command::new(environment::sidecar()?);
-        command.arg("serve").arg("--config").arg(self.directory().join("taskgate.yaml"));
+        let words = self.launcher.iter().cloned().chain([environment::sidecar()?.into_os_string()]);
+        let words: Vec<OsString> = words.collect();
+        let (program, rest) = words.split_first().context("no program")?;
+        let mut command = Command::new(program);
+        command.args(rest).arg("serve").arg("--config").arg(self.directory().join("taskgate.yaml"));
         Process::start(command, self.directory().join("log"))
     }
 

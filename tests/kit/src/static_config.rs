@@ -27,6 +27,16 @@ pub struct StaticConfig {
     pub filter_lines: Vec<String>,
 }
 
+/// A file of `envoy-config`, as it is.
+///
+/// # Errors
+/// The file can't be read.
+pub fn envoy_config(file: &str) -> anyhow::Result<Value> {
+    let path = environment::repository().join("envoy-config").join(file);
+    let text = fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+    serde_saphyr::from_str(&text).with_context(|| path.display().to_string())
+}
+
 impl StaticConfig {
     /// A free port for clients, that sidecar, and the filter that was built.
     ///
@@ -54,9 +64,15 @@ impl StaticConfig {
     /// # Errors
     /// The file can't be read, or has no such value.
     pub fn document(&self) -> anyhow::Result<Value> {
-        let path = environment::repository().join("envoy-config/static.yaml");
-        let text = fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
-        let mut document: Value = serde_saphyr::from_str(&text).with_context(|| path.display().to_string())?;
+        self.document_of("static.yaml")
+    }
+
+    /// The same of another file of `envoy-config` that has what `static.yaml` has.
+    ///
+    /// # Errors
+    /// As [`Self::document`].
+    pub fn document_of(&self, file: &str) -> anyhow::Result<Value> {
+        let mut document = envoy_config(file)?;
         set_address(at(&mut document, "/admin/address")?, SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let listeners = at(&mut document, "/static_resources/listeners")?;
         set_address(at(named(listeners, "taskgate")?, "/address")?, self.listener)?;

@@ -35,6 +35,9 @@ pub struct Case {
     /// The gate's configuration.
     #[serde(default = "standard")]
     pub gate: String,
+    /// What the ingress must be able to do that not every one can.
+    #[serde(default)]
+    pub needs: Vec<Need>,
     /// What happens, in order.
     #[serde(default)]
     pub steps: Vec<Step>,
@@ -46,6 +49,23 @@ pub struct Case {
     pub sidecar: Option<AnswerRef>,
     /// The single exchange: what comes of it.
     pub expect: Option<Expect>,
+}
+
+/// What not every ingress can do. One that can't is in none of the cases that need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Need {
+    /// Take headers out of a request by the beginning of their names, and not name by name.
+    ClearPrefixes,
+    /// End a request that was permitted.
+    EndStreams,
+    /// Send a job another path than the client did.
+    RewritePaths,
+    /// Tell the gate which addresses failed.
+    SeeFailures,
+    /// Show every host that a request names: in its target, in `:authority` and in `Host`. Others make
+    /// one of them, or answer such a request themselves.
+    ShowHosts,
 }
 
 fn standard() -> String {

@@ -90,7 +90,11 @@ impl Differences<'_> {
         self.unless_equal("HTTP/2 to the job", &(expected.protocol == Protocol::Grpc), &actual.http2);
         self.candidates(exchange, expected, &actual.candidates);
         self.cookies(&expected.cookies, &actual.cookies);
-        let (expected, actual) = (by_name(&exchange.job_headers), by_name(&actual.headers));
+        let (mut expected, mut actual) = (by_name(&exchange.job_headers), by_name(&actual.headers));
+        // Lines of cookies may be joined on their way (RFC 9113, section 8.2.3).
+        for headers in [&mut expected, &mut actual] {
+            headers.entry("cookie".into()).and_modify(|lines| *lines = vec![lines.join("; ")]);
+        }
         for name in expected.keys().chain(actual.keys()).collect::<BTreeSet<_>>() {
             self.unless_equal(&format!("the job's header {name}"), &expected.get(name), &actual.get(name));
         }
@@ -147,7 +151,10 @@ impl Differences<'_> {
 
     fn refuse(&mut self, exchange: &Exchange, expected: &Refuse, actual: &Refused) {
         self.unless_equal("code", &Some(expected.code.clone()), &value(&actual.headers, DENIAL_HEADER));
-        self.unless_equal("status", &expected.status, &actual.status);
+        // A gRPC client's reply is a 200 where the ingress writes it out itself.
+        if expected.grpc.is_none() || actual.status != 200 {
+            self.unless_equal("status", &expected.status, &actual.status);
+        }
         self.unless_equal("gRPC status", &expected.grpc, &actual.grpc);
         for (name, text) in &expected.headers {
             self.unless_equal(

@@ -38,7 +38,7 @@ pub struct Fixtures {
 #[serde(untagged)]
 pub enum Row {
     /// A service.
-    Service(ServiceRow),
+    Service(Box<ServiceRow>),
     /// Bytes that are no row.
     Junk {
         /// The bytes, as latin-1.
@@ -67,6 +67,8 @@ pub struct ServiceRow {
     forward_credential: bool,
     #[serde(default)]
     vouched: bool,
+    #[serde(default)]
+    path: Option<String>,
     #[serde(default = "first_epoch")]
     origin: u32,
     #[serde(default = "first_epoch")]
@@ -106,6 +108,7 @@ impl ServiceRow {
             owner: Some("owner"),
             forward_credential: self.forward_credential,
             vouched: self.vouched,
+            path: self.path.as_deref(),
             origin: self.origin,
             epoch: self.epoch,
         }

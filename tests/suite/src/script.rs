@@ -10,7 +10,7 @@ use taskgate_core::feed::FeedPage;
 use taskgate_core::time::UnixTime;
 use taskgate_core::verdict::{VERDICT_ANSWER, VerdictAnswer, VerdictQuery, WireVerdict};
 
-use crate::case::{AnswerRef, Case, Expect, Feed, Pair, Step};
+use crate::case::{AnswerRef, Case, Expect, Feed, Need, Pair, Step};
 use crate::fixture::{Fixtures, Row};
 use crate::text;
 
@@ -26,6 +26,8 @@ pub struct Script {
     pub start: UnixTime,
     /// Whether the ingress can change a request's path.
     pub rewrites_path: bool,
+    /// What the ingress must be able to do that not every one can.
+    pub needs: Vec<Need>,
     /// What happens, in order.
     pub events: Vec<Event>,
 }
@@ -113,6 +115,7 @@ impl Script {
             name: case.name.clone(),
             start: fixtures.start_ms,
             rewrites_path: gate.rewrites_path,
+            needs: case.needs.clone(),
             events: Vec::new(),
         };
         let gate = case.gate.clone();

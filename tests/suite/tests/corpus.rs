@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use taskgate_core::denial::Denial;
 use taskgate_core::naming::ServiceDigest;
-use taskgate_suite::case::Expect;
+use taskgate_suite::case::{Expect, Need};
 use taskgate_suite::fixture::Row;
+use taskgate_suite::script::{Event, Exchange};
 use taskgate_suite::{Corpus, Script};
 
-/// What no request alone can bring about: too many requests at once, a host that fails. The tests of the
-/// compiled filter (`filter`) reach both.
-const BEYOND_CASES: [Denial; 2] = [Denial::Overloaded, Denial::ProxyFailure];
+/// What no request alone can bring about: too many requests at once, a host that fails, an answer that an ingress can't
+/// read. The tests of the compiled filter (`filter`) and of the sidecar's forward-auth reach them.
+const BEYOND_CASES: [Denial; 3] = [Denial::HeadersTooLarge, Denial::Overloaded, Denial::ProxyFailure];
 
 fn scripts() -> Result<Vec<Script>, String> {
     Corpus::load()?.scripts()
@@ -68,6 +69,33 @@ fn ids_in_the_fixtures_are_suffixes_of_their_own_digest() {
         let service = row.service();
         let digest = ServiceDigest::of(service.operation, service.task, service.name());
         assert!(digest.ids().any(|id| id.as_str() == service.id), "{name}: {} is no id of its names", service.id);
+    }
+}
+
+#[test]
+fn every_case_says_what_not_every_ingress_can_do() {
+    let is_named = |(name, value): &(Vec<u8>, Vec<u8>)| {
+        let target = value.split(|byte| *byte == b'?').next().unwrap_or_default();
+        name.eq_ignore_ascii_case(b"host")
+            || name == b":authority"
+            || (name == b":path" && target.windows(3).any(|part| part == b"://"))
+    };
+    for script in scripts().expect("the corpus loads") {
+        let changes_path = |exchange: &&Exchange| {
+            let path =
+                |headers: &[(Vec<u8>, Vec<u8>)]| headers.iter().rev().find(|(name, _)| name == b":path").cloned();
+            matches!(exchange.expect, Expect::Permit(_)) && path(&exchange.headers) != path(&exchange.job_headers)
+        };
+        let several = |exchange: &&Exchange| exchange.headers.iter().filter(|header| is_named(header)).count() > 1;
+        for (need, is_needed) in [
+            (Need::EndStreams, script.looks().next().is_some()),
+            (Need::RewritePaths, script.exchanges().any(|exchange| changes_path(&exchange))),
+            (Need::SeeFailures, script.events.iter().any(|event| matches!(event, Event::Fails(_)))),
+        ] {
+            assert_eq!(script.needs.contains(&need), is_needed, "{}: {need:?}", script.name);
+        }
+        let shows = script.exchanges().any(|exchange| several(&exchange));
+        assert!(!shows || script.needs.contains(&Need::ShowHosts), "{}: several hosts", script.name);
     }
 }
 

@@ -4,6 +4,10 @@
 //! subject. Tests assert outcomes; calls are counted only where a budget is promised.
 
 #[cfg(test)]
+mod clock;
+#[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod following;
@@ -23,3 +27,7 @@ mod retry;
 mod single_flight;
 #[cfg(test)]
 pub(crate) mod stage;
+#[cfg(test)]
+mod traces;
+#[cfg(test)]
+mod two_sidecars;

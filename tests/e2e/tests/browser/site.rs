@@ -67,12 +67,13 @@ impl Site {
         format!("https://{host}:{}{path}", self.secure.address().port())
     }
 
-    /// Goes to an address with a tab, and signs in as that person with the provider's form.
+    /// Goes to an address with a tab, and signs in as that person with the provider's form; then the tab is on its way
+    /// back, away from that form.
     pub(super) async fn sign_in(&self, tab: &Tab, url: &str, person: &str) -> anyhow::Result<()> {
         tab.go(url).await?;
         anyhow::ensure!(tab.url().await?.starts_with(&self.provider.issuer()), "no form: {}", tab.text().await?);
         tab.evaluate(&format!("document.querySelector('button[value=\"{person}\"]').click()")).await?;
-        Ok(())
+        until(tab, &format!("location.href.startsWith('{}')", self.provider.issuer()), json!(false)).await
     }
 }
 

@@ -58,7 +58,7 @@ fn no_verdicts() -> Vec<(&'static str, Raw)> {
 }
 
 /// The false sidecar writes its answers byte by byte, as HTTP/1.1.
-fn in_http1(envoy: &mut serde_json::Value) -> anyhow::Result<()> {
+pub(super) fn in_http1(envoy: &mut serde_json::Value) -> anyhow::Result<()> {
     let clusters = envoy.pointer_mut("/static_resources/clusters").and_then(|clusters| clusters.as_array_mut());
     for cluster in clusters.into_iter().flatten().filter(|cluster| cluster["name"] == "taskgate-sidecar") {
         cluster["typed_extension_protocol_options"] = serde_json::json!({});

@@ -113,6 +113,7 @@ pub(crate) fn page(task: &str, job: SocketAddr) -> anyhow::Result<Vec<u8>> {
         owner: None,
         forward_credential: false,
         vouched: false,
+        path: None,
         origin: 1,
         epoch: 1,
     };

@@ -14,6 +14,11 @@ pub(crate) async fn http_on(node: u8, name: &str) -> anyhow::Result<JobHandle> {
     Ok(http::serve(listen(SocketAddr::from(([127, 0, 0, node], 0))).await?, options(name))?)
 }
 
+/// The same at that address.
+pub(crate) async fn http_at(address: SocketAddr, name: &str) -> anyhow::Result<JobHandle> {
+    Ok(http::serve(listen(address).await?, options(name))?)
+}
+
 pub(crate) async fn grpc(name: &str) -> anyhow::Result<JobHandle> {
     Ok(grpc::serve(listener().await?, options(name))?)
 }

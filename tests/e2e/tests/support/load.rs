@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use taskgate_test_kit::wait_until;
 use tokio::task::JoinSet;
@@ -24,6 +25,7 @@ pub(crate) struct Load {
 pub(crate) struct Tally {
     answered: BTreeMap<String, usize>,
     failures: Vec<String>,
+    slowest: Duration,
 }
 
 impl Load {
@@ -36,6 +38,7 @@ impl Load {
                 let mut tally = Tally::default();
                 let mut link = None;
                 while !stop.load(Ordering::SeqCst) {
+                    let start = Instant::now();
                     match once(to, &mut link, ask()).await {
                         Ok(text) => *tally.answered.entry(text).or_default() += 1,
                         Err(error) => {
@@ -43,12 +46,18 @@ impl Load {
                             link = None;
                         }
                     }
+                    tally.slowest = tally.slowest.max(start.elapsed());
                     done.fetch_add(1, Ordering::SeqCst);
                 }
                 tally
             });
         }
         load
+    }
+
+    /// How many requests were answered so far.
+    pub(crate) fn done(&self) -> usize {
+        self.done.load(Ordering::SeqCst)
     }
 
     /// Waits until that many requests have been answered in all.
@@ -65,6 +74,7 @@ impl Load {
             for (text, count) in tally.answered {
                 *all.answered.entry(text).or_default() += count;
             }
+            all.slowest = all.slowest.max(tally.slowest);
             all.failures.extend(tally.failures);
         }
         Ok(all)
@@ -91,6 +101,11 @@ impl Tally {
     /// How many requests went well.
     pub(crate) fn total(&self) -> usize {
         self.answered.values().sum()
+    }
+
+    /// How long the slowest one took.
+    pub(crate) fn slowest(&self) -> Duration {
+        self.slowest
     }
 
     /// What did not go well.

@@ -14,8 +14,8 @@ pub(crate) const BOB: &str = "bob-token";
 /// Is known, and may nothing.
 pub(crate) const MALLORY: &str = "mallory-token";
 
-const OPERATION: &str = "a6e04b98-bf982394-5103e8-55754a49";
-const NAME: &str = "ui";
+pub(crate) const OPERATION: &str = "a6e04b98-bf982394-5103e8-55754a49";
+pub(crate) const NAME: &str = "ui";
 
 /// One service; its task name tells it from the others.
 #[derive(Clone, Debug)]
@@ -34,6 +34,10 @@ impl Service {
         Self::new(task, "websocket")
     }
 
+    pub(crate) fn tcp(task: &str) -> Self {
+        Self::new(task, "tcp")
+    }
+
     fn new(task: &str, protocol: &str) -> Self {
         Self(json!({
             "operation": OPERATION, "task": task, "service": NAME, "protocol": protocol, "endpoints": [],
@@ -44,6 +48,12 @@ impl Service {
     /// A job of it.
     pub(crate) fn at(self, address: SocketAddr) -> Self {
         self.endpoint(address, 1)
+    }
+
+    /// Jobs at the addresses of a name.
+    pub(crate) fn named(mut self, name: &str, port: u16) -> Self {
+        self.0["endpoints"] = json!([format!("{name}:{port}")]);
+        self
     }
 
     /// A job that is only tried when others fail.
@@ -92,6 +102,11 @@ pub(crate) fn file(services: &[Service]) -> String {
 pub(crate) fn id(task: &str) -> String {
     let id = ServiceDigest::of(OPERATION, task, NAME).suffix(8);
     id.map(|id| id.to_string()).unwrap_or_default()
+}
+
+/// The host name with that id.
+pub(crate) fn host_of(id: &str) -> String {
+    format!("{id}.{BASE_DOMAIN}")
 }
 
 /// The host name of the service of that task.

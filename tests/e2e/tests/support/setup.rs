@@ -139,12 +139,22 @@ impl Setup {
         sidecar: SocketAddr,
         change: impl FnOnce(&mut Value) -> anyhow::Result<()>,
     ) -> anyhow::Result<Ingress> {
+        self.start_envoy_from("static.yaml", sidecar, change).await
+    }
+
+    /// The same of another file of `envoy-config`.
+    pub(crate) async fn start_envoy_from(
+        &self,
+        file: &str,
+        sidecar: SocketAddr,
+        change: impl FnOnce(&mut Value) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Ingress> {
         let mut config = StaticConfig::new(sidecar)?;
         config.filter_lines.clone_from(&self.lines);
         if let Some(filter) = &self.filter {
             config.filter.clone_from(filter);
         }
-        let mut document = config.document()?;
+        let mut document = config.document_of(file)?;
         change(&mut document)?;
         let envoy = Envoy::start_with(document.to_string(), self.options.clone()).await?;
         let address = envoy.listener_address("taskgate").await?;

@@ -55,6 +55,12 @@ impl Wire {
         }
     }
 
+    /// Everything until the connection ends, or breaks.
+    pub(crate) async fn read_to_end(&mut self) -> anyhow::Result<Vec<u8>> {
+        while self.read_more().await.is_ok_and(|read| read > 0) {}
+        Ok(std::mem::take(&mut self.unread))
+    }
+
     /// So many bytes.
     pub(crate) async fn read_exact(&mut self, length: usize) -> anyhow::Result<Vec<u8>> {
         while self.unread.len() < length {

@@ -14,12 +14,19 @@ const LAST_MAP: u32 = 7;
 
 pub(super) fn pairs(call: &mut Call<'_>, map: u32, target: Target) -> Result<(), Stop> {
     known(map)?;
-    let bytes = call.state().map(map).map(pairs::encode).unwrap_or_default();
-    call.give(&bytes, target)
+    supported(call, map)?;
+    let flavour = call.state().flavour;
+    let bytes = call.state().map(map).map(|headers| match (flavour.keeps_case(), map) {
+        (true, 0 | 2) => pairs::encode_as_written(headers, flavour.shown_headers()),
+        (true, 6) => pairs::encode(&with_dispatch_status(call, headers)),
+        _ => pairs::encode(headers),
+    });
+    call.give(&bytes.unwrap_or_default(), target)
 }
 
 pub(super) fn set_pairs(call: &mut Call<'_>, map: u32, list: Slice) -> Result<(), Stop> {
     known(map)?;
+    supported(call, map)?;
     let new = pairs::decode(&call.read(list)?);
     let mut renamed = Headers::new();
     for (name, value) in new.iter() {
@@ -32,12 +39,14 @@ pub(super) fn set_pairs(call: &mut Call<'_>, map: u32, list: Slice) -> Result<()
 
 pub(super) fn size(call: &mut Call<'_>, map: u32, size: u32) -> Result<(), Stop> {
     known(map)?;
+    supported(call, map)?;
     let bytes = call.state().map(map).ok_or(Status::BadArgument)?.byte_size();
     call.write_number(size, u32::try_from(bytes).unwrap_or(u32::MAX))
 }
 
 pub(super) fn value(call: &mut Call<'_>, map: u32, key: Slice, target: Target) -> Result<(), Stop> {
     known(map)?;
+    supported(call, map)?;
     let name = call.read(key)?;
     let name = own_name(call, map, &name);
     let status = call.state().readable_answer().and_then(|answer| answer.dispatch_status);
@@ -51,6 +60,7 @@ pub(super) fn value(call: &mut Call<'_>, map: u32, key: Slice, target: Target) -
 
 pub(super) fn add(call: &mut Call<'_>, map: u32, key: Slice, value: Slice) -> Result<(), Stop> {
     known(map)?;
+    supported(call, map)?;
     let (name, value) = (call.read(key)?, call.read(value)?);
     let name = own_name(call, map, &name);
     let message = call.state_mut().map_mut(map).ok_or(Status::BadArgument)?;
@@ -60,6 +70,7 @@ pub(super) fn add(call: &mut Call<'_>, map: u32, key: Slice, value: Slice) -> Re
 
 pub(super) fn replace(call: &mut Call<'_>, map: u32, key: Slice, value: Slice) -> Result<(), Stop> {
     known(map)?;
+    supported(call, map)?;
     let (name, value) = (call.read(key)?, call.read(value)?);
     let name = own_name(call, map, &name);
     let leaks = call.state().flavour.leaks_removed_headers();
@@ -77,6 +88,7 @@ pub(super) fn replace(call: &mut Call<'_>, map: u32, key: Slice, value: Slice) -
 
 pub(super) fn remove(call: &mut Call<'_>, map: u32, key: Slice) -> Result<(), Stop> {
     known(map)?;
+    supported(call, map)?;
     let name = call.read(key)?;
     let name = own_name(call, map, &name);
     let leaks = map == 0 && call.state().flavour.leaks_removed_headers();
@@ -87,6 +99,18 @@ pub(super) fn remove(call: &mut Call<'_>, map: u32, key: Slice) -> Result<(), St
     }
     message.headers.remove(&name);
     Ok(())
+}
+
+/// `:dispatch_status` is among the headers that are shown, where there is such a thing.
+fn with_dispatch_status(call: &Call<'_>, headers: &Headers) -> Headers {
+    let status = call.state().readable_answer().and_then(|answer| answer.dispatch_status);
+    status.iter().fold(headers.clone(), |headers, status| headers.with(":dispatch_status", status))
+}
+
+/// Trailers are a trap on WasmX.
+fn supported(call: &Call<'_>, map: u32) -> Result<(), Stop> {
+    let is_trailers = matches!(map, 1 | 3 | 5 | 7);
+    if is_trailers && call.state().flavour.traps_on_unsupported() { Err(call.unsupported()) } else { Ok(()) }
 }
 
 fn known(map: u32) -> Result<(), Stop> {

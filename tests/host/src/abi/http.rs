@@ -38,7 +38,12 @@ pub(super) fn reply(call: &mut Call<'_>, raw: &RawReply) -> Result<(), Stop> {
     let details = call.read_text(raw.details)?;
     if call.state().flavour.rewrites_replies() {
         headers = last_of_each(&headers);
-        body.push(b'\n');
+        if !body.is_empty() {
+            body.push(b'\n');
+        }
+        if call.state().stream().is_some_and(|stream| stream.outcome.reply().is_some()) {
+            return Err(Stop::trap("a reply was sent already"));
+        }
     }
     let grpc_status = (raw.grpc_status != u32::MAX).then_some(raw.grpc_status);
     let reply = Reply { status: raw.status, headers, body, grpc_status, details };
@@ -55,6 +60,7 @@ pub(super) fn continue_stream(call: &mut Call<'_>, half: u32) -> Result<(), Stop
     let direction = match half {
         0 => Direction::Request,
         1 => Direction::Response,
+        2 if call.state().stream().is_some_and(|stream| stream.is_connection) => Direction::Request,
         _ => return Err(Status::BadArgument.into()),
     };
     refuse_foreign_stream(call, "another stream was continued")?;
@@ -76,7 +82,8 @@ pub(super) fn close_stream(call: &mut Call<'_>, half: u32) -> Result<(), Stop> {
         return Err(Status::BadArgument.into());
     }
     let state = call.state_mut();
-    if let Some(stream) = state.stream_id().filter(|_| half < 2) {
+    let is_its_own = state.stream().is_some_and(|stream| stream.is_connection == (half == 2));
+    if let Some(stream) = state.stream_id().filter(|_| is_its_own) {
         state.actions.push(Action::Close(stream));
     }
     Ok(())
@@ -87,7 +94,7 @@ pub(super) fn dispatch(call: &mut Call<'_>, raw: &RawCallout) -> Result<(), Stop
         return Err(call.unsupported());
     }
     let cluster = call.read_text(raw.cluster)?;
-    let headers = pairs::decode(&call.read(raw.headers)?);
+    let mut headers = pairs::decode(&call.read(raw.headers)?);
     let body = call.read(raw.body)?;
     call.write_number(raw.token, 0)?;
     let dials = call.state().flavour.dials_addresses() && cluster.contains(':');
@@ -96,6 +103,11 @@ pub(super) fn dispatch(call: &mut Call<'_>, raw: &RawCallout) -> Result<(), Stop
     let complete = addressed && headers.contains(":path") && headers.contains(":method");
     if !known || !complete || i32::try_from(raw.timeout_milliseconds).is_err() {
         return Err(Status::BadArgument.into());
+    }
+    if call.state().flavour.forces_connection() {
+        headers.remove(b":authority");
+        headers.replace(b"host", cluster.as_bytes());
+        headers.replace(b"connection", b"close");
     }
     let state = call.state_mut();
     let context = state.effective_context();

@@ -5,12 +5,21 @@
 
 use super::call::{Call, Slice, Stop, Target};
 use crate::Status;
+use crate::state::Phase;
 
 /// The first part of the path of everything that belongs to NGINX itself.
 const NGINX: &[u8] = b"ngx\0";
 
 pub(super) fn read(call: &mut Call<'_>, path: Slice, target: Target) -> Result<(), Stop> {
     let path = call.read(path)?;
+    let (flavour, in_root) = (call.state().flavour, call.state().stream_id().is_none());
+    let name_while_starting = path == b"plugin_name" && call.state().phase == Phase::Configuring;
+    if flavour.deadly_properties().contains(&path.as_slice()) || (flavour.has_variables() && name_while_starting) {
+        return Err(call.crash("a property was read that WasmX has no memory of"));
+    }
+    if flavour.has_variables() && in_root && path.contains(&0) {
+        return Err(Status::InternalFailure.into());
+    }
     let own = call.state().stream().and_then(|stream| stream.properties.get(&path).cloned());
     let value = own.or_else(|| call.process().properties.get(&path).cloned()).or_else(|| variable(call, &path));
     call.give(&value.ok_or(Status::NotFound)?, target)

@@ -4,9 +4,11 @@
 
 use super::call::{Call, Slice, Stop, Target};
 use crate::Status;
+use crate::process::shared::zone;
 
 pub(super) fn read(call: &mut Call<'_>, key: Slice, target: Target, number: u32) -> Result<(), Stop> {
     let key = call.read(key)?;
+    in_zone(call, &key)?;
     let flavour = call.state().flavour;
     let found = call.process().shared.read(flavour, &key).cloned();
     let (value, stored) = found.ok_or(Status::NotFound)?;
@@ -16,8 +18,19 @@ pub(super) fn read(call: &mut Call<'_>, key: Slice, target: Target, number: u32)
 
 pub(super) fn write(call: &mut Call<'_>, key: Slice, value: Slice, number: u32) -> Result<(), Stop> {
     let (key, value) = (call.read(key)?, call.read(value)?);
+    in_zone(call, &key)?;
+    if value.len() > call.process().zone_bytes {
+        return Err(call.unsupported());
+    }
     let flavour = call.state().flavour;
     Ok(call.process().shared.write(flavour, &key, &value, number)?)
+}
+
+/// On WasmX a key that no zone has is a trap.
+fn in_zone(call: &Call<'_>, key: &[u8]) -> Result<(), Stop> {
+    let strict = call.state().flavour.traps_on_unsupported();
+    let is_there = !strict || zone(&call.process().zones, key).is_some();
+    if is_there { Ok(()) } else { Err(call.unsupported()) }
 }
 
 pub(super) fn register(call: &mut Call<'_>, name: Slice, number: u32) -> Result<(), Stop> {

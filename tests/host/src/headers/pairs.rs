@@ -30,6 +30,35 @@ pub(crate) fn encode(headers: &Headers) -> Vec<u8> {
     bytes
 }
 
+/// The first `most` of `headers`, with names as people write them: what WasmX shows of HTTP/1.
+pub(crate) fn encode_as_written(headers: &Headers, most: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let shown = || headers.iter().take(most);
+    bytes.extend(number(shown().count()));
+    for (name, value) in shown() {
+        bytes.extend(number(name.len()));
+        bytes.extend(number(value.len()));
+    }
+    for (name, value) in shown() {
+        bytes.extend(as_written(name));
+        bytes.push(0);
+        bytes.extend_from_slice(value);
+        bytes.push(0);
+    }
+    bytes
+}
+
+/// `x-forwarded-for` is written `X-Forwarded-For`.
+fn as_written(name: &[u8]) -> Vec<u8> {
+    let mut begins = true;
+    let letter = |byte: &u8| {
+        let written = if begins { byte.to_ascii_uppercase() } else { *byte };
+        begins = *byte == b'-';
+        written
+    };
+    name.iter().map(letter).collect()
+}
+
 /// The list in `bytes`, or an empty one when they are malformed.
 pub(crate) fn decode(bytes: &[u8]) -> Headers {
     if bytes.len() > MAX_BYTES {

@@ -7,6 +7,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::{Flavour, Status};
 
+/// Which zone a key is in, `None` where there is none. On WasmX what stands before the first slash may
+/// name one; any other key is in the zone `*`.
+pub(crate) fn zone<'z>(zones: &'z [String], key: &[u8]) -> Option<&'z str> {
+    let named = key.iter().position(|byte| *byte == b'/').and_then(|end| key.get(..end));
+    let named = named.and_then(|name| zones.iter().find(|zone| zone.as_bytes() == name));
+    named.or_else(|| zones.iter().find(|zone| *zone == "*")).map(String::as_str)
+}
+
 /// Values by key, each with its compare-and-set number.
 #[derive(Debug, Default)]
 pub(crate) struct SharedData {
@@ -23,11 +31,14 @@ impl SharedData {
     /// Envoy and for "none yet" on WasmX.
     pub(crate) fn write(&mut self, flavour: Flavour, key: &[u8], value: &[u8], number: u32) -> Result<(), Status> {
         let key = stored_key(flavour, key);
-        if let Some((_, stored)) = self.values.get(&key) {
-            let unconditional = number == 0 && !flavour.shares_data_by_checksum();
-            if !unconditional && number != *stored {
-                return Err(Status::CasMismatch);
-            }
+        let stored = self.values.get(&key).map(|(_, stored)| *stored);
+        let fits = match (flavour.shares_data_by_checksum(), stored) {
+            (false, None) => true,
+            (false, Some(stored)) => number == 0 || number == stored,
+            (true, stored) => number == stored.unwrap_or_default(),
+        };
+        if !fits {
+            return Err(Status::CasMismatch);
         }
         self.last_number += 1;
         self.values.insert(key, (value.to_vec(), self.last_number));

@@ -12,6 +12,9 @@ use crate::callout::{Answer, Callout, CalloutId, Delivery};
 /// What Envoy reports for a callout without a usable answer: the connection broke.
 const BROKEN_CONNECTION: (u32, &str) = (11, "reset");
 
+/// So many timers of a filter that traps in each of them keep a worker from anything else.
+const MOST_TIMERS: u32 = 64;
+
 impl Vm {
     /// The callouts of this VM that wait for an answer, oldest first.
     pub fn callouts(&self) -> Vec<Callout> {
@@ -36,6 +39,13 @@ impl Vm {
             self.lose_streams(owner.context);
             return Delivery::Dropped;
         }
+        if answer.is_lost_by(self.flavour) {
+            // Nobody is told, and a stream that nobody decides goes on.
+            if let Some(stream) = stream {
+                self.resume_if_undecided(stream);
+            }
+            return Delivery::Dropped;
+        }
         let callback = "proxy_on_http_call_response";
         if self.instance.get_func(&mut self.store, callback).is_none() {
             return Delivery::Dropped;
@@ -43,7 +53,7 @@ impl Vm {
         let context = if self.flavour.answers_dispatcher() { owner.context } else { owner.root };
         let answer = answer.seen_by(self.flavour);
         let sizes = answer.response.as_ref().map_or([0; 3], |(headers, body, trailers)| {
-            [length(headers.len()), length(body.len()), length(trailers.len())]
+            [self.count(headers), length(body.len()), length(trailers.len())]
         });
         let state = self.store.data_mut();
         state.status = if answer.response.is_some() { (0, "") } else { BROKEN_CONNECTION };
@@ -69,8 +79,13 @@ impl Vm {
         let Some(plugin) = self.store.data_mut().plugins.get_mut(root.0) else { return false };
         let Some(period) = plugin.tick_period else { return false };
         plugin.next_tick_ns = Some(now.saturating_add(nanoseconds(period)));
-        let context = plugin.context;
-        self.call(context, "proxy_on_tick", &[context]);
+        let (context, timers) = (plugin.context, plugin.timers);
+        for _ in 0..timers {
+            if self.call(context, "proxy_on_tick", &[context]).trapped && self.flavour.keeps_timers() {
+                self.die_of_timers(root);
+                break;
+            }
+        }
         true
     }
 
@@ -83,6 +98,9 @@ impl Vm {
     /// callouts time out, each when it is due.
     pub fn run(&mut self, duration: Duration) {
         let end = self.host.now_ns().saturating_add(nanoseconds(duration));
+        if self.flavour.always_reloads() {
+            self.reload_if_due();
+        }
         while self.trap.is_none() && self.host.crash().is_none() {
             let timeouts = self.callouts().into_iter().map(|callout| (callout.deadline_ns, Event::Timeout(callout.id)));
             let plugins = self.store.data().plugins.iter().enumerate();
@@ -104,6 +122,17 @@ impl Vm {
             }
         }
         self.host.set_now_ns(end);
+    }
+
+    /// A timer that traps starts the instance again, with one timer more, and that one traps as well.
+    fn die_of_timers(&mut self, root: RootId) {
+        let timers = self.store.data().plugins.get(root.0).map_or(0, |plugin| plugin.timers);
+        if timers > MOST_TIMERS {
+            self.host.process().crash("each timer that trapped left one more");
+        } else {
+            // What keeps it from starting is in `trap`.
+            self.reload().ok();
+        }
     }
 
     fn take_callout(&mut self, callout: CalloutId) -> Option<crate::callout::Owner> {

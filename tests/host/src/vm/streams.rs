@@ -5,8 +5,8 @@
 
 use super::{Returned, RootId, Vm, length};
 use crate::state::{Context, Direction};
-use crate::stream::{Message, Reply, Request, Stream};
-use crate::{FailurePolicy, Headers, Outcome, StreamId};
+use crate::stream::{Message, Reply, Request, Stream, property_path};
+use crate::{Destination, FailurePolicy, Headers, Outcome, StreamId};
 
 impl Vm {
     /// A request arrives for a plugin: creates its context and shows the filter the headers. A VM that
@@ -15,8 +15,9 @@ impl Vm {
         let mut request = request.into();
         let stream = self.host.process().next_stream();
         self.complete_headers(&mut request.headers);
+        self.arrive(&mut request);
         let end_of_stream = request.end_of_stream && !self.flavour.hides_end_of_stream();
-        let size = length(request.headers.len());
+        let size = self.count(&request.headers);
         self.store.data_mut().streams.insert(stream, Stream::new(request));
         self.reload_if_due();
         if self.pass_unserved(stream) {
@@ -36,11 +37,16 @@ impl Vm {
             true => created,
             false => self.call(context, "proxy_on_request_headers", &[context, size, end_of_stream.into()]),
         };
-        if !returned.trapped && !returned.holds() {
+        if !returned.trapped && (!returned.holds() || self.can_not_wait(stream)) {
             self.go_on(stream, Direction::Request);
         }
         self.resume_if_undecided(stream);
         stream
+    }
+
+    /// Where the request went. `None`: it did not go on, or NGINX has no configuration to say.
+    pub fn destination(&self, stream: StreamId) -> Option<Destination> {
+        self.store.data().streams.get(&stream)?.destination.clone()
     }
 
     /// What became of the request so far.
@@ -66,13 +72,13 @@ impl Vm {
     /// A property of the stream as the filter left it, such as an NGINX variable.
     pub fn property(&self, stream: StreamId, path: &[&str]) -> Option<Vec<u8>> {
         let record = self.store.data().streams.get(&stream)?;
-        record.properties.get(&crate::stream::property_path(path)).cloned()
+        record.properties.get(&property_path(path)).cloned()
     }
 
     /// Changes a property of the stream, such as the number of attempts so far.
     pub fn set_property(&mut self, stream: StreamId, path: &[&str], value: impl Into<Vec<u8>>) {
         if let Some(record) = self.store.data_mut().streams.get_mut(&stream) {
-            record.properties.insert(crate::stream::property_path(path), value.into());
+            record.properties.insert(property_path(path), value.into());
         }
     }
 
@@ -84,7 +90,8 @@ impl Vm {
         }
         record.response = Message::open(headers.into());
         record.response_outcome = Outcome::Paused;
-        let size = length(record.response.headers.len());
+        let headers = record.response.headers.clone();
+        let size = self.count(&headers);
         let returned = self.call(context, "proxy_on_response_headers", &[context, size, end_of_stream.into()]);
         if !returned.trapped && !returned.holds() {
             self.go_on(stream, Direction::Response);
@@ -150,19 +157,21 @@ impl Vm {
         for (name, value) in reply.headers.iter() {
             record.response.headers.add(name, value);
         }
-        let size = length(record.response.headers.len());
         record.outcome = Outcome::Replied(reply);
+        let headers = record.response.headers.clone();
+        let size = self.count(&headers);
         if !answered {
             self.call(context, "proxy_on_response_headers", &[context, size, end_of_stream.into()]);
         }
-        if let Some((_, record)) = self.served(stream)
-            && let Outcome::Replied(reply) = &mut record.outcome
-        {
+        if let Some((_, record)) = self.served(stream) {
+            record.added_by_nginx();
             let mut headers = record.response.headers.clone();
             let status = headers.text(":status").and_then(|status| status.parse().ok());
-            reply.status = status.unwrap_or(reply.status);
             headers.remove(b":status");
-            reply.headers = headers;
+            if let Outcome::Replied(reply) = &mut record.outcome {
+                reply.status = status.unwrap_or(reply.status);
+                reply.headers = headers;
+            }
         }
         self.end(stream);
     }
@@ -243,18 +252,18 @@ impl Vm {
     }
 
     /// The record and the context of a stream that still has one.
-    fn served(&mut self, stream: StreamId) -> Option<(u32, &mut Stream)> {
+    pub(super) fn served(&mut self, stream: StreamId) -> Option<(u32, &mut Stream)> {
         let record = self.store.data_mut().streams.get_mut(&stream)?;
         Some((record.context?, record))
     }
 
-    fn decide(&mut self, stream: StreamId, outcome: Outcome) {
+    pub(super) fn decide(&mut self, stream: StreamId, outcome: Outcome) {
         if let Some(record) = self.store.data_mut().streams.get_mut(&stream) {
             record.outcome = outcome;
         }
     }
 
-    fn reload_if_due(&mut self) {
+    pub(super) fn reload_if_due(&mut self) {
         let due = self.options.policy == FailurePolicy::Reload || self.flavour.always_reloads();
         if self.trap.is_some() && due && self.host.crash().is_none() {
             // A filter that cannot start again leaves its reason in `trap`.
@@ -275,24 +284,11 @@ impl Vm {
         }
         true
     }
-
-    /// Gives the list the names the flavour shows: one of `host` and `:authority`, or both.
-    fn complete_headers(&self, headers: &mut Headers) {
-        let host = headers.value("host").or_else(|| headers.value(":authority")).map(<[u8]>::to_vec);
-        let Some(host) = host else { return };
-        headers.remove(b"host");
-        if self.flavour.separates_host() {
-            headers.replace(b":authority", b"_:19000");
-            headers.add(b"host", &host);
-        } else if !headers.contains(":authority") {
-            headers.add(b":authority", &host);
-        }
-    }
 }
 
 impl Returned {
     /// Whether the filter wants the stream to wait.
-    fn holds(&self) -> bool {
+    pub(super) fn holds(&self) -> bool {
         self.stopped || self.value.is_some_and(|value| value != 0)
     }
 }

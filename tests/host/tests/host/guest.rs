@@ -32,29 +32,53 @@ pub(crate) const WAITS_UNDER_STREAM: &str = r#"
     (drop (call $continue (i32.const 0))))
 "#;
 
-/// The binary of a guest with these functions besides the prelude.
-pub(crate) fn binary(functions: &str) -> Result<Vec<u8>, wat::Error> {
+/// What WasmX calls without asking whether it is there; the filter's SDK has all of it.
+const CALLED: [(&str, &str); 8] = [
+    ("proxy_on_context_create", "(param i32 i32)"),
+    ("proxy_on_vm_start", "(param i32 i32) (result i32) (i32.const 1)"),
+    ("proxy_on_configure", "(param i32 i32) (result i32) (i32.const 1)"),
+    ("proxy_on_request_headers", "(param i32 i32 i32) (result i32) (i32.const 0)"),
+    ("proxy_on_response_headers", "(param i32 i32 i32) (result i32) (i32.const 0)"),
+    ("proxy_on_done", "(param i32) (result i32) (i32.const 1)"),
+    ("proxy_on_log", "(param i32)"),
+    ("proxy_on_delete", "(param i32)"),
+];
+
+/// The binary of a guest with these functions besides the prelude, and nothing else.
+pub(crate) fn bare_binary(functions: &str) -> Result<Vec<u8>, wat::Error> {
     wat::parse_str(format!("(module {}\n{functions})", include_str!("prelude.wat")))
 }
 
+/// The binary of a guest with these functions besides the prelude.
+pub(crate) fn binary(functions: &str) -> Result<Vec<u8>, wat::Error> {
+    let absent = CALLED.iter().filter(|(name, _)| !functions.contains(&format!("\"{name}\"")));
+    let empty: String = absent.map(|(name, rest)| format!("(func (export \"{name}\") {rest})\n")).collect();
+    bare_binary(&format!("{functions}\n{empty}"))
+}
+
 pub(crate) fn module(functions: &str) -> Result<FilterModule, Box<dyn std::error::Error>> {
-    Ok(FilterModule::from_bytes(&binary(functions)?)?)
+    Ok(FilterModule::from_bytes(&bare_binary(functions)?)?)
 }
 
 /// One Envoy with one worker and one plugin without configuration.
 pub(crate) fn envoy(functions: &str) -> Result<(Host, Vm, RootId), Box<dyn std::error::Error>> {
-    start(&Host::envoy(["sidecar"]), functions)
+    start(&Host::envoy(["sidecar"]), &module(functions)?)
 }
 
 /// The same on WasmX.
 pub(crate) fn wasmx(functions: &str) -> Result<(Host, Vm, RootId), Box<dyn std::error::Error>> {
     let host = Host::new(Flavour::WasmX);
     host.add_cluster("sidecar");
-    start(&host, functions)
+    start_on(&host, functions)
 }
 
-fn start(host: &Host, functions: &str) -> Result<(Host, Vm, RootId), Box<dyn std::error::Error>> {
-    let mut vm = host.vm(&module(functions)?)?;
+/// One worker and one plugin on a host of WasmX that is set up already.
+pub(crate) fn start_on(host: &Host, functions: &str) -> Result<(Host, Vm, RootId), Box<dyn std::error::Error>> {
+    start(host, &FilterModule::from_bytes(&binary(functions)?)?)
+}
+
+fn start(host: &Host, module: &FilterModule) -> Result<(Host, Vm, RootId), Box<dyn std::error::Error>> {
+    let mut vm = host.vm(module)?;
     let root = vm.add_plugin("")?;
     Ok((host.clone(), vm, root))
 }

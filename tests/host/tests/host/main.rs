@@ -9,3 +9,4 @@ mod replies;
 mod shared;
 mod traps;
 mod wasmx;
+mod wasmx_rules;

@@ -16,7 +16,7 @@ fn host_and_authority_are_two_headers() -> TestResult {
              (i32.const 0))"#,
     )?;
     vm.request(root, Request::get("a.example", "/"));
-    assert_eq!(messages(&host), ["a.example", "_:19000", "05", "00"]);
+    assert_eq!(messages(&host), ["a.example", "_:19000", "01", "00"]);
     Ok(())
 }
 
@@ -116,7 +116,7 @@ fn a_timeout_has_no_headers_and_a_dispatch_status() -> TestResult {
     vm.request(root, Request::get("a", "/"));
     let callout = host.callouts().first().ok_or("no callout")?.id;
     assert_eq!(vm.answer(callout, Answer::new(200)), Delivery::Delivered);
-    assert_eq!(messages(&host), ["00", "timeout", "01", "ok"]);
+    assert_eq!(messages(&host), ["00", "timeout", "00", "ok"]);
     Ok(())
 }
 
@@ -149,6 +149,9 @@ fn a_module_that_asks_for_the_log_level_cannot_be_linked() -> TestResult {
     let binary = wat::parse_str(
         r#"(module (import "env" "proxy_get_log_level" (func (param i32) (result i32)))
              (memory (export "memory") 1)
+             (func (export "proxy_on_context_create") (param i32 i32))
+             (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
+             (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1))
              (func (export "malloc") (param i32) (result i32) (i32.const 8))
              (func (export "proxy_abi_version_0_2_1")))"#,
     )?;

@@ -8,7 +8,7 @@
 use taskgate_test_host::{Calls, Corruption, Host, HostFunction, Request, Status, StreamId};
 
 use super::stage::{
-    CLOSED, ENVOY, NGINX, OPEN, RPC, Row, Sidecar, Stage, TICK, allow, deny, filter, get, host, reloading,
+    CLOSED, ENVOY, NGINX, OPEN, RPC, Row, Sidecar, Stage, TICK, allow, deny, filter, filter_for, get, host, reloading,
     verdict_answer, with_token, worker,
 };
 
@@ -405,11 +405,10 @@ fn statuses_while_the_filter_starts_on_nginx() {
             for status in STATUSES {
                 let host = host(configuration);
                 host.fail(function, calls, status);
-                let mut vm = host.vm_with(&filter(), reloading()).expect("links");
+                let mut vm = host.vm_with(&filter_for(configuration), reloading()).expect("links");
                 let started = vm.add_plugin(configuration);
                 assert_eq!(host.crash(), None, "{} {calls:?} {status:?}", function.name());
-                // Without its own configuration in hand, the filter can't tell where it runs.
-                assert!(started.is_ok() || function == HostFunction::GetBufferBytes, "{} {status:?}", function.name());
+                assert!(started.is_ok(), "{} {status:?}", function.name());
             }
         }
     }

@@ -82,6 +82,7 @@ fn another_life_of_the_sidecar_replaces_the_table_whatever_its_number() {
     reborn.put("open", MOVED.packed());
     assert!(reborn.number < stage.sidecar.number);
     stage.sidecar = reborn;
+    stage.lose_poll();
     stage.confirm();
     let moved = stage.send(get("open"));
     assert_eq!(candidates(&stage.job(moved)), [MOVED.jobs[0]; 3]);

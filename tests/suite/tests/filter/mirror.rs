@@ -425,6 +425,7 @@ fn the_worker_in_a_new_life_of_the_sidecar_wins() {
     reborn.put("open", MOVED.packed());
     first.pass(TICK);
     first.sidecar = reborn;
+    first.lose_poll();
     first.confirm();
     first.mirror();
     second.mirror();

@@ -4,14 +4,21 @@ use std::time::Duration;
 
 use taskgate_test_host::{Answer, HostFunction, Outcome, Request, StreamId};
 
-use super::stage::{CLOSED, DOMAIN, NGINX, OPEN, RPC, Sidecar, Stage, TICK, VARIABLES, allow, get, packed, with_token};
+use super::stage::{
+    CLOSED, DOMAIN, NGINX, OPEN, RPC, Sidecar, Stage, TICK, allow, get, packed, wasmx_conf, with_token,
+};
 
 fn variable(stage: &Stage, stream: StreamId, name: &str) -> Option<String> {
     stage.vm.property(stream, &["ngx", name]).map(|value| String::from_utf8_lossy(&value).into_owned())
 }
 
+/// Where NGINX would send the request.
+fn upstream(stage: &Stage, stream: StreamId) -> Option<String> {
+    variable(stage, stream, "tg_upstream").filter(|upstream| !upstream.is_empty())
+}
+
 #[test]
-fn a_permitted_request_gets_variables_and_keeps_its_headers() {
+fn a_permitted_request_gets_variables_and_the_configuration_makes_headers_of_them() {
     let mut stage = Stage::nginx();
     let request = with_token("closed", "t")
         .header("cookie", "a=1; YTCypressCookie=s3cret; b=2")
@@ -20,7 +27,7 @@ fn a_permitted_request_gets_variables_and_keeps_its_headers() {
     stage.host.reset_calls();
     let stream = stage.send(request);
     assert!(stage.vm.outcome(stream).is_paused());
-    assert_eq!(variable(&stage, stream, "tg_upstream"), None);
+    assert_eq!(upstream(&stage, stream), None);
     stage.decide(&allow("alice"));
     let Outcome::Continued { headers } = stage.vm.outcome(stream) else { panic!("{:?}", stage.vm.outcome(stream)) };
 
@@ -36,8 +43,17 @@ fn a_permitted_request_gets_variables_and_keeps_its_headers() {
     ] {
         assert_eq!(variable(&stage, stream, name).as_deref(), Some(value), "{name}");
     }
-    assert_eq!(headers.text("x-taskgate-up1"), Some("6.6.6.6:1"), "`proxy_set_header` drops it, not the filter");
-    assert_eq!(headers.text("cookie"), Some("a=1; YTCypressCookie=s3cret; b=2"));
+    let destination = stage.vm.destination(stream).expect("a destination");
+    assert_eq!((destination.address, destination.http2), (upstream, false));
+    for (name, value) in [
+        ("x-taskgate-up1", None),
+        ("authorization", None),
+        ("cookie", Some("a=1; b=2")),
+        ("x-forwarded-user", Some("alice")),
+        ("x-forwarded-email", Some("alice@example.test")),
+    ] {
+        assert_eq!(headers.text(name), value, "{name}");
+    }
     for function in [
         HostFunction::RemoveHeaderMapValue,
         HostFunction::ReplaceHeaderMapValue,
@@ -52,13 +68,13 @@ fn a_permitted_request_gets_variables_and_keeps_its_headers() {
 #[test]
 fn the_upstream_is_the_last_variable() {
     use taskgate_test_host::{Calls, Status};
-    for nth in 1..=7 {
+    for nth in 1..=11 {
         let mut stage = Stage::nginx();
         let session = stage.session("closed", 60);
         stage.host.fail(HostFunction::SetProperty, Calls::Nth(nth), Status::InternalFailure);
         let stream = stage.send(with_token("closed", &session).header("cookie", "__Host-taskgate=x"));
         stage.host.clear_faults();
-        assert_eq!(variable(&stage, stream, "tg_upstream"), None, "variable {nth} failed");
+        assert_eq!(upstream(&stage, stream), None, "variable {nth} failed");
         assert_eq!(stage.denial(stream), (503, "proxy-failure".into()), "variable {nth} failed");
     }
 }
@@ -66,7 +82,7 @@ fn the_upstream_is_the_last_variable() {
 #[test]
 fn a_variable_that_is_not_declared_is_noticed() {
     let host = taskgate_test_host::Host::new(taskgate_test_host::Flavour::WasmX);
-    for name in VARIABLES.into_iter().filter(|name| *name != "tg_groups") {
+    for name in wasmx_conf().variables().filter(|name| *name != "tg_groups") {
         host.declare_variable(name);
     }
     let (vm, root) = super::stage::worker(&host, NGINX);
@@ -74,7 +90,7 @@ fn a_variable_that_is_not_declared_is_noticed() {
     stage.follow();
     let stream = stage.send(get("open"));
     assert_eq!(stage.denial(stream), (503, "proxy-failure".into()));
-    assert_eq!(variable(&stage, stream, "tg_upstream"), None);
+    assert_eq!(upstream(&stage, stream), None);
 }
 
 #[test]
@@ -96,7 +112,7 @@ fn the_host_header_names_the_service_and_authority_does_not() {
         (":path", "/".into()),
         (":method", "GET".into()),
     ]));
-    assert!(variable(&stage, stream, "tg_upstream").is_some());
+    assert!(upstream(&stage, stream).is_some());
     let none = stage.send(Request::new([(":path", "/"), (":method", "GET")]));
     assert_eq!(stage.denial(none), (404, "address-missing".into()));
 }
@@ -107,7 +123,7 @@ fn refusals_set_no_upstream() {
     for (request, status) in [(get("closed"), 401), (get("unknown"), 404), (with_token("closed", "tg1.s.k1.x"), 401)] {
         let stream = stage.send(request);
         assert_eq!(stage.vm.outcome(stream).status(), Some(status));
-        assert_eq!(variable(&stage, stream, "tg_upstream"), None);
+        assert_eq!(upstream(&stage, stream), None);
     }
     stage.assert_alive();
 }
@@ -121,10 +137,10 @@ fn every_request_asks_for_itself() {
     for (stream, question) in streams.iter().zip(&questions) {
         assert!(stage.vm.outcome(*stream).is_paused());
         stage.answer(question.id, super::stage::verdict_answer(&allow("alice")));
-        assert!(variable(&stage, *stream, "tg_upstream").is_some());
+        assert!(upstream(&stage, *stream).is_some());
     }
     let cached = stage.send(with_token("closed", "t"));
-    assert!(variable(&stage, cached, "tg_upstream").is_some());
+    assert!(upstream(&stage, cached).is_some());
     assert!(stage.questions().is_empty());
     stage.assert_alive();
 }
@@ -140,7 +156,7 @@ fn an_answer_decides_the_request_that_asked_and_no_other() {
     assert!(stage.vm.outcome(first).is_paused());
     stage.answer(questions[0].id, super::stage::verdict_answer(&allow("alice")));
     assert_eq!(variable(&stage, first, "tg_user").as_deref(), Some("alice"));
-    assert_eq!(variable(&stage, second, "tg_upstream"), None);
+    assert_eq!(upstream(&stage, second), None);
     stage.assert_alive();
 }
 
@@ -160,7 +176,7 @@ fn the_table_is_polled_on_the_tick_alone() {
         assert!(stage.poll().is_none(), "not from within the answer");
     }
     let stream = stage.send(get("s29"));
-    assert!(variable(&stage, stream, "tg_upstream").is_some());
+    assert!(upstream(&stage, stream).is_some());
     assert!(stage.poll().is_none(), "not from within a request");
     stage.assert_alive();
 }
@@ -180,7 +196,7 @@ fn a_timeout_is_no_verdict() {
     let stream = stage.send(with_token("closed", "t"));
     stage.vm.run(Duration::from_secs(2));
     assert_eq!(stage.denial(stream), (503, "verdict-unavailable".into()));
-    assert_eq!(variable(&stage, stream, "tg_upstream"), None);
+    assert_eq!(upstream(&stage, stream), None);
     stage.assert_alive();
 }
 
@@ -198,7 +214,7 @@ fn a_client_that_leaves_while_it_waits_does_not_hurt_the_worker() {
     let next = stage.send(with_token("closed", "t"));
     assert!(stage.vm.outcome(next).is_paused());
     stage.decide(&allow("alice"));
-    assert!(variable(&stage, next, "tg_upstream").is_some());
+    assert!(upstream(&stage, next).is_some());
 }
 
 #[test]
@@ -210,7 +226,7 @@ fn an_answer_that_never_comes_does_not_hurt_the_worker() {
         stage.vm.tick(stage.root);
         assert_eq!(stage.host.crash(), None, "the tick answered a request of another context");
     }
-    assert_eq!(variable(&stage, stream, "tg_upstream"), None);
+    assert_eq!(upstream(&stage, stream), None);
 }
 
 #[test]
@@ -232,7 +248,7 @@ fn the_mirror_works_there_too() {
     stage.mirror();
     stage.reload();
     let stream = stage.send(get("open"));
-    assert!(variable(&stage, stream, "tg_upstream").is_some());
+    assert!(upstream(&stage, stream).is_some());
     assert!(stage.vm.callouts().is_empty());
     stage.sidecar.put("open", packed("open", &RPC));
     stage.follow();
@@ -252,6 +268,81 @@ fn a_sidecar_that_is_away_changes_nothing() {
         }
     }
     let stream = stage.send(get("open"));
-    assert!(variable(&stage, stream, "tg_upstream").is_some());
+    assert!(upstream(&stage, stream).is_some());
     stage.assert_alive();
+}
+
+#[test]
+fn a_path_is_judged_as_the_job_gets_it() {
+    // NGINX shows a filter `/.taskgate/sign-out` for each of these, and would send the job something else.
+    for path in ["/%2Etaskgate/sign-out", "/a/../.taskgate/sign-out", "//.taskgate/sign-out"] {
+        let mut stage = Stage::nginx();
+        let stream = stage.send(Request::get(&format!("open.{DOMAIN}"), path));
+        assert!(OPEN.jobs.contains(&upstream(&stage, stream).expect("an upstream").as_str()), "{path}");
+        assert_eq!(stage.job(stream).text(":path"), Some(path));
+    }
+}
+
+#[test]
+fn a_request_with_more_headers_than_are_shown_is_refused() {
+    let mut stage = Stage::nginx();
+    let many = |count: usize| (0..count).fold(get("open"), |request, nth| request.header(format!("a{nth}"), "x"));
+    let stream = stage.send(many(94));
+    assert!(upstream(&stage, stream).is_some());
+    let stream = stage.send(many(95));
+    assert_eq!(stage.denial(stream), (431, "headers-too-large".into()));
+    assert_eq!(upstream(&stage, stream), None);
+}
+
+#[test]
+fn a_grpc_service_is_reached_over_http2_and_a_grpc_client_is_told_so_in_grpc() {
+    let mut stage = Stage::nginx();
+    let stream = stage.send(get("rpc"));
+    let destination = stage.vm.destination(stream).expect("a destination");
+    assert_eq!((destination.address.as_str(), destination.http2), (RPC.jobs[0], true));
+    let refused = stage.send(get("unknown").header("content-type", "application/grpc"));
+    let Outcome::Replied(reply) = stage.vm.outcome(refused) else { panic!("not refused") };
+    assert_eq!((reply.status, reply.headers.text("grpc-status")), (200, Some("5")));
+    assert!(reply.headers.text("grpc-message").is_some_and(|message| message.starts_with("unknown-service: ")));
+    assert_eq!((reply.body.as_slice(), reply.details.as_str()), (&b""[..], ""));
+}
+
+#[test]
+fn what_was_decided_is_in_variables_for_the_log() {
+    let mut stage = Stage::nginx();
+    let stream = stage.send(with_token("closed", "t"));
+    stage.decide(&allow("alice"));
+    for (name, value) in [
+        ("tg_service", "closed"),
+        ("tg_level", "can_read"),
+        ("tg_rule", "verdict"),
+        ("tg_actor", "alice"),
+        ("tg_denial", ""),
+    ] {
+        assert_eq!(variable(&stage, stream, name).as_deref(), Some(value), "{name}");
+    }
+    let refused = stage.send(get("closed"));
+    for (name, value) in [("tg_service", "closed"), ("tg_rule", ""), ("tg_denial", "credential-missing")] {
+        assert_eq!(variable(&stage, refused, name).as_deref(), Some(value), "{name}");
+    }
+}
+
+#[test]
+fn a_failing_filter_sends_requests_nowhere() {
+    use taskgate_test_host::{Calls, Headers};
+    let mut stage = Stage::nginx();
+    let waiting = stage.send(with_token("closed", "t"));
+    stage.host.trap(HostFunction::GetHeaderMapPairs, Calls::Every);
+    let (question, _) = stage.question();
+    let _: taskgate_test_host::Delivery = stage.vm.answer(question, super::stage::verdict_answer(&allow("alice")));
+    stage.host.clear_faults();
+    assert_eq!(stage.vm.outcome(waiting), Outcome::Nowhere, "WasmX lets it go on after a trap; there is no address");
+
+    // In the phase of the answer, what a job says passes as it is.
+    let mut stage = Stage::nginx();
+    let stream = stage.send(get("open"));
+    stage.host.trap(HostFunction::GetHeaderMapValue, Calls::Every);
+    let answer = Headers::from([(":status", "200"), ("set-cookie", "a=1")]);
+    stage.vm.response_headers(stream, answer, false);
+    assert_eq!(stage.host.crash(), None);
 }

@@ -16,8 +16,8 @@ use taskgate_core::time::UnixTime;
 use taskgate_core::token::TokenId;
 use taskgate_core::verdict::{Refusal, VerdictQuery, WireVerdict};
 use taskgate_test_host::{
-    Answer, Callout, CalloutId, Delivery, FailurePolicy, FilterModule, Flavour, Headers, Host, Outcome, Request,
-    RootId, StreamId, Vm, VmOptions,
+    Answer, Callout, CalloutId, Delivery, FailurePolicy, FilterModule, Flavour, Headers, Host, NginxConf, Outcome,
+    Request, RootId, StreamId, Vm, VmOptions,
 };
 
 pub(crate) const ENVOY: &str = "cluster = taskgate-sidecar";
@@ -26,13 +26,27 @@ pub(crate) const NGINX: &str = "address = 127.0.0.1:1";
 pub(crate) const MIRROR: &str = "taskgate/taskgate-sidecar/";
 pub(crate) const DOMAIN: &str = "tasks.example.test";
 pub(crate) const TICK: Duration = Duration::from_millis(100);
-/// The variables that `nginx-config/wasmx.conf` declares.
-pub(crate) const VARIABLES: [&str; 7] =
-    ["tg_upstream", "tg_next", "tg_user", "tg_email", "tg_groups", "tg_authorization", "tg_cookie"];
+
+/// The configuration of NGINX that operators copy.
+pub(crate) fn wasmx_conf() -> NginxConf {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../nginx-config/wasmx.conf");
+    let text = std::fs::read_to_string(path).expect("`nginx-config/wasmx.conf`");
+    NginxConf::parse(&text).expect("a configuration")
+}
 
 /// The compiled filter.
 pub(crate) fn filter() -> FilterModule {
     load("TASKGATE_FILTER", "taskgate_filter.wasm")
+}
+
+/// The same for NGINX with WasmX.
+pub(crate) fn wasmx_filter() -> FilterModule {
+    load("TASKGATE_WASMX_FILTER", "taskgate_filter_wasmx.wasm")
+}
+
+/// The one that a configuration is for.
+pub(crate) fn filter_for(configuration: &str) -> FilterModule {
+    if configuration.contains("address") { wasmx_filter() } else { filter() }
 }
 
 /// The same, with the header that makes it trap.
@@ -41,7 +55,8 @@ pub(crate) fn fault_filter() -> FilterModule {
 }
 
 fn load(variable: &str, name: &str) -> FilterModule {
-    FilterModule::load(crate::artefact::path(variable, name)).expect("the filter loads; `make filter fault-filter`")
+    FilterModule::load(crate::artefact::path(variable, name))
+        .expect("the filter loads; `make filter fault-filter wasmx-filter`")
 }
 
 // === services ===
@@ -94,6 +109,7 @@ pub(crate) fn packed(id: &str, row: &Row) -> Vec<u8> {
         owner: None,
         forward_credential: false,
         vouched: false,
+        path: None,
         origin: 1,
         epoch: 1,
     };
@@ -301,6 +317,13 @@ impl Stage {
         self.answer(poll.id, page_answer(page));
     }
 
+    /// The sidecar went away with the poll that it held; the filter polls again.
+    pub(crate) fn lose_poll(&mut self) {
+        let poll = self.poll().expect("a poll");
+        self.answer(poll.id, Answer::reset());
+        self.pass(TICK * 2);
+    }
+
     /// Ticks, without a timeout of any callout.
     pub(crate) fn pass(&mut self, duration: Duration) {
         for _ in 0..duration.as_millis() / TICK.as_millis() {
@@ -372,9 +395,7 @@ impl Stage {
 pub(crate) fn host(configuration: &str) -> Host {
     if configuration.contains("address") {
         let host = Host::new(Flavour::WasmX);
-        for variable in VARIABLES {
-            host.declare_variable(variable);
-        }
+        host.configure_nginx(&wasmx_conf());
         host
     } else {
         Host::envoy(["taskgate-sidecar"])
@@ -383,7 +404,7 @@ pub(crate) fn host(configuration: &str) -> Host {
 
 /// One more worker.
 pub(crate) fn worker(host: &Host, configuration: &str) -> (Vm, RootId) {
-    let mut vm = host.vm_with(&filter(), reloading()).expect("links");
+    let mut vm = host.vm_with(&filter_for(configuration), reloading()).expect("links");
     let root = vm.add_plugin(configuration).expect("starts");
     (vm, root)
 }
