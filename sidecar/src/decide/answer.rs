@@ -26,16 +26,21 @@ const OF_MESSAGES: &AsciiSet = &CONTROLS.add(b'%');
 /// The header that says how long an answer may be used, to those in whose caches it is.
 const REUSE_HEADER: &str = "x-accel-expires";
 
-/// Headers of an answer, counted.
-#[derive(Debug, Default)]
+/// Headers of an answer, counted, under the names that its reader knows.
+#[derive(Debug)]
 struct Lines {
+    dialect: Dialect,
     headers: HeaderMap,
     size: usize,
 }
 
 impl Lines {
+    fn new(dialect: Dialect) -> Self {
+        Self { dialect, headers: HeaderMap::new(), size: 0 }
+    }
+
     fn add(&mut self, name: &'static str, value: impl AsRef<[u8]>) -> Result<(), Denial> {
-        let value = value.as_ref();
+        let (name, value) = (self.dialect.header(name), value.as_ref());
         self.size += name.len() + value.len() + LINE;
         if self.size > MAX_HEADERS {
             return Err(Denial::HeadersTooLarge);
@@ -56,7 +61,7 @@ impl Lines {
 /// # Errors
 /// Why it can't be told: then the request is refused for that.
 pub fn permit(edits: &mut RequestEdits, group: Option<&str>, uri: &[u8], dialect: Dialect) -> Result<Response, Denial> {
-    let mut lines = Lines::default();
+    let mut lines = Lines::new(dialect);
     match group {
         Some(group) => lines.add("x-taskgate-upstream", group)?,
         None => {
@@ -73,7 +78,7 @@ pub fn permit(edits: &mut RequestEdits, group: Option<&str>, uri: &[u8], dialect
     for (name, value) in identity(edits) {
         lines.add(name, value)?;
     }
-    if !edits.remove.is_empty() {
+    if !edits.remove.is_empty() && !dialect.removes_by_itself() {
         lines.add("x-taskgate-remove", edits.remove.join(&b','))?;
     }
     audit(&mut lines, &edits.audit)?;
@@ -114,6 +119,7 @@ pub(super) fn identity(edits: &RequestEdits) -> Vec<(&'static str, &[u8])> {
 fn edit(lines: &mut Lines, [what, value]: [&'static str; 2], edit: &FieldEdit) -> Result<(), Denial> {
     match edit {
         FieldEdit::Keep => lines.add(what, "keep"),
+        FieldEdit::Remove if lines.dialect.removes_by_itself() => Ok(()),
         FieldEdit::Remove => lines.add(what, "remove"),
         FieldEdit::Set(text) => {
             lines.add(what, "set")?;
@@ -142,7 +148,7 @@ fn is_reusable(audit: &Audit) -> bool {
 #[must_use]
 pub fn refuse(reply: Reply, dialect: Dialect) -> Response {
     if !dialect.passes_refusals_on() {
-        return squeezed(&reply);
+        return squeezed(&reply, dialect);
     }
     let (status, is_grpc) = (reply.status, reply.grpc_status.is_some() && dialect != Dialect::Envoy);
     let mut response = if is_grpc { whole(reply) } else { plain(reply) };
@@ -153,12 +159,12 @@ pub fn refuse(reply: Reply, dialect: Dialect) -> Response {
 }
 
 /// A refusal as those understand it who know 401 and 403 alone, and ask for the rest.
-fn squeezed(reply: &Reply) -> Response {
+fn squeezed(reply: &Reply, dialect: Dialect) -> Response {
     let status = match reply.status {
         401 | 300..=399 => StatusCode::UNAUTHORIZED,
         _ => StatusCode::FORBIDDEN,
     };
-    let mut lines = Lines::default();
+    let mut lines = Lines::new(dialect);
     // Names of services are short, and what does not fit is only for the log.
     let _ = lines.add("x-taskgate-status", reply.status.to_string());
     let _ = lines.add_where(DENIAL_HEADER, reply.audit.denial.map(Denial::code));
@@ -185,7 +191,8 @@ pub fn whole(mut reply: Reply) -> Response {
 /// The reply with its own status and body.
 fn plain(reply: Reply) -> Response {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    let mut lines = Lines::default();
+    // A client reads this, whoever asked.
+    let mut lines = Lines::new(Dialect::Generic);
     for (name, value) in &reply.headers {
         if lines.add(name, value).is_err() {
             // Neither a redirect nor a page can do without one of its headers.

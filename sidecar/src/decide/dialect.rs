@@ -73,6 +73,47 @@ impl Dialect {
         }
     }
 
+    /// Whether it removes by itself what a job must not see of a request, and keeps only what it is told to keep.
+    /// Otherwise it is told what to remove.
+    #[must_use]
+    pub const fn removes_by_itself(self) -> bool {
+        match self {
+            Self::Nginx => true,
+            Self::Caddy | Self::Envoy | Self::Generic | Self::Haproxy | Self::Traefik => false,
+        }
+    }
+
+    /// What a header of an answer is called for it. NGINX compares names letter by letter, each header with each of the
+    /// two dozen names that it wants to know: for it they differ from the first letter on.
+    #[must_use]
+    pub fn header(self, name: &'static str) -> &'static str {
+        if self != Self::Nginx {
+            return name;
+        }
+        match name {
+            "x-taskgate-actor" => "actor-taskgate",
+            "x-taskgate-assertion" => "assertion-taskgate",
+            "x-taskgate-cookie" => "cookie-taskgate",
+            "x-taskgate-denial" => "denial-taskgate",
+            "x-taskgate-edit-authorization" => "edit-authorization-taskgate",
+            "x-taskgate-edit-cookie" => "edit-cookie-taskgate",
+            "x-taskgate-job-authorization" => "job-authorization-taskgate",
+            "x-taskgate-level" => "level-taskgate",
+            "x-taskgate-next" => "next-taskgate",
+            "x-taskgate-protocol" => "protocol-taskgate",
+            "x-taskgate-rule" => "rule-taskgate",
+            "x-taskgate-service" => "service-taskgate",
+            "x-taskgate-set-cookie-1" => "set-cookie-1-taskgate",
+            "x-taskgate-set-cookie-2" => "set-cookie-2-taskgate",
+            "x-taskgate-status" => "status-taskgate",
+            "x-taskgate-third" => "third-taskgate",
+            "x-taskgate-upstream" => "upstream-taskgate",
+            "x-taskgate-uri" => "uri-taskgate",
+            "x-taskgate-visitor" => "visitor-taskgate",
+            _ => name,
+        }
+    }
+
     /// Whether `Set-Cookie` of a permitting answer reaches the client. Otherwise the lines come one by one under names
     /// of their own.
     #[must_use]

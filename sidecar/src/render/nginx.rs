@@ -13,7 +13,7 @@ use crate::render::marked::{Unmarked, replace};
 pub const AUTH_REQUEST: &str = include_str!("../../../nginx-config/auth_request.conf");
 /// The line for the sidecar's own services.
 const OWN: &str =
-    "    \"h2 127.0.0.1:7012\" $tg_upstream;   # EDIT: `public.listen` of the sidecar, which speaks both itself\n";
+    "    \"127.0.0.1:7012\" $tg_upstream;      # EDIT: `public.listen` of the sidecar, which speaks both itself\n";
 /// What begins a line that is there for a memory of decisions alone.
 const CACHE: &str = "# CACHE ";
 
@@ -108,7 +108,7 @@ fn own(config: &Config) -> String {
     let access = config.access.as_ref().and_then(|access| access.address);
     let data = config.data.as_ref().and_then(|data| data.service.address);
     let addresses: BTreeSet<SocketAddr> = [public, access, data].into_iter().flatten().collect();
-    addresses.iter().map(|address| format!("    \"h2 {address}\" $tg_upstream;\n")).collect()
+    addresses.iter().map(|address| format!("    \"{address}\" $tg_upstream;\n")).collect()
 }
 
 /// Where the sidecar listens, as NGINX writes it.
@@ -156,7 +156,7 @@ mod tests {
                 "server_name a.test *.a.test b.test *.b.test;",
                 "\nupstream echo {",
                 "\nupstream tea {",
-                "\n    \"h2 10.0.0.2:7777\" $tg_upstream;\n",
+                "\n    \"10.0.0.2:7777\" $tg_upstream;\n",
                 "$tg_secret { default \"\"; }",
             ] {
                 assert_eq!(text.matches(part).count(), 1, "{part}");

@@ -1,6 +1,7 @@
 use taskgate_core::reply::{Client, reply};
 
 use super::*;
+use crate::render::nginx::AUTH_REQUEST;
 
 fn text<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
     response.headers().get(name).and_then(|value| value.to_str().ok())
@@ -18,12 +19,51 @@ fn nginx_is_told_of_two_statuses_and_others_of_all() {
         };
         let nginx = of(Dialect::Nginx);
         assert_eq!(nginx.status(), squeezed, "{denial:?}");
-        assert_eq!(text(&nginx, "x-taskgate-status"), Some(status.to_string().as_str()));
-        assert_eq!(text(&nginx, DENIAL_HEADER), Some(denial.code()));
+        assert_eq!(text(&nginx, "status-taskgate"), Some(status.to_string().as_str()));
+        assert_eq!(text(&nginx, "denial-taskgate"), Some(denial.code()));
         for dialect in [Dialect::Caddy, Dialect::Envoy, Dialect::Generic, Dialect::Haproxy, Dialect::Traefik] {
             assert_eq!(of(dialect).status(), status, "{denial:?} {dialect:?}");
         }
     }
+}
+
+#[test]
+fn no_two_headers_that_nginx_looks_up_are_one() {
+    // What it takes of an answer is in the file that operators copy; the names there are those that are sent.
+    let taken: Vec<String> = AUTH_REQUEST
+        .lines()
+        .filter(|line| line.trim_start().starts_with("auth_request_set "))
+        .filter_map(|line| Some(line.split_once("$upstream_http_")?.1.trim_end_matches(';').replace('_', "-")))
+        .collect();
+    let sent = [
+        "actor",
+        "assertion",
+        "cookie",
+        "denial",
+        "edit-authorization",
+        "edit-cookie",
+        "job-authorization",
+        "level",
+        "next",
+        "protocol",
+        "rule",
+        "service",
+        "set-cookie-1",
+        "set-cookie-2",
+        "third",
+        "upstream",
+        "uri",
+        "visitor",
+    ];
+    for name in sent {
+        let generic: &'static str = format!("x-taskgate-{name}").leak();
+        assert!(taken.iter().any(|taken| taken == Dialect::Nginx.header(generic)), "{generic}");
+        assert_eq!(Dialect::Generic.header(generic), generic);
+    }
+    for name in ["x-forwarded-user", "x-forwarded-email", "x-forwarded-groups", "x-arvados-user-uuid"] {
+        assert!(taken.iter().any(|taken| taken == Dialect::Nginx.header(name)), "{name}");
+    }
+    assert_eq!(taken.len(), sent.len() + 4, "{taken:?}");
 }
 
 #[test]
@@ -54,8 +94,8 @@ fn no_refusal_is_a_yes_to_who_goes_by_the_status() {
 
 #[test]
 fn what_does_not_fit_is_no_answer() {
-    let mut lines = Lines::default();
+    let mut lines = Lines::new(Dialect::Generic);
     assert_eq!(lines.add("x-taskgate-cookie", vec![b'a'; MAX_HEADERS]), Err(Denial::HeadersTooLarge));
-    let mut lines = Lines::default();
+    let mut lines = Lines::new(Dialect::Generic);
     assert_eq!(lines.add("x-taskgate-cookie", b"a\nb"), Err(Denial::ProxyFailure));
 }

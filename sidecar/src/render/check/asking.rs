@@ -15,7 +15,7 @@ const MAX_STEPS: usize = 8;
 /// The least size for the head of an answer.
 const HEAD_BYTES: u64 = 8 << 10;
 /// What a decision that is used again must have in its key: each input that decides.
-const INPUTS: [&str; 15] = [
+const INPUTS: [&str; 17] = [
     "http_host",
     "request_uri",
     "http_authorization",
@@ -25,7 +25,9 @@ const INPUTS: [&str; 15] = [
     "http_sec_fetch_site",
     "http_sec_fetch_mode",
     "http_sec_websocket_key",
+    "http_accept",
     "http_content_type",
+    "http_connect_protocol_version",
     "http_x_yt_taskproxy_id",
     "http_x_yt_taskproxy_operation_id",
     "http_x_yt_taskproxy_operation_alias",
@@ -76,14 +78,14 @@ fn has_end(scope: &Scope<'_>, server: &Server<'_>, steps: usize) -> bool {
 fn check_path(guarded: &Guarded<'_>, variables: &Variables<'_>, findings: &mut Findings) {
     let scope = guarded.scope;
     let used = names(guarded.pass.argument(0));
-    let is_given = used.iter().any(|name| variables.is_answer(name, "x_taskgate_uri"));
+    let is_given = used.iter().any(|name| variables.is_answer(name, "uri_taskgate"));
     if guarded.is_grpc() {
         // `grpc_pass` takes no path: where the client's own is not what the job should get there must be no address.
         let is_compared = variables.map(&guarded.address).is_some_and(|map| {
             let sources = names(map.directive.argument(0));
             map.default.is_empty()
                 && sources.iter().any(|name| name == "request_uri")
-                && sources.iter().any(|name| variables.is_answer(name, "x_taskgate_uri"))
+                && sources.iter().any(|name| variables.is_answer(name, "uri_taskgate"))
                 && map.entries().all(|(key, value)| value.is_empty() || key.ends_with(SAME))
         });
         if !is_compared {
@@ -160,7 +162,7 @@ fn check_asked(scope: &Scope<'_>, variables: &Variables<'_>, findings: &mut Find
         say("question", "the sidecar answers each ingress as that one needs it: add `?for=nginx`");
     }
     let method = name(field("X-Forwarded-Method")).unwrap_or_default();
-    if !matches!(method.as_str(), "request_method") && !variables.depends_on(&method, &["request"]) {
+    if !variables.depends_on(&method, &["request", "request_method"]) {
         say(
             "original",
             "write `proxy_set_header X-Forwarded-Method $tg_method;` with the map of nginx-config/auth_request.conf",

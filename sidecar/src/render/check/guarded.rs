@@ -30,7 +30,7 @@ impl<'a> Guarded<'a> {
         let passes = scope.own_block().iter().filter(|found| matches!(found.name.as_str(), "proxy_pass" | "grpc_pass"));
         let pass = passes.into_iter().next_back()?;
         let used = names(pass.argument(0));
-        let has_path = used.iter().any(|name| variables.is_answer(name, "x_taskgate_uri"));
+        let has_path = used.iter().any(|name| variables.is_answer(name, "uri_taskgate"));
         let address = used.iter().find(|name| variables.is_address(name));
         // Who sends the gate's path somewhere means to send it where the gate said.
         let address = address.or_else(|| used.first().filter(|_| has_path))?.clone();
@@ -93,12 +93,12 @@ fn check_address(guarded: &Guarded<'_>, variables: &Variables<'_>, findings: &mu
     let rest = rest.unwrap_or(pass).replace(['{', '}'], "").to_ascii_lowercase();
     let path = rest.strip_prefix(&format!("${}", guarded.address));
     let is_only =
-        |path: &str| path.is_empty() || name(path).is_some_and(|name| variables.is_answer(&name, "x_taskgate_uri"));
+        |path: &str| path.is_empty() || name(path).is_some_and(|name| variables.is_answer(&name, "uri_taskgate"));
     if !path.is_some_and(is_only) {
         findings.add(&guarded.pass.place, "set-address", format!("requests would go elsewhere than the gate said: write `${}` right behind `//`, and nothing but the answer's path behind it", guarded.address));
     }
     if !variables.is_only_address(&guarded.address, guarded.is_wasm()) {
-        findings.about(scope, "set-address", format!("`${}` can be an address that the gate did not give: each value of its maps must be \"\", or what `auth_request_set` takes of x-taskgate-upstream, -next or -third", guarded.address));
+        findings.about(scope, "set-address", format!("`${}` can be an address that the gate did not give: each value of its maps must be \"\", or what `auth_request_set` takes of upstream-taskgate, next-taskgate or third-taskgate", guarded.address));
     }
 }
 

@@ -73,15 +73,15 @@ const CREDENTIALS: [Credential; 2] = [
     Credential {
         header: "Cookie",
         sent: "http_cookie",
-        edit: "x_taskgate_edit_cookie",
-        new: "x_taskgate_cookie",
+        edit: "edit_cookie_taskgate",
+        new: "cookie_taskgate",
         of_the_filter: "tg_cookie",
     },
     Credential {
         header: "Authorization",
         sent: "http_authorization",
-        edit: "x_taskgate_edit_authorization",
-        new: "x_taskgate_job_authorization",
+        edit: "edit_authorization_taskgate",
+        new: "job_authorization_taskgate",
         of_the_filter: "tg_authorization",
     },
 ];

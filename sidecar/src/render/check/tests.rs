@@ -76,7 +76,7 @@ fn a_request_that_nobody_was_asked_about_goes_nowhere() {
 
 #[test]
 fn an_address_is_what_the_gate_gave_and_nothing_else() {
-    let volatile = "volatile;\n    default             $tg_upstream;\n";
+    let volatile = "volatile;\n    default $tg_upstream;\n";
     let (second, way) = ("map $tg_again $tg_second { volatile; default \"\";", "    recursive_error_pages on;");
     assert_missed(
         AUTH_REQUEST,
@@ -89,9 +89,9 @@ fn an_address_is_what_the_gate_gave_and_nothing_else() {
             ("http://$tg_h1_upstream$tg_uri;", "http://${tg_h1_upstream}.example.test$tg_uri;", "set-address"),
             ("http://$tg_h1_upstream$tg_uri;", "http://10.0.0.1/$tg_h1_upstream$tg_uri;", "set-address"),
             ("http://$tg_h1_upstream$tg_uri;", "http://$http_x_up$tg_uri;", "set-address"),
-            ("$upstream_http_x_taskgate_upstream;", "$http_x_up;", "set-address"),
-            ("$upstream_http_x_taskgate_upstream;", "$upstream_http_x_taskgate_rule;", "set-address"),
-            ("$upstream_http_x_taskgate_uri;", "$request_uri;", "set-address"),
+            ("$upstream_http_upstream_taskgate;", "$http_x_up;", "set-address"),
+            ("$upstream_http_upstream_taskgate;", "$upstream_http_rule_taskgate;", "set-address"),
+            ("$upstream_http_uri_taskgate;", "$request_uri;", "set-address"),
             ("$upstream_http_x_forwarded_user;", "$http_x_forwarded_user;", "set-variable"),
             (way, "set $tg_h1_upstream 10.0.0.1;", "set-address"),
             (way, "set $tg_edit_cookie keep;", "set-address"),
@@ -154,6 +154,8 @@ fn what_is_decided_on_is_what_the_job_gets() {
             ("$tg_upgrade;", "\"${http_upgrade}\";", "upgrade"),
             ("$tg_upgrade    { default \"\";", "$tg_upgrade { default $http_upgrade;", "upgrade"),
             ("$tg_upgrade    { default \"\";", "$tg_upgrade { default \"\"; h2c h2c;", "upgrade"),
+            ("map $request_method $tg_method", "map $arg_method $tg_method", "original"),
+            ("    \"127.0.0.1:7012\" $tg_upstream;", "    \"127.0.0.1:7012\" $arg_x;", "set-address"),
             ("Connection                    $tg_connection", "Connection $http_connection", "upgrade"),
             ("\"~^h2 ([^ ]+) \\1$\"", "\"~^h2 \"", "path"),
             ("proxy_pass http://$tg_h1_upstream$tg_uri;", "proxy_pass http://$tg_h1_upstream;", "path"),
@@ -273,6 +275,8 @@ fn a_decision_is_used_again_for_equal_requests_alone() {
         "$http_cookie\\n",
         "$http_x_yt_taskproxy_id\\n",
         "$http_origin\\n",
+        "$http_accept\\n",
+        "$http_connect_protocol_version\\n",
         "$tg_method ",
     ] {
         let line = cached.lines().find(|line| line.contains("proxy_cache_key")).expect("a key");

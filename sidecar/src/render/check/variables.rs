@@ -8,7 +8,7 @@ use crate::render::syntax::Directive;
 /// How many maps may be made of each other.
 const MAX_STEPS: usize = 8;
 /// Headers of an answer that have an address in them.
-const ADDRESSES: [&str; 3] = ["x_taskgate_upstream", "x_taskgate_next", "x_taskgate_third"];
+const ADDRESSES: [&str; 3] = ["upstream_taskgate", "next_taskgate", "third_taskgate"];
 /// Variables that the filter puts addresses into.
 const OF_THE_FILTER: [&str; 3] = ["tg_upstream", "tg_next", "tg_third"];
 
@@ -63,7 +63,7 @@ impl<'a> Variables<'a> {
     /// Whether it can have the first address.
     #[must_use]
     pub fn is_first(&self, variable: &str) -> bool {
-        self.has(variable, "x_taskgate_upstream") || self.any(variable, &|name| name == "tg_upstream")
+        self.has(variable, "upstream_taskgate") || self.any(variable, &|name| name == "tg_upstream")
     }
 
     /// Whether its value can be that header of the gate's answer.
