@@ -9,9 +9,11 @@
 
 mod answer;
 mod arrival;
+mod case;
 mod connection;
 mod decide;
 mod desk;
+mod held;
 mod moved;
 mod rules;
 mod stand;
@@ -114,7 +116,10 @@ pub struct Pending {
     verdict_epoch: u64,
 }
 
-/// Who waits for the reply, and where he could sign in.
+/// The most bytes of a path that a person comes back to after signing in: it travels in a cookie.
+pub const MAX_RETURN: usize = 2_048;
+
+/// Who waits for the reply, and where they could sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Visit {
     client: Client,
