@@ -59,11 +59,11 @@ export TASKGATE_WASMX_FILTER := $(abspath $(WASMX_FILTER))
 help: ## what can be made
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-# A check need not be fast. It builds every program, as the tests do: with fewer packages dependencies have fewer
-# features, and the tests would build much of it once more.
+# A check need not be fast. It builds everything, as the tests do: for fewer packages dependencies have fewer
+# features, and most of it would be built twice.
 .PHONY: demo
 demo: filter envoy ## show the main job end to end; CHECK=1 exits instead of staying up
-	cargo build $(if $(CHECK),--workspace --bins,--release --package taskgate --package taskgate-jobs --package taskgate-demo)
+	cargo build $(if $(CHECK),--workspace --all-targets,--release --package taskgate --package taskgate-jobs --package taskgate-demo)
 	target/$(if $(CHECK),debug,release)/taskgate-demo $(if $(CHECK),--check)
 
 .PHONY: test
