@@ -33,12 +33,12 @@ use crate::denial::Denial;
 use crate::edit::RequestEdits;
 use crate::feed::{Control, FeedPage};
 use crate::key::KeyRing;
+use crate::notes::{Listener, Note};
 use crate::plan::Plan;
 use crate::reply::{self, Client, Reply};
 use crate::request::Request;
 use crate::table::{Applied, StalePage, Table};
 use crate::time::{Moment, UnixTime};
-use crate::trace::{Note, Trace};
 use crate::verdict::{Verdict, VerdictAnswer, VerdictQuery};
 
 use self::rules::Rules;
@@ -223,20 +223,20 @@ impl Gate {
 
     /// A request's headers arrived at `now`.
     pub fn on_request(&mut self, request: &Request<'_>, now: impl Into<Moment>) -> Step {
-        self.traced(request, now.into(), &mut ())
+        self.told(request, now.into(), &mut ())
     }
 
     /// The same, with the steps that led there: for whoever asks why.
     pub fn explain(&mut self, request: &Request<'_>, now: impl Into<Moment>) -> (Step, Vec<Note>) {
         let mut notes = Vec::new();
-        let step = self.traced(request, now.into(), &mut notes);
+        let step = self.told(request, now.into(), &mut notes);
         (step, notes)
     }
 
-    fn traced<T: Trace>(&mut self, request: &Request<'_>, now: Moment, trace: &mut T) -> Step {
+    fn told<T: Listener>(&mut self, request: &Request<'_>, now: Moment, listener: &mut T) -> Step {
         let visit = self.visit(request);
         let mut audit = Audit::default();
-        match self.decide(request, &visit, now, &mut audit, trace) {
+        match self.decide(request, &visit, now, &mut audit, listener) {
             Ok(step) => step,
             Err(denial) => Step::Done(visit.refuse(denial, audit)),
         }

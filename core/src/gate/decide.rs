@@ -10,6 +10,7 @@ use crate::audit::Audit;
 use crate::cache::VerdictCache;
 use crate::credential::{self, Shown, Source};
 use crate::denial::Denial;
+use crate::notes::{Listener, Note};
 use crate::permit::{Permit, Worth};
 use crate::plan::Plan;
 use crate::query;
@@ -19,7 +20,6 @@ use crate::service::Service;
 use crate::session::{Claims, Session};
 use crate::table::Table;
 use crate::time::{Moment, UnixTime};
-use crate::trace::{Note, Trace};
 use crate::verdict::{Credential, Scheme, Verdict};
 
 use super::case::{Case, Surroundings};
@@ -43,13 +43,13 @@ impl Gate {
         Visit { client, sign_in }
     }
 
-    pub(super) fn decide<T: Trace>(
+    pub(super) fn decide<T: Listener>(
         &mut self,
         request: &Request<'_>,
         visit: &Visit,
         now: Moment,
         audit: &mut Audit,
-        trace: &mut T,
+        listener: &mut T,
     ) -> Result<Step, Denial> {
         let Self { table, rules, verdicts, demotions, assertions, seed, turn, rewrites_path } = self;
         let (table, demotions) = (&*table, &*demotions);
@@ -57,7 +57,7 @@ impl Gate {
         let resolved = resolve(request, rules, table, now)?;
         let by_alias = resolved.by_alias;
         *audit = Audit::of(&resolved.service);
-        trace.note(|| Note::service(&resolved.service, by_alias));
+        listener.note(|| Note::service(&resolved.service, by_alias));
         *turn = turn.wrapping_add(1);
         let surroundings = Surroundings { table, demotions, turn: *turn, rewrites_path: *rewrites_path };
         let mut case = Case::new(rules, (request, visit), now, resolved, surroundings)?;
@@ -65,7 +65,7 @@ impl Gate {
 
         if let Some(permit) = Permit::own_path(case.path()) {
             let plan = case.to_own()?;
-            trace.note(|| Note::OwnPath);
+            listener.note(|| Note::OwnPath);
             return Ok(desk.finish(plan, Ok(permit), visit));
         }
         if case.is_elsewhere() {
@@ -75,20 +75,20 @@ impl Gate {
             Things::Own => {}
             Things::Unknown(line) => case.cookies.push(line),
             Things::Foreign(reply) => {
-                trace.note(|| Note::ForeignThings);
+                listener.note(|| Note::ForeignThings);
                 return Ok(Step::Done(Decision::Redirect(Box::new(reply.audited(audit.clone())))));
             }
         }
         let preflight = Permit::preflight(&case.service, case.method());
         if let Some(path) = case.object().filter(|_| preflight.is_none()) {
-            trace.note(|| Note::SignedUrl);
+            listener.note(|| Note::SignedUrl);
             let audience = &rules.control.gate.url_audience;
             let permit = Permit::signed_url(&rules.keys, audience, case.method(), path, now.wall)?;
             return Ok(desk.finish(case.to_job(None)?, Ok(permit), visit));
         }
 
-        let mut held = Held::look(&case, trace);
-        if let Some(step) = held.take_link(&case, &mut desk, trace)? {
+        let mut held = Held::look(&case, listener);
+        if let Some(step) = held.take_link(&case, &mut desk, listener)? {
             return Ok(step);
         }
         if let Some(credential) = case.arriving()? {
@@ -96,9 +96,9 @@ impl Gate {
             if held.is_of_a_person() && arrival::is_led_by_foreign_page(request) {
                 return case.stays();
             }
-            trace.note(|| Note::Credential(Source::Query));
-            trace.note(|| Note::Handshake);
-            return Ok(desk.inquire(verdicts, credential, case.to_itself()?, None, visit, trace));
+            listener.note(|| Note::Credential(Source::Query));
+            listener.note(|| Note::Handshake);
+            return Ok(desk.inquire(verdicts, credential, case.to_itself()?, None, visit, listener));
         }
         match held.worth {
             Some(Worth::Good(permit)) => {
@@ -108,22 +108,22 @@ impl Gate {
                 return Ok(desk.finish(plan, Ok(permit), visit));
             }
             Some(Worth::Unsure(session)) => {
-                return ask_about(session, held.is_cookie, &case, &mut desk, verdicts, trace);
+                return ask_about(session, held.is_cookie, &case, &mut desk, verdicts, listener);
             }
             None => {}
         }
         if let Some(permit) = Permit::public(&case.service).or(preflight) {
-            trace.note(|| Note::Public);
+            listener.note(|| Note::Public);
             return Ok(desk.finish(case.to_job(None)?, Ok(permit), visit));
         }
         match credential::platform(request, case.names, !held.is_foreign)? {
             Shown::Credential(credential, source) => {
-                trace.note(|| Note::Credential(source));
+                listener.note(|| Note::Credential(source));
                 let plan = case.to_job(Some((&credential, source)))?;
-                Ok(desk.inquire(verdicts, credential, plan, None, visit, trace))
+                Ok(desk.inquire(verdicts, credential, plan, None, visit, listener))
             }
             Shown::Nothing => {
-                trace.note(|| Note::NoCredential);
+                listener.note(|| Note::NoCredential);
                 Err(held.ended.unwrap_or(Denial::CredentialMissing))
             }
             Shown::Sealed => Err(held.ended.unwrap_or(Denial::CredentialRejected)),
@@ -161,7 +161,7 @@ fn ask_about(
     case: &Case<'_>,
     desk: &mut Desk<'_>,
     verdicts: &mut VerdictCache,
-    trace: &mut impl Trace,
+    listener: &mut impl Listener,
 ) -> Result<Step, Denial> {
     let Ok(value) = session.claims.seal(&case.rules.keys) else { return Err(Denial::CredentialRejected) };
     let credential = Credential { scheme: Scheme::Session, name: None, value };
@@ -170,7 +170,7 @@ fn ask_about(
     let recent = is_recent(&session, &case.service, case.rules, case.now.wall);
     let otherwise = recent.then(|| Arc::new(Verdict::Allow { identity, ends_at: None }));
     let plan = Plan { renews: is_cookie, session: Some(session), ..case.to_job(None)? };
-    Ok(desk.inquire(verdicts, credential, plan, otherwise, case.visit, trace))
+    Ok(desk.inquire(verdicts, credential, plan, otherwise, case.visit, listener))
 }
 
 /// Whether a session was confirmed under this epoch, and not so long ago that nobody would believe the table either.

@@ -8,13 +8,13 @@ use crate::audit::Audit;
 use crate::cache::{Cached, VerdictCache};
 use crate::denial::Denial;
 use crate::key::Purpose;
+use crate::notes::{Listener, Note};
 use crate::permit::Permit;
 use crate::plan::Plan;
 use crate::reply;
 use crate::session::Session;
 use crate::time::UnixTime;
 use crate::token::TokenId;
-use crate::trace::{Note, Trace};
 use crate::verdict::{Credential, Verdict, VerdictQuery};
 
 use super::rules::Rules;
@@ -41,22 +41,22 @@ impl Desk<'_> {
         plan: Plan,
         otherwise: Option<Arc<Verdict>>,
         visit: &Visit,
-        trace: &mut impl Trace,
+        listener: &mut impl Listener,
     ) -> Step {
         let now = plan.arrived.steady;
         let service = plan.audit.service.as_deref().unwrap_or_default();
         let key = self.rules.keyer.key(service, plan.epoch, &credential);
         let stale = match (verdicts.find(&key, now), otherwise) {
             (Cached::Fresh(verdict), _) => {
-                trace.note(|| Note::KnownVerdict);
+                listener.note(|| Note::KnownVerdict);
                 return Step::Done(self.decision(plan, &verdict, false, visit));
             }
             (Cached::Postponed(verdict), _) => {
-                trace.note(|| Note::StaleVerdict);
+                listener.note(|| Note::StaleVerdict);
                 return Step::Done(self.decision(plan, &verdict, true, visit));
             }
             (Cached::Stale(verdict), _) => {
-                trace.note(|| Note::StaleVerdict);
+                listener.note(|| Note::StaleVerdict);
                 Some(verdict)
             }
             (Cached::Nothing, Some(verdict)) => {
@@ -66,7 +66,7 @@ impl Desk<'_> {
             }
             (Cached::Nothing, None) => None,
         };
-        trace.note(|| Note::Asks);
+        listener.note(|| Note::Asks);
         let query = VerdictQuery { service: service.to_owned(), epoch: plan.epoch, credential };
         let verdict_epoch = self.rules.control.verdict_epoch;
         let pending = Pending { plan, visit: visit.clone(), stale, verdict_epoch };

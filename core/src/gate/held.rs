@@ -2,9 +2,9 @@
 
 use crate::credential::{self, Place};
 use crate::denial::Denial;
+use crate::notes::{Listener, Note, SessionWorth};
 use crate::permit::Worth;
 use crate::session::{self, Session};
-use crate::trace::{Note, SessionWorth, Trace};
 
 use super::case::Case;
 use super::desk::Desk;
@@ -24,11 +24,11 @@ pub(super) struct Held {
 
 impl Held {
     /// What a request has of ours in headers and cookies.
-    pub(super) fn look<T: Trace>(case: &Case<'_>, trace: &mut T) -> Self {
+    pub(super) fn look<T: Listener>(case: &Case<'_>, listener: &mut T) -> Self {
         let is_foreign = arrival::is_of_foreign_page(case.rules, case.request);
         let mut held = Self { worth: None, is_cookie: false, ended: None, is_foreign };
         if is_foreign && credential::has_cookie(case.request, case.names) {
-            trace.note(|| Note::ForeignPage);
+            listener.note(|| Note::ForeignPage);
             held.ended = Some(Denial::CrossOrigin);
         }
         for (token, place) in credential::sealed(case.request, case.names) {
@@ -36,11 +36,11 @@ impl Held {
                 continue;
             }
             let Some(session) = open(case, token) else {
-                trace.note(|| Note::ForeignToken(place));
+                listener.note(|| Note::ForeignToken(place));
                 continue;
             };
             let actor = if T::LISTENS { session.identity.actor().into() } else { String::new() };
-            let note = |worth| trace.note(|| Note::Session { place, actor, worth });
+            let note = |worth| listener.note(|| Note::Session { place, actor, worth });
             match case.judge(session) {
                 Ok(found) => {
                     note(if matches!(found, Worth::Good(_)) { SessionWorth::Good } else { SessionWorth::Unsure });
@@ -64,12 +64,12 @@ impl Held {
         &mut self,
         case: &Case<'_>,
         desk: &mut Desk<'_>,
-        trace: &mut impl Trace,
+        listener: &mut impl Listener,
     ) -> Result<Option<Step>, Denial> {
         let Some(token) = arrival::share_token(case.request) else { return Ok(None) };
         let shared = arrival::shared(case.rules, &token, &case.service, case.now.wall);
         let shared = shared.map_err(|_| Denial::ShareEnded).and_then(|session| case.judge(session));
-        trace.note(|| Note::Share);
+        listener.note(|| Note::Share);
         // Who may come anyway stays who they are, and a link that is over takes nothing from who has a right of their
         // own.
         let has_session = self.is_of_a_person();

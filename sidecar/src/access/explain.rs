@@ -79,7 +79,7 @@ pub struct ExplainAnswer {
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// What: `visitor`, a step of the gate ([`taskgate_core::trace::Note::code`]), `verdict`, `upstream`, `outcome`.
+    /// What: `visitor`, a step of the gate ([`taskgate_core::notes::Note::code`]), `verdict`, `upstream`, `outcome`.
     pub step: String,
     /// What it came to.
     pub found: String,

@@ -72,7 +72,7 @@ pub enum SessionWorth {
 }
 
 /// Who is told the steps.
-pub(crate) trait Trace {
+pub(crate) trait Listener {
     /// Whether anybody listens.
     const LISTENS: bool;
 
@@ -81,13 +81,13 @@ pub(crate) trait Trace {
 }
 
 /// Nobody.
-impl Trace for () {
+impl Listener for () {
     const LISTENS: bool = false;
 
     fn note(&mut self, _note: impl FnOnce() -> Note) {}
 }
 
-impl Trace for Vec<Note> {
+impl Listener for Vec<Note> {
     const LISTENS: bool = true;
 
     fn note(&mut self, note: impl FnOnce() -> Note) {
