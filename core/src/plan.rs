@@ -34,7 +34,7 @@ pub struct Plan {
     pub arrived: Moment,
     /// `Set-Cookie` lines for the answer.
     pub cookies: Vec<String>,
-    /// Where the visitor is sent in place of the job, with a session: the same URL without what let him in.
+    /// Where the visitor is sent in place of the job, with a session: the same URL without what let them in.
     pub redirect: Option<String>,
     /// The session that is being asked about.
     pub session: Option<Box<Session>>,
@@ -52,7 +52,8 @@ impl Plan {
         let upstream = self.upstream.ok_or(Denial::NoEndpoint)?;
         let service = self.audit.service.clone().unwrap_or_default();
         let vouch = if self.is_tunnel {
-            let vouch = visitor::vouch_tunnel(ring, &service, permit.identity(), self.arrived.wall);
+            let term = visitor::Term::of(permit.who());
+            let vouch = visitor::vouch_tunnel(ring, &service, permit.identity(), term, self.arrived.wall);
             Some(vouch.ok_or(Denial::ProxyFailure)?)
         } else {
             let identity = permit.identity().filter(|_| self.vouch);

@@ -7,13 +7,18 @@
 //!
 //! A tunnel to a service that speaks raw TCP ends in the sidecar, whoever's the service is. There the header is
 //! `tunnel.<service>.<expires>.<key>.<HMAC-SHA-256>`: it says which service the visitor was let in to, and who it is,
-//! or that it may be anybody. What vouches for the one does not vouch for the other.
+//! or that it may be anybody. Where it was by something that ends, such as a session, the service is followed by a
+//! [`Term`]: `tunnel.<service>~<ends>~<session>~<share>.…`, in milliseconds since 1970 and by their ids, empty where
+//! there is none. What vouches for the one does not vouch for the other.
 
 use core::time::Duration;
 
 use crate::identity::Identity;
 use crate::key::{KeyRing, Purpose};
+use crate::permit::Who;
 use crate::time::UnixTime;
+use crate::token::TokenId;
+use crate::verdict::Verdict;
 
 /// The provider of the services that the sidecar has itself. No other provider may be called so.
 pub const OWN_PROVIDER: &str = "taskgate";
@@ -29,6 +34,38 @@ const CONTEXT: &[u8] = b"taskgate-visitor-1";
 const TUNNEL_CONTEXT: &[u8] = b"taskgate-tunnel-1";
 /// What the header of a tunnel begins with.
 const TUNNEL_PREFIX: &str = "tunnel.";
+/// What stands before each part of a [`Term`]. No id of a service has it.
+const MARK: char = '~';
+
+/// Until when somebody was let in, and by what, where that ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// When it is over.
+    pub ends_at: UnixTime,
+    /// The session; none where it was a credential.
+    pub session: Option<TokenId>,
+    /// The share link that gave the session.
+    pub share: Option<TokenId>,
+}
+
+impl Term {
+    /// The term of somebody who was permitted; none where nothing ends but their right.
+    #[must_use]
+    pub fn of(who: &Who) -> Option<Self> {
+        match who {
+            Who::Holder(verdict) => match &**verdict {
+                Verdict::Allow { ends_at, .. } => ends_at.map(|ends_at| Self { ends_at, session: None, share: None }),
+                Verdict::Deny { .. } => None,
+            },
+            Who::Nobody => None,
+            Who::Session(session) => {
+                let claims = &session.claims;
+                let share = claims.share.as_ref().map(|share| share.id);
+                Some(Self { ends_at: claims.expires_at, session: Some(claims.id), share })
+            }
+        }
+    }
+}
 
 /// Vouches for a visitor of a service at `now`: the value of [`VISITOR_HEADER`]. None where the ring is empty.
 #[must_use]
@@ -36,12 +73,26 @@ pub fn vouch(ring: &KeyRing, service: &str, visitor: &Identity, now: UnixTime) -
     sign(ring, CONTEXT, service, Some(visitor), now)
 }
 
-/// Vouches for a tunnel to a service at `now`, for a visitor or for anybody: the value of [`VISITOR_HEADER`]. None
-/// where the ring is empty.
+/// Vouches for a tunnel to a service at `now`, for a visitor or for anybody, for no longer than `term`: the value of
+/// [`VISITOR_HEADER`]. None where the ring is empty.
 #[must_use]
-pub fn vouch_tunnel(ring: &KeyRing, service: &str, visitor: Option<&Identity>, now: UnixTime) -> Option<String> {
-    let signed = sign(ring, TUNNEL_CONTEXT, service, visitor, now)?;
-    Some([TUNNEL_PREFIX, service, ".", &signed].concat())
+pub fn vouch_tunnel(
+    ring: &KeyRing,
+    service: &str,
+    visitor: Option<&Identity>,
+    term: Option<Term>,
+    now: UnixTime,
+) -> Option<String> {
+    let mut place = String::from(service);
+    if let Some(Term { ends_at, session, share }) = term {
+        let ids = [session, share].map(|id| id.map(|id| id.to_string()).unwrap_or_default());
+        for part in [ends_at.as_millis().to_string()].iter().chain(&ids) {
+            place.push(MARK);
+            place.push_str(part);
+        }
+    }
+    let signed = sign(ring, TUNNEL_CONTEXT, &place, visitor, now)?;
+    Some([TUNNEL_PREFIX, &place, ".", &signed].concat())
 }
 
 /// Whether a value of [`VISITOR_HEADER`] is one of a tunnel, whatever it is worth.
@@ -57,6 +108,8 @@ pub struct VouchedTunnel<'t> {
     pub service: &'t str,
     /// When that was permitted, to the second, and never later than it was.
     pub at: UnixTime,
+    /// Until when it was, and by what, where that ends by itself.
+    pub term: Option<Term>,
 }
 
 /// The tunnel that a value of [`VISITOR_HEADER`] vouches for at `now`, for this visitor (none: anybody).
@@ -67,10 +120,20 @@ pub fn tunnel_to<'t>(
     visitor: Option<&Identity>,
     now: UnixTime,
 ) -> Option<VouchedTunnel<'t>> {
-    let (service, rest) = text.strip_prefix(TUNNEL_PREFIX)?.split_once('.')?;
-    let until = verified(ring, rest, TUNNEL_CONTEXT, service, visitor, now)?;
-    let lifetime = u64::try_from(LIFETIME.as_millis()).unwrap_or(u64::MAX);
-    Some(VouchedTunnel { service, at: UnixTime::from_millis(until.as_millis().saturating_sub(lifetime)) })
+    let (place, rest) = text.strip_prefix(TUNNEL_PREFIX)?.split_once('.')?;
+    let until = verified(ring, rest, TUNNEL_CONTEXT, place, visitor, now)?;
+    let (service, term) = match place.split_once(MARK) {
+        Some((service, term)) => (service, Some(read_term(term)?)),
+        None => (place, None),
+    };
+    Some(VouchedTunnel { service, at: until.before(LIFETIME), term })
+}
+
+fn read_term(text: &str) -> Option<Term> {
+    let (ends_at, ids) = text.split_once(MARK)?;
+    let (session, share) = ids.split_once(MARK)?;
+    let id = |text: &str| if text.is_empty() { Some(None) } else { TokenId::parse(text).ok().map(Some) };
+    Some(Term { ends_at: UnixTime::from_millis(ends_at.parse().ok()?), session: id(session)?, share: id(share)? })
 }
 
 fn sign(
@@ -168,15 +231,15 @@ mod tests {
     #[test]
     fn a_tunnel_is_for_one_service_and_one_visitor_or_for_anybody() {
         let (ring, ann, bob) = (ring("k1", 1), visitor("ann", None, &[]), visitor("bob", None, &[]));
-        let of_ann = vouch_tunnel(&ring, "s", Some(&ann), NOW).expect("a ring with a key");
-        let of_anybody = vouch_tunnel(&ring, "s", None, NOW).expect("a ring with a key");
+        let of_ann = vouch_tunnel(&ring, "s", Some(&ann), None, NOW).expect("a ring with a key");
+        let of_anybody = vouch_tunnel(&ring, "s", None, None, NOW).expect("a ring with a key");
         // However late it is shown, it says when it was given.
-        let at = UnixTime::from_millis(1_700_000_000_000);
+        let vouched = Some(VouchedTunnel { service: "s", at: UnixTime::from_millis(1_700_000_000_000), term: None });
         for later in [0, 1, 59] {
             let now = NOW.after(Duration::from_secs(later));
-            assert_eq!(tunnel_to(&ring, &of_ann, Some(&ann), now), Some(VouchedTunnel { service: "s", at }));
+            assert_eq!(tunnel_to(&ring, &of_ann, Some(&ann), now), vouched);
         }
-        assert_eq!(tunnel_to(&ring, &of_anybody, None, NOW), Some(VouchedTunnel { service: "s", at }));
+        assert_eq!(tunnel_to(&ring, &of_anybody, None, NOW), vouched);
         assert_eq!(tunnel_to(&ring, &of_ann, Some(&ann), NOW.after(LIFETIME)), None);
         assert_eq!(tunnel_to(&ring, &of_ann, Some(&bob), NOW), None);
         assert_eq!(tunnel_to(&ring, &of_ann, None, NOW), None, "without a name it is anybody's");
@@ -187,9 +250,36 @@ mod tests {
     }
 
     #[test]
+    fn a_tunnel_says_until_when_and_by_what() {
+        let (ring, ann) = (ring("k1", 1), visitor("ann", None, &[]));
+        let ends_at = UnixTime::from_millis(1_700_000_003_007);
+        let (session, share) = (Some(TokenId::new(7)), Some(TokenId::new(u64::MAX)));
+        for term in [
+            None,
+            Some(Term { ends_at, session: None, share: None }),
+            Some(Term { ends_at, session, share: None }),
+            Some(Term { ends_at, session, share }),
+        ] {
+            let text = vouch_tunnel(&ring, "s", Some(&ann), term, NOW).expect("a ring with a key");
+            let found = tunnel_to(&ring, &text, Some(&ann), NOW).map(|found| (found.service, found.term));
+            assert_eq!(found, Some(("s", term)), "{text}");
+            // Nobody makes it longer, or another's.
+            for (from, to) in [("003007", "903007"), ("~", ""), ("ffff", "0000"), ("tunnel.s", "tunnel.s~")] {
+                let other = text.replacen(from, to, 1);
+                assert!(other == text || tunnel_to(&ring, &other, Some(&ann), NOW).is_none(), "{other}");
+            }
+        }
+        // What is signed and makes no sense is worth nothing.
+        for place in ["s~", "s~1", "s~1~", "s~~~", "s~x~~", "s~1~7~", "s~1~~~"] {
+            let text = vouch_tunnel(&ring, place, Some(&ann), None, NOW).expect("a ring with a key");
+            assert_eq!(tunnel_to(&ring, &text, Some(&ann), NOW), None, "{text}");
+        }
+    }
+
+    #[test]
     fn what_vouches_for_a_tunnel_vouches_for_nothing_else() {
         let (ring, ann) = (ring("k1", 1), visitor("ann", None, &[]));
-        let tunnel = vouch_tunnel(&ring, "s", Some(&ann), NOW).expect("a ring with a key");
+        let tunnel = vouch_tunnel(&ring, "s", Some(&ann), None, NOW).expect("a ring with a key");
         let request = vouch(&ring, "s", &ann, NOW).expect("a ring with a key");
         assert!(!is_vouched(&ring, &tunnel, "s", &ann, NOW));
         assert!(!is_vouched(&ring, tunnel.trim_start_matches("tunnel.s."), "s", &ann, NOW));

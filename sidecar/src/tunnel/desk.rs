@@ -127,7 +127,8 @@ impl TunnelDesk {
         let visitor = said(headers).map(Identity::try_from).transpose().ok()?;
         let vouched = tunnel_to(&self.app.control.ring(), text, visitor.as_ref(), self.app.clock.now())?;
         // It began when it was vouched for: what was ended since is ended, whenever this is shown.
-        Some(Right { service: vouched.service.to_owned(), epoch: 0, visitor, began: vouched.at })
+        let service = vouched.service.to_owned();
+        Some(Right { service, epoch: 0, visitor, began: vouched.at, term: vouched.term })
     }
 
     async fn run(&self, mut tunnel: Tunnel, upgrade: OnUpgrade) {

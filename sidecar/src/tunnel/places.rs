@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use taskgate_core::identity::Identity;
 
 use crate::auth::actor::{NETWORK_PREFIX, TASK_TOKEN_PREFIX};
-use crate::tunnel::watch::SHARE;
+
+/// What visitors by a share link are called, where it is for nobody in particular.
+const SHARE: &str = "share:";
 
 /// Places for tunnels.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! Whether a tunnel may go on.
 //!
-//! The filter ends what is no longer allowed by itself; other ingresses can't, so it is looked at here too. A session's
-//! own end is known to the filter alone, for the sidecar is told who the visitor is and not by which session.
+//! The filter ends what is no longer allowed by itself; other ingresses can't, so it is looked at here too.
 
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use taskgate_core::standing::DOUBT;
 use taskgate_core::time::UnixTime;
 use taskgate_core::token::TokenId;
 use taskgate_core::verdict::{Credential, Scheme, VerdictQuery, WireVerdict};
+use taskgate_core::visitor::Term;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::app::App;
@@ -24,8 +24,8 @@ const RECHECK: Duration = Duration::from_secs(60);
 const RECHECK_IN_DOUBT: Duration = Duration::from_secs(2);
 /// For how long a question about a visitor may be used.
 const QUESTION_LIFETIME: Duration = Duration::from_secs(300);
-/// What visitors by a share link are called.
-pub const SHARE: &str = "share:";
+/// The number of a session that there is none of.
+const NO_SESSION: TokenId = TokenId::new(0);
 
 /// What somebody was let in to.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub struct Right {
     pub visitor: Option<Identity>,
     /// When.
     pub began: UnixTime,
+    /// Until when at the longest, and by what, where that ends by itself.
+    pub term: Option<Term>,
 }
 
 /// Waits until it is over, and says why.
@@ -62,14 +64,19 @@ pub async fn until_over(app: &App, mut right: Right) -> &'static str {
             }
             return "the service is not public any more";
         };
-        let claims = claims(visitor, &right, app.clock.now());
-        if app.access.is_ended(&claims) {
+        let wall = app.clock.now();
+        let is_shared = right.term.is_some_and(|term| term.share.is_some());
+        if right.term.is_some_and(|term| wall >= term.ends_at) {
+            return if is_shared { "the share link is over" } else { "what the visitor was let in with is over" };
+        }
+        let claims = claims(visitor, &right, wall);
+        if app.access.is_ended(&by_term(&claims, right.term)) {
             return "the visitor's access was ended";
         }
         let is_changed = service.epoch != right.epoch;
         let now = Instant::now();
-        // A link's own rights are not its maker's: what ends it is above.
-        if claims.share.is_some() || !(is_changed && doubtful_since.is_none()) && now < ask_at {
+        // Who came by a link may have no right of their own, and needs none: what ends a link is above.
+        if is_shared || !(is_changed && doubtful_since.is_none()) && now < ask_at {
             continue;
         }
         match ask(app, &right.service, service.epoch, &claims).await {
@@ -93,10 +100,15 @@ pub async fn until_over(app: &App, mut right: Right) -> &'static str {
 
 /// The visitor, as the judge takes those whom it is asked about again.
 fn claims(visitor: &Identity, right: &Right, now: UnixTime) -> Claims {
-    let share = visitor.actor().strip_prefix(SHARE).and_then(|id| TokenId::parse(id).ok());
     let until = now.after(QUESTION_LIFETIME);
-    let claims = Claims::new(TokenId::new(0), &right.service, 0, visitor.to_wire(), right.began, until);
-    Claims { share: share.map(|id| SharedAccess { id, scope: PathScope::everything() }), ..claims }
+    Claims::new(NO_SESSION, &right.service, 0, visitor.to_wire(), right.began, until)
+}
+
+/// The same with the session and the link that let the visitor in: each may have been ended.
+fn by_term(claims: &Claims, term: Option<Term>) -> Claims {
+    let share = term.and_then(|term| term.share).map(|id| SharedAccess { id, scope: PathScope::everything() });
+    let id = term.and_then(|term| term.session).unwrap_or(NO_SESSION);
+    Claims { id, share, ..claims.clone() }
 }
 
 async fn ask(app: &App, service: &str, epoch: u32, claims: &Claims) -> WireVerdict {

@@ -6,7 +6,8 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use http::StatusCode;
 use taskgate_core::identity::{Identity, WireIdentity};
 use taskgate_core::revocation::Revoked;
-use taskgate_core::visitor::vouch_tunnel;
+use taskgate_core::token::TokenId;
+use taskgate_core::visitor::{Term, vouch_tunnel};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -17,6 +18,7 @@ use super::support::{id, public, settings};
 use crate::kit::Sidecar;
 
 const HOUR: Duration = Duration::from_secs(3_600);
+const MINUTE: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(20);
 
 /// A sidecar, and the job of its one service, which takes connections.
@@ -36,10 +38,21 @@ async fn start(rest: &str) -> (Sidecar, TcpListener) {
 
 /// What vouches for somebody now.
 fn vouch(sidecar: &Sidecar, who: &str) -> String {
+    vouch_for(sidecar, who, None)
+}
+
+/// The same where they were let in by something that ends.
+fn vouch_for(sidecar: &Sidecar, who: &str, term: Option<Term>) -> String {
     let ring = sidecar.running.app.control.ring();
     let visitor = Identity::try_from(WireIdentity { actor: who.into(), ..WireIdentity::default() }).expect("a name");
     let now = sidecar.running.app.clock.now();
-    vouch_tunnel(&ring, &id(sidecar, "op1"), Some(&visitor), now).expect("a key")
+    vouch_tunnel(&ring, &id(sidecar, "op1"), Some(&visitor), term, now).expect("a key")
+}
+
+/// A session that ends so long from now, by a link or not.
+fn session(sidecar: &Sidecar, number: u64, lifetime: Duration, share: Option<u64>) -> Option<Term> {
+    let ends_at = sidecar.running.app.clock.now().after(lifetime);
+    Some(Term { ends_at, session: Some(TokenId::new(number)), share: share.map(TokenId::new) })
 }
 
 /// Opens a tunnel with that, or the status of what is answered.
@@ -56,6 +69,12 @@ async fn open(sidecar: &Sidecar, who: &str, vouch: &str) -> Result<WebSocketStre
         Err(Error::Http(answer)) => Err(answer.status()),
         Err(error) => panic!("{error}"),
     }
+}
+
+/// Whether bytes still reach the job.
+async fn is_open(socket: &mut WebSocketStream<TcpStream>, connection: &mut TcpStream) -> bool {
+    let sent = socket.send(Message::binary(vec![7])).await.is_ok();
+    sent && matches!(tokio::time::timeout(SOON, connection.read_u8()).await, Ok(Ok(7)))
 }
 
 /// With what words it is closed.
@@ -97,6 +116,60 @@ async fn a_right_that_is_gone_is_seen_when_the_tunnel_begins() {
     let (sidecar, _job) = start("").await;
     let socket = open(&sidecar, "mallory", &vouch(&sidecar, "mallory")).await.expect("a tunnel");
     assert!(closed(socket).await.contains("may not"));
+}
+
+#[tokio::test]
+async fn who_came_by_a_link_needs_no_right_and_stays_until_the_link_is_over() {
+    let (sidecar, job) = start("").await;
+    for (number, who) in [(1, "mallory"), (2, "share:0000000000000002")] {
+        let term = session(&sidecar, 7, HOUR, Some(number));
+        let mut socket = open(&sidecar, who, &vouch_for(&sidecar, who, term)).await.expect("a tunnel");
+        let (mut connection, _) = job.accept().await.expect("a connection");
+        assert!(is_open(&mut socket, &mut connection).await, "{who}");
+        sidecar.clock.advance(HOUR - Duration::from_secs(1));
+        assert!(is_open(&mut socket, &mut connection).await, "{who}");
+        sidecar.clock.advance(Duration::from_secs(1));
+        let words = closed(socket).await;
+        assert!(words.contains("link is over"), "{who}: {words}");
+    }
+}
+
+#[tokio::test]
+async fn what_let_somebody_in_ends_the_tunnel_when_it_ends() {
+    let (sidecar, job) = start("").await;
+    for is_session in [true, false] {
+        let term = session(&sidecar, 7, MINUTE, None);
+        let term = if is_session { term } else { term.map(|term| Term { session: None, ..term }) };
+        let socket = open(&sidecar, "alice", &vouch_for(&sidecar, "alice", term)).await.expect("a tunnel");
+        let _first = job.accept().await.expect("a connection");
+        let mut lasting = open(&sidecar, "alice", &vouch(&sidecar, "alice")).await.expect("a tunnel");
+        let (mut connection, _) = job.accept().await.expect("a connection");
+        sidecar.clock.advance(MINUTE);
+        let words = closed(socket).await;
+        assert!(words.contains("was let in with is over"), "{words}");
+        assert!(is_open(&mut lasting, &mut connection).await, "the visitor's own right goes on");
+    }
+}
+
+#[tokio::test]
+async fn one_session_or_one_link_that_is_ended_ends_its_tunnels_alone() {
+    let (sidecar, job) = start("").await;
+    let link = Some(9);
+    for (revoked, one, other) in [
+        (Revoked::Session(TokenId::new(1)), (1, None), (2, None)),
+        (Revoked::Session(TokenId::new(3)), (3, link), (4, link)),
+        (Revoked::Share(TokenId::new(9)), (5, link), (6, Some(10))),
+    ] {
+        let [one, other] = [one, other].map(|(number, link)| session(&sidecar, number, HOUR, link));
+        let ended = open(&sidecar, "alice", &vouch_for(&sidecar, "alice", one)).await.expect("a tunnel");
+        let _first = job.accept().await.expect("a connection");
+        let mut stays = open(&sidecar, "alice", &vouch_for(&sidecar, "alice", other)).await.expect("a tunnel");
+        let (mut connection, _) = job.accept().await.expect("a connection");
+        sidecar.clock.advance(Duration::from_secs(1));
+        sidecar.running.app.access.end_sessions(revoked, "alice", HOUR).await.expect("ends");
+        assert!(closed(ended).await.contains("ended"));
+        assert!(is_open(&mut stays, &mut connection).await);
+    }
 }
 
 #[tokio::test]

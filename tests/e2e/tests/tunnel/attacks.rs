@@ -42,7 +42,7 @@ async fn what_a_client_says_of_tunnels_is_not_believed() -> Outcome {
     let now = taskgate_core::time::UnixTime::from_millis(seconds * 1000);
     let bob = Identity::try_from(WireIdentity { actor: "bob".into(), ..WireIdentity::default() })?;
     let vouched =
-        |task: &str, visitor: Option<&Identity>| vouch_tunnel(&ring, &id(task), visitor, now).unwrap_or_default();
+        |task: &str, visitor: Option<&Identity>| vouch_tunnel(&ring, &id(task), visitor, None, now).unwrap_or_default();
 
     // A vouch that somebody got hold of leads nowhere through the gateway.
     let stolen = vouched("victim", None);
