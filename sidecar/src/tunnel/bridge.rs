@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::tunnel::frame::{self, Event, FrameError, FrameReader, FrameWriter, HEAD, PIECE, Side};
+use crate::tunnel::frame::{self, Event, FrameError, FrameReader, FrameWriter, Side};
 
 /// The subprotocol in which each direction ends by itself.
 pub const SUBPROTOCOL: &str = "taskgate.tunnel.v1";
@@ -19,8 +19,8 @@ pub const SUBPROTOCOL: &str = "taskgate.tunnel.v1";
 pub const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// After how long without a word another end that says that it is there counts as gone.
 const SILENCE: Duration = Duration::from_secs(95);
-/// How long the other end may take nothing of what is written. Whoever stops a program at the other end may go on with it
-/// later; who never reads does not keep a place for ever.
+/// How long nothing may be taken of what is written, by the other end or by a job. Whoever stops a program may go on with
+/// it later; who never reads does not keep a place for ever.
 const STALL: Duration = Duration::from_secs(600);
 /// How long the other end may take to close, once all is said.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -189,7 +189,6 @@ async fn inbound<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     words: mpsc::Sender<Word>,
     count: &AtomicU64,
 ) -> Result<Closed, Halt> {
-    let broke = |error: std::io::Error| Halt::Local(error.to_string());
     let mut has_ended = false;
     loop {
         // Both ends of ours say now and then that they are there. While something is written here nobody listens, so
@@ -202,11 +201,7 @@ async fn inbound<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
         };
         match next.map_err(Halt::Socket)? {
             Event::Data(_) if has_ended => return Err(Halt::Socket(FrameError::Protocol("data after their end"))),
-            Event::Data(data) => {
-                local.write_all(data).await.map_err(broke)?;
-                local.flush().await.map_err(broke)?;
-                count.fetch_add(data.len() as u64, Ordering::Relaxed);
-            }
+            Event::Data(data) => give(local, kind.side, data, count).await?,
             Event::Eof if kind.is_ours && !has_ended => {
                 has_ended = true;
                 // What is behind this end may have gone already, and has said so by itself.
@@ -228,6 +223,33 @@ async fn inbound<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     }
 }
 
+/// Writes to what is behind this end. A job has to take something now and then; a program of the user's may be stopped
+/// for as long as they like.
+async fn give<W: AsyncWrite + Unpin>(
+    local: &mut W,
+    side: Side,
+    mut data: &[u8],
+    count: &AtomicU64,
+) -> Result<(), Halt> {
+    let broke = |error: std::io::Error| Halt::Local(error.to_string());
+    while !data.is_empty() {
+        let written = match side {
+            Side::Client => local.write(data).await,
+            Side::Server => {
+                let stalled = |_| Halt::Local("nothing was taken for too long".to_owned());
+                timeout(STALL, local.write(data)).await.map_err(stalled)?
+            }
+        };
+        let written = written.map_err(broke)?;
+        if written == 0 {
+            return Err(broke(std::io::ErrorKind::WriteZero.into()));
+        }
+        count.fetch_add(written as u64, Ordering::Relaxed);
+        data = data.get(written..).unwrap_or_default();
+    }
+    local.flush().await.map_err(broke)
+}
+
 /// How the writing half ended.
 enum Said {
     /// All data, and the WebSocket was closed.
@@ -244,17 +266,17 @@ async fn outbound<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     mut words: mpsc::Receiver<Word>,
     count: &AtomicU64,
 ) -> Result<Said, Halt> {
-    let mut room = vec![0; HEAD + PIECE];
     let mut pings = interval(kind.pings);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pings.reset();
     let (mut has_ended, mut has_peer_ended, mut listens) = (false, false, true);
     while !(has_ended && has_peer_ended) {
+        let room = writer.room().await.map_err(|error| Halt::Socket(error.into()))?;
         tokio::select! {
-            read = local.read(room.get_mut(HEAD..).unwrap_or_default()), if !has_ended => {
+            read = local.read(room), if !has_ended => {
                 let read = read.map_err(|error| Halt::Local(error.to_string()))?;
                 if read > 0 {
-                    taken(writer.data(&mut room, read)).await?;
+                    taken(writer.data(read)).await?;
                     count.fetch_add(read as u64, Ordering::Relaxed);
                 } else if kind.is_ours {
                     has_ended = true;

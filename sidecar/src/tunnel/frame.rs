@@ -1,7 +1,8 @@
 //! Frames of a WebSocket (RFC 6455, section 5), as far as a tunnel has them: binary messages are data, whatever their
 //! length, for they are passed on piece by piece; the text message `eof` ends a direction; control frames.
 //!
-//! Reading may be broken off and begun again at any time: what was read stays here.
+//! Reading and writing may be broken off and begun again at any time: what was read stays here, and so does what is not
+//! written yet of a frame.
 
 use std::io::{self, Cursor};
 use std::ops::Range;
@@ -198,24 +199,41 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 }
 
 /// Writes frames.
+///
+/// Invariant: nothing of a frame is sent before the whole of the one before it. Where writing was broken off, the next
+/// frame begins with what was left.
 #[derive(Debug)]
 pub struct FrameWriter<W> {
     sink: W,
     side: Side,
+    /// Room for the header, then for data.
+    room: Box<[u8]>,
+    /// What of the room was not sent yet.
+    left: Range<usize>,
 }
 
 impl<W: AsyncWrite + Unpin> FrameWriter<W> {
     /// Writes what this side sends.
-    pub const fn new(sink: W, side: Side) -> Self {
-        Self { sink, side }
+    #[must_use]
+    pub fn new(sink: W, side: Side) -> Self {
+        Self { sink, side, room: vec![0; HEAD + PIECE].into_boxed_slice(), left: 0..0 }
     }
 
-    /// Sends data: `length` bytes that begin at [`HEAD`] in `room`, where the header goes before them.
+    /// Where the data go that are sent next, once all before them were.
     ///
     /// # Errors
     /// The connection broke.
-    pub async fn data(&mut self, room: &mut [u8], length: usize) -> io::Result<()> {
-        self.frame(OpCode::Data(Data::Binary), room, length).await
+    pub async fn room(&mut self) -> io::Result<&mut [u8]> {
+        self.rest().await?;
+        Ok(self.room.get_mut(HEAD..).unwrap_or_default())
+    }
+
+    /// Sends the first `length` bytes of [`Self::room`].
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn data(&mut self, length: usize) -> io::Result<()> {
+        self.frame(OpCode::Data(Data::Binary), length).await
     }
 
     /// Says that there will be no more data.
@@ -262,15 +280,16 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
     }
 
     async fn short(&mut self, opcode: OpCode, content: &[u8]) -> io::Result<()> {
-        let mut room = [0; HEAD + MAX_CONTROL as usize];
         let content = content.get(..content.len().min(MAX_CONTROL as usize)).unwrap_or_default();
-        if let Some(place) = room.get_mut(HEAD..HEAD + content.len()) {
+        let room = self.room().await?;
+        if let Some(place) = room.get_mut(..content.len()) {
             place.copy_from_slice(content);
         }
-        self.frame(opcode, &mut room, content.len()).await
+        self.frame(opcode, content.len()).await
     }
 
-    async fn frame(&mut self, opcode: OpCode, room: &mut [u8], length: usize) -> io::Result<()> {
+    /// Sends what is in the room. Nothing may be left of the frame before.
+    async fn frame(&mut self, opcode: OpCode, length: usize) -> io::Result<()> {
         let mask = match self.side {
             Side::Client => Some(random::bytes().map_err(io::Error::other)?),
             Side::Server => None,
@@ -279,14 +298,29 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
         let mut head = Vec::with_capacity(HEAD);
         header.format(length as u64, &mut head).map_err(io::Error::other)?;
         let start = HEAD.saturating_sub(head.len());
-        let end = HEAD.saturating_add(length).min(room.len());
-        if let Some(place) = room.get_mut(start..HEAD) {
+        let end = HEAD.saturating_add(length).min(self.room.len());
+        if let Some(place) = self.room.get_mut(start..HEAD) {
             place.copy_from_slice(&head);
         }
         if let Some(mask) = mask {
-            apply(room.get_mut(HEAD..end).unwrap_or_default(), mask, 0);
+            apply(self.room.get_mut(HEAD..end).unwrap_or_default(), mask, 0);
         }
-        self.sink.write_all(room.get(start..end).unwrap_or_default()).await?;
+        self.left = start..end;
+        self.rest().await
+    }
+
+    /// Sends what is left of the frame that was begun.
+    async fn rest(&mut self) -> io::Result<()> {
+        if self.left.is_empty() {
+            return Ok(());
+        }
+        while !self.left.is_empty() {
+            let written = self.sink.write(self.room.get(self.left.clone()).unwrap_or_default()).await?;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            self.left.start += written;
+        }
         self.sink.flush().await
     }
 }

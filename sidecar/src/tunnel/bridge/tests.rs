@@ -38,6 +38,11 @@ fn tunnel(is_ours: bool) -> Tunnel {
     Tunnel { client, job, ends: [client_end, server_end], counts }
 }
 
+async fn send<W: AsyncWrite + Unpin>(writer: &mut FrameWriter<W>, data: &[u8]) {
+    writer.room().await.expect("room")[..data.len()].copy_from_slice(data);
+    writer.data(data.len()).await.expect("writes");
+}
+
 async fn endings(ends: [JoinHandle<Ending>; 2]) -> [Ending; 2] {
     let [one, other] = ends;
     [one.await.expect("ends"), other.await.expect("ends")]
@@ -109,8 +114,7 @@ async fn an_end_that_vanishes_is_no_end_of_data() {
     let kind = Kind { side: Side::Server, is_ours: true, pings: PING_INTERVAL };
     let bridge = tokio::spawn(async move { run(one, kind, near(behind), &Counts::default(), pending()).await });
     let mut writer = FrameWriter::new(&mut other, Side::Client);
-    let mut room = [&[0; HEAD][..], b"half of it"].concat();
-    writer.data(&mut room, 10).await.expect("writes");
+    send(&mut writer, b"half of it").await;
     drop(other);
     let ending = bridge.await.expect("ends");
     assert!(matches!(ending, Ending::Gone(_)), "{ending:?}");
@@ -145,6 +149,85 @@ async fn what_is_stopped_is_told_why() {
     });
     assert_eq!((ending, event.as_str()), (Ending::Stopped, "Ok(Close(1008, \"no longer allowed\"))"));
     drop(job);
+}
+
+#[tokio::test]
+async fn what_is_stopped_in_the_middle_of_a_frame_says_so_after_it() {
+    for side in [Side::Server, Side::Client] {
+        let (mut job, behind) = duplex(64 << 10);
+        let (one, mut other) = duplex(1 << 10);
+        let kind = Kind { side, is_ours: true, pings: PING_INTERVAL };
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let stopped = async { stopped.await.unwrap_or((frame::BROKEN, "nobody stopped it")) };
+        let data = vec![7; 64 << 10];
+        job.write_all(&data).await.expect("writes");
+        let counts = Counts::default();
+        let peer = async {
+            // The header of a frame and some of it.
+            let mut bytes = vec![0; 100];
+            other.read_exact(&mut bytes).await.expect("reads");
+            stop.send((frame::POLICY, "no longer allowed")).expect("is waited for");
+            other.read_to_end(&mut bytes).await.expect("reads");
+            bytes
+        };
+        let (ending, bytes) = tokio::join!(run(one, kind, near(behind), &counts, stopped), peer);
+        assert_eq!(ending, Ending::Stopped);
+        let reading_side = if side == Side::Server { Side::Client } else { Side::Server };
+        let mut reader = FrameReader::new(&bytes[..], reading_side);
+        let mut heard = Vec::new();
+        let last = loop {
+            match reader.next().await {
+                Ok(Event::Data(piece)) => heard.extend_from_slice(piece),
+                other => break format!("{other:?}"),
+            }
+        };
+        assert!(data.starts_with(&heard) && !heard.is_empty(), "{side:?}: {} bytes, some of nobody's", heard.len());
+        assert_eq!(last, "Ok(Close(1008, \"no longer allowed\"))", "{side:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_takes_nothing_keeps_no_place_for_ever_and_a_stopped_program_waits() {
+    for side in [Side::Server, Side::Client] {
+        let (_job, behind) = duplex(1 << 10);
+        let (one, other) = duplex(4_096);
+        let kind = Kind { side, is_ours: true, pings: PING_INTERVAL };
+        let counts = Arc::new(Counts::default());
+        let counted = Arc::clone(&counts);
+        let bridge = tokio::spawn(async move { run(one, kind, near(behind), &counted, pending()).await });
+        let (source, sink) = near(other);
+        let (mut reader, mut writer) = match side {
+            Side::Server => (FrameReader::new(source, Side::Client), FrameWriter::new(sink, Side::Client)),
+            Side::Client => (FrameReader::new(source, Side::Server), FrameWriter::new(sink, Side::Server)),
+        };
+        let started = tokio::time::Instant::now();
+        let data = vec![7; 16 << 10];
+        let sending = tokio::spawn(async move {
+            writer.room().await.expect("room")[..data.len()].copy_from_slice(&data);
+            let _ = writer.data(data.len()).await;
+            pending::<()>().await;
+        });
+        let closed = async {
+            loop {
+                match reader.next().await {
+                    Ok(Event::Close(code, _)) => return code,
+                    Ok(_) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        };
+        let closed = timeout(STALL * 3, closed).await;
+        assert_eq!(closed.ok(), (side == Side::Server).then_some(frame::BROKEN), "{side:?}");
+        assert_eq!(counts.received.load(Ordering::Relaxed), 1 << 10, "{side:?}: what the job took is counted");
+        if side == Side::Server {
+            let ending = bridge.await.expect("ends");
+            assert!(matches!(ending, Ending::Local(_)), "{ending:?}");
+            assert!(started.elapsed() < STALL + CLOSING * 3, "{:?}", started.elapsed());
+        } else {
+            assert!(!bridge.is_finished(), "a program that is stopped is waited for");
+        }
+        sending.abort();
+    }
 }
 
 #[tokio::test(start_paused = true)]

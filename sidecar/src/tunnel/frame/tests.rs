@@ -24,12 +24,17 @@ async fn read(bytes: &[u8], side: Side, at_once: usize) -> (Vec<u8>, Vec<String>
     tokio::join!(write, read).1
 }
 
+/// Sends data.
+async fn send<W: AsyncWrite + Unpin>(writer: &mut FrameWriter<W>, data: &[u8]) {
+    writer.room().await.expect("room")[..data.len()].copy_from_slice(data);
+    writer.data(data.len()).await.expect("writes");
+}
+
 async fn written(side: Side, data: &[&[u8]]) -> Vec<u8> {
     let mut sink = Vec::new();
     let mut writer = FrameWriter::new(&mut sink, side);
     for data in data {
-        let mut room = [&[0; HEAD][..], data].concat();
-        writer.data(&mut room, data.len()).await.expect("writes");
+        send(&mut writer, data).await;
         writer.ping().await.expect("writes");
     }
     writer.eof().await.expect("writes");
@@ -60,6 +65,35 @@ async fn a_message_in_several_frames_is_data_all_the_same() {
     let frames = [&[0x02, 2][..], b"ab", &[0x89, 0], &[0x00, 0], &[0x80, 1], b"c"].concat();
     let (data, others, end) = read(&frames, Side::Client, 1).await;
     assert_eq!((&data[..], others, end.as_str()), (&b"abc"[..], vec!["Ping([])".into()], "the connection ended"));
+}
+
+#[tokio::test]
+async fn a_frame_that_was_broken_off_is_ended_before_the_next() {
+    for (from, to) in [(Side::Client, Side::Server), (Side::Server, Side::Client)] {
+        for taken in [0, 1, 5, 100] {
+            let (near, mut far) = duplex(64);
+            let mut writer = FrameWriter::new(near, from);
+            let begun = async {
+                writer.room().await.expect("room")[..1_000].fill(7);
+                writer.data(1_000).await
+            };
+            let mut bytes = vec![0; taken];
+            tokio::select! {
+                biased;
+                _ = begun => panic!("nobody took it"),
+                read = far.read_exact(&mut bytes) => drop(read.expect("reads")),
+            }
+            let close = async {
+                writer.close(POLICY, "not any more").await.expect("closes");
+                writer.shutdown().await.expect("ends");
+            };
+            let ((), rest) = tokio::join!(close, far.read_to_end(&mut bytes));
+            rest.expect("reads");
+            let (data, others, _) = read(&bytes, to, 1 << 10).await;
+            assert!(data == [7; 1_000], "{from:?} {taken}: {}", data.len());
+            assert_eq!(others, ["Close(1008, \"not any more\")"], "{from:?} {taken}");
+        }
+    }
 }
 
 #[tokio::test]
