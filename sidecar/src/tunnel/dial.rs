@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use taskgate_core::candidate::{self, Demotions};
 use taskgate_core::service::Endpoint;
 use tokio::net::TcpStream;
@@ -17,6 +18,10 @@ use crate::clock::SharedClock;
 const MAX_TRIED: usize = 6;
 /// For how long a job that did not answer comes last.
 const DEMOTED: Duration = Duration::from_secs(10);
+/// How a machine that is gone is found out where nothing is said: after two minutes, as in Envoy's clusters. There is no
+/// bound on how long bytes may wait (`TCP_USER_TIMEOUT`): that would end jobs that only take nothing for a while.
+const KEEPALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15)).with_retries(4);
 
 /// Reaches jobs, and remembers for a while which did not answer.
 #[derive(Debug)]
@@ -56,8 +61,7 @@ impl Dialler {
                 Ok(connected) => connected,
                 Err(_) => Err(io::ErrorKind::TimedOut.into()),
             };
-            // Whoever types waits for each letter.
-            match connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
+            match connected.and_then(ready) {
                 Ok(stream) => return Ok((stream, address)),
                 Err(error) => {
                     let now = self.clock.now();
@@ -83,6 +87,14 @@ impl Dialler {
         }
         order
     }
+}
+
+/// The connection as a tunnel needs it.
+fn ready(stream: TcpStream) -> io::Result<TcpStream> {
+    // Whoever types waits for each letter.
+    stream.set_nodelay(true)?;
+    SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE)?;
+    Ok(stream)
 }
 
 #[cfg(test)]
@@ -111,5 +123,19 @@ mod tests {
         assert_eq!(dialler.order(&both), [address, dead]);
         assert!(matches!(dialler.dial(&[endpoint(dead)]).await, Err(Unreachable::NoAnswer(_))));
         assert!(matches!(dialler.dial(&[]).await, Err(Unreachable::NoJob)));
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_is_gone_is_found_out_where_nothing_is_said() {
+        let job = TcpListener::bind("127.0.0.1:0").await.expect("listens");
+        let job = endpoint(job.local_addr().expect("an address"));
+        let dialler = Dialler::new(Arc::new(SystemClock), Duration::from_secs(5));
+        let (stream, _) = dialler.dial(&[job]).await.expect("reaches it");
+        let socket = SockRef::from(&stream);
+        assert!(socket.keepalive().expect("an option") && socket.tcp_nodelay().expect("an option"));
+        let every = (socket.tcp_keepalive_time(), socket.tcp_keepalive_interval(), socket.tcp_keepalive_retries());
+        let (time, interval) = (every.0.expect("an option"), every.1.expect("an option"));
+        let retries = every.2.expect("an option");
+        assert!(time + interval * retries <= Duration::from_secs(120), "{time:?} {interval:?} {retries}");
     }
 }
