@@ -17,6 +17,7 @@ use crate::app::App;
 #[derive(Debug, Serialize)]
 struct Readiness {
     ready: bool,
+    /// Who is missing, also where it is ready without them.
     reasons: BTreeMap<String, String>,
 }
 
@@ -33,6 +34,8 @@ pub fn router(app: &Arc<App>) -> Router {
     guard::net(routes, app)
 }
 
+/// Ready is who can serve what can be known now. A provider that is not heard is waited for as long as proxies wait for
+/// it, and no longer: else one that is down would keep every new process, and with it the services of all others, away.
 async fn ready(State(app): State<Arc<App>>) -> Response {
     let mut reasons: BTreeMap<String, String> = app
         .registry
@@ -40,10 +43,11 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
         .into_iter()
         .map(|(provider, reason)| (format!("provider {provider}"), reason))
         .collect();
-    if app.stop.is_cancelled() {
+    let is_ending = app.stop.is_cancelled();
+    if is_ending {
         reasons.insert("process".into(), "is about to end".into());
     }
-    let ready = reasons.is_empty();
+    let ready = app.feed.is_settled() && !is_ending;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Readiness { ready, reasons })).into_response()
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::config::arvados::ArvadosProviderConfig;
 use crate::config::defaults;
 use crate::config::determined::DeterminedProviderConfig;
-use crate::config::file_provider::FileProviderConfig;
+use crate::config::file::FileProviderConfig;
 use crate::config::resolve::InvalidSetting;
 use crate::config::ytsaurus::YtsaurusProviderConfig;
 use crate::registry::refused::RefusedEndpoint;
@@ -46,7 +46,8 @@ impl ProviderConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct DiscoveryConfig {
     /// How long after the start proxies go on with the table that they have while a provider has
-    /// not published yet, in seconds. After that the services of such a provider are gone.
+    /// not published yet, in seconds. After that the services of such a provider are gone, and `/readyz` is good
+    /// without it.
     pub startup_secs: u64,
     /// Endpoints that no service may have, beside the sidecar's own listeners: `:port` of this machine, at whichever
     /// of its addresses; `ip:port`; a network. By default the port of Envoy's administration: name others that only

@@ -78,6 +78,47 @@ async fn a_sidecar_that_knows_no_services_yet_is_not_ready_and_decides_nothing()
 }
 
 #[tokio::test]
+async fn a_provider_that_is_down_keeps_nobody_from_the_others() {
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("services.yaml"), SERVICES).expect("writes");
+    let two =
+        config(&tokens(&[("alice", "")])).replace("}}]", "}}, {file: {name: away, path: away.yaml, poll_secs: 1}}]");
+    let sidecar = Sidecar::start_in(directory, &format!("{two}discovery: {{startup_secs: 3}}\n")).await;
+    let (status, text) = sidecar.get(sidecar.operations("/readyz")).await;
+    assert!(status == 503 && text.contains("provider away"), "{text}");
+    // The table is whole once nobody is waited for any more.
+    let mut reader = sidecar.table().await;
+    assert_eq!(reader.table.len(), 1);
+    let (status, text) = sidecar.get(sidecar.operations("/readyz")).await;
+    assert!(status == 200 && text.contains("provider away"), "{text}");
+    assert_eq!(sidecar.outcome(bearer("token-of-alice")).await, "alice");
+    assert_eq!(sidecar.get(sidecar.operations("/healthz")).await.0, 200);
+    // Who comes later takes nobody's readiness away.
+    sidecar.write("away.yaml", &SERVICES.replace("a8ef7695", "b8ef7695").replace("greeter", "other"));
+    sidecar.next_page(&mut reader).await;
+    assert_eq!(reader.table.len(), 2);
+    assert_eq!(sidecar.get(sidecar.operations("/readyz")).await.1, r#"{"ready":true,"reasons":{}}"#);
+}
+
+#[tokio::test]
+async fn a_provider_that_a_reload_brings_leaves_the_process_ready() {
+    let sidecar = Sidecar::start("").await;
+    let two = config("").replace("}}]", "}}, {file: {name: away, path: away.yaml, poll_secs: 1}}]");
+    sidecar.write("taskgate.yaml", &two);
+    sidecar.running.reload();
+    let named = async {
+        loop {
+            let (status, text) = sidecar.get(sidecar.operations("/readyz")).await;
+            assert_eq!(status, 200, "{text}");
+            if text.contains("provider away") {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), named).await.expect("is named");
+}
+
+#[tokio::test]
 async fn the_sidecar_itself_is_no_upstream() {
     let sidecar = Sidecar::start("").await;
     let mut reader = sidecar.table().await;
