@@ -11,3 +11,4 @@ pub mod provider;
 pub mod publisher;
 pub mod rest;
 pub mod settings;
+mod written;

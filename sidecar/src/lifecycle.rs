@@ -3,6 +3,7 @@
 pub mod address;
 pub mod files;
 pub mod fleet;
+pub mod front;
 pub mod listener;
 pub mod reload;
 pub mod signals;

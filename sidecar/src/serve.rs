@@ -201,7 +201,7 @@ pub async fn start(settings: Settings, setting: Setting) -> Result<Running, Star
     };
     let own = own_services(&settings, public.as_ref(), &app);
     let mut fleet = Fleet::new(own, Arc::clone(&mailbox), tasks.clone());
-    fleet.apply(&settings.providers, &app)?;
+    fleet.apply(&settings, &app)?;
     follow(&settings, &app, mailbox, &tasks);
     if let Some(desk) = &app.desk {
         desk.keep_house(&tasks);

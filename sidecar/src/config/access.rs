@@ -1,6 +1,5 @@
 //! `access`: sign-in, sessions of people, share links, and who may use what.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -16,9 +15,10 @@ use crate::secret::SecretText;
 pub struct AccessConfig {
     /// Its label: `access` for `access.tasks.example.test`. No other service gets that name.
     pub label: String,
-    /// Where proxies reach `public.listen`, as in `10.0.0.5:7012`; none: there, and from this machine where it
-    /// listens on every address.
-    pub address: Option<SocketAddr>,
+    /// Where proxies reach `public.listen`: `10.0.0.5:7012`, or a name that the sidecar looks up and follows (`dns`), as
+    /// in `taskgate.example.test:7012`. None: there. Where that is on loopback or every address, while a listener that
+    /// proxies ask is open to other machines, it has to be said.
+    pub address: Option<String>,
     /// Where browsers reach it, as in `https://access.tasks.example.test:8443`. Its scheme and port are those of every
     /// service. By default `https://`, the label and the first of `gate.base_domains`. The sign-in provider must know
     /// `<external_url>/.taskgate/callback` as a redirect URI.

@@ -28,6 +28,7 @@ use crate::dns::settings::DnsSettings;
 use crate::file::{self, ReadFile};
 use crate::gateway::settings::GatewaySettings;
 use crate::lifecycle::address::Listen;
+use crate::lifecycle::front::Front;
 use crate::registry::names::rules::NameRules;
 use crate::registry::refused::RefusedEndpoint;
 use crate::secret::SecretText;
@@ -79,6 +80,8 @@ pub struct Settings {
     pub public: Option<Listen>,
     /// Where services come from.
     pub providers: Vec<ProviderSettings>,
+    /// How names that operators write become addresses.
+    pub dns: Arc<DnsSettings>,
     /// Share links, and what is ended before its time.
     pub access: AccessSettings,
     /// What holds for friendly names.
@@ -149,6 +152,13 @@ impl Settings {
             .map(|public| Listen::parse(&public.listen, &config.internal.socket_mode))
             .transpose()
             .map_err(|error| InvalidSetting::new("public.listen", error.to_string()))?;
+        let asked = [
+            Some(("internal.listen", &internal)),
+            forward_auth.as_ref().map(|settings| ("forward_auth.listen", &settings.listen)),
+            xds.as_ref().map(|settings| ("xds.listen", &settings.listen)),
+        ];
+        let asked: Vec<(&'static str, &Listen)> = asked.into_iter().flatten().collect();
+        let front = public.clone().map(|public| Front::new(public, &asked));
         crate::telemetry::logs::check_level(&config.logs.level)
             .map_err(|error| InvalidSetting::new("logs.level", error.to_string()))?;
         let mut gate = config.gate.resolve()?;
@@ -156,10 +166,10 @@ impl Settings {
         let entrance = config
             .access
             .as_ref()
-            .map(|access| EntranceSettings::resolve(access, &mut gate, public.as_ref(), &mut files))
+            .map(|access| EntranceSettings::resolve(access, &mut gate, front.as_ref(), &mut files))
             .transpose()?;
         let tunnels = config.tunnels.as_ref();
-        let tunnels = tunnels.map(|tunnels| TunnelSettings::resolve(tunnels, &gate, public.as_ref())).transpose()?;
+        let tunnels = tunnels.map(|tunnels| TunnelSettings::resolve(tunnels, &gate, front.as_ref())).transpose()?;
         let names = config.names.resolve(&gate)?;
         let dns = Arc::new(DnsSettings::resolve(&config.dns)?);
         let providers = resolve_providers(config.providers, &gate, &dns, &mut files)?;
@@ -183,7 +193,7 @@ impl Settings {
         };
         let access = AccessSettings::resolve(config.access.as_ref(), state_directory.as_deref(), &mut files)?;
         let tasks = config.tasks.map(|tasks| TaskSettings::resolve(tasks, &mut files)).transpose()?;
-        let data = config.data.map(|data| DataPlan::resolve(data, &gate, public.as_ref(), &mut files)).transpose()?;
+        let data = config.data.map(|data| DataPlan::resolve(data, &gate, front.as_ref(), &mut files)).transpose()?;
         let is_asked = tasks.is_some() || data.is_some() || entrance.is_some() || tunnels.is_some();
         if public.is_some() && !is_asked {
             return Err(InvalidSetting::new(
@@ -214,6 +224,7 @@ impl Settings {
             operations,
             public,
             providers,
+            dns,
             access,
             names,
             startup: within("discovery.startup_secs", config.discovery.startup_secs, 0, 3_600)?,

@@ -1,7 +1,5 @@
 //! `tunnels`: TCP services through the HTTP ingress.
 
-use std::net::SocketAddr;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -15,9 +13,10 @@ use crate::config::defaults;
 pub struct TunnelsConfig {
     /// A label that is kept for it: it names no service, and no service gets it.
     pub label: String,
-    /// Where proxies reach `public.listen`, as in `10.0.0.5:7012`; none: there, and from this machine where it
-    /// listens on every address.
-    pub address: Option<SocketAddr>,
+    /// Where proxies reach `public.listen`: `10.0.0.5:7012`, or a name that the sidecar looks up and follows (`dns`), as
+    /// in `taskgate.example.test:7012`. None: there. Where that is on loopback or every address, while a listener that
+    /// proxies ask is open to other machines, it has to be said.
+    pub address: Option<String>,
     /// The most tunnels that are open at one time.
     pub max_open: u64,
     /// The most of those that lead to one service.

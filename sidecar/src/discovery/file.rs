@@ -6,7 +6,6 @@
 //! up: the file's author is an operator.
 
 mod row;
-mod written;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,10 +17,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::file_provider::FileProviderConfig;
 use crate::digest::Digest;
-use crate::discovery::file::written::Written;
 use crate::discovery::inventory::Inventory;
 use crate::discovery::provider::Provider;
 use crate::discovery::publisher::Publisher;
+use crate::discovery::written::Written;
 use crate::dns::names::Names;
 use crate::dns::settings::DnsSettings;
 use crate::file::{self, FileError};

@@ -17,6 +17,10 @@ use crate::discovery::inventory::{Entry, Inventory, ServiceKey};
 use crate::discovery::policy::{Authorisation, Grantee, Level, Policy};
 use crate::discovery::provider::Provider;
 use crate::discovery::publisher::Publisher;
+use crate::discovery::written::{Named, Written};
+use crate::dns::name::Place;
+use crate::dns::names::Names;
+use crate::dns::settings::DnsSettings;
 
 /// Where something of the sidecar's own is behind the gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,34 +30,69 @@ pub struct OwnService {
     /// Its label: `data` for `data.tasks.example.test`. No other service gets it.
     pub label: Label,
     /// Where proxies reach the sidecar's public listener.
-    pub address: SocketAddr,
+    pub place: Place,
 }
 
 /// Publishes the sidecar's own services. Whoever is known may use them: what they may do there is decided request by
 /// request.
 #[derive(Debug, Default)]
 pub struct OwnProvider {
-    inventory: Inventory,
+    services: Written,
+    /// How names are looked up; none where there are none.
+    dns: Option<Arc<DnsSettings>>,
 }
 
 impl OwnProvider {
     /// The provider of these services.
     #[must_use]
-    pub fn new(services: &[OwnService]) -> Self {
-        let services = services.iter().map(|own| Arc::new(of(own))).collect();
-        Self { inventory: Inventory { services, ..Inventory::default() } }
+    pub fn new(services: &[OwnService], dns: &Arc<DnsSettings>) -> Self {
+        let mut written = Written::default();
+        for own in services {
+            match own.place {
+                Place::Address(address) => written.inventory.services.push(Arc::new(of(own, &[address]))),
+                Place::Name(..) => written.named.push(Named {
+                    subject: format!("the sidecar's own service `{}`", own.label),
+                    entry: Arc::new(of(own, &[])),
+                    places: vec![(own.place.clone(), 1)],
+                    told: None,
+                }),
+            }
+        }
+        let dns = (!written.is_plain()).then(|| Arc::clone(dns));
+        Self { services: written, dns }
+    }
+
+    /// What is asked about names, with first answers; none where there is nothing to ask.
+    async fn names(&self) -> Option<Names> {
+        let mut names = Names::new(Arc::clone(self.dns.as_ref()?));
+        names.follow(self.services.names());
+        names.settle().await;
+        Some(names)
     }
 }
 
 #[async_trait]
 impl Provider for OwnProvider {
     async fn run(&self, publisher: Publisher, stop: CancellationToken) {
-        publisher.publish(self.inventory.clone());
-        stop.cancelled().await;
+        let Some(mut names) = self.names().await else {
+            publisher.publish(self.services.inventory.clone());
+            return stop.cancelled().await;
+        };
+        let mut services = self.services.clone();
+        loop {
+            publisher.publish(services.inventory(&names));
+            tokio::select! {
+                () = names.renew() => {}
+                () = stop.cancelled() => return,
+            }
+        }
     }
 
     async fn look(&self) -> Result<Inventory, String> {
-        Ok(self.inventory.clone())
+        Ok(match self.names().await {
+            Some(names) => self.services.clone().inventory(&names),
+            None => self.services.inventory.clone(),
+        })
     }
 
     async fn authorise(&self, _service: &Entry, _actor: &Actor, _credential: Option<&Credential>) -> Authorisation {
@@ -98,8 +137,8 @@ pub fn data_entry(addresses: &[SocketAddr]) -> Entry {
 }
 
 /// One of them as a service. Where tunnels end is nobody's to ask for: the gate alone sends there.
-fn of(own: &OwnService) -> Entry {
-    let mut entry = entry(own.key.clone(), &[own.address]);
+fn of(own: &OwnService, addresses: &[SocketAddr]) -> Entry {
+    let mut entry = entry(own.key.clone(), addresses);
     if own.key == tunnel_key() {
         entry.policy.access = AccessLevel::Nobody;
         // That is where WebSockets begin, and among these addresses Envoy looks for it where it is told of addresses.

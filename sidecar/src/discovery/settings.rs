@@ -24,8 +24,9 @@ pub enum ProviderSettings {
     Determined(Arc<DeterminedSettings>),
     /// Services from a file, and how names in it become addresses.
     File(FileProviderConfig, Arc<DnsSettings>),
-    /// The sidecar's own services. They are not configured as a provider.
-    Own(Vec<OwnService>),
+    /// The sidecar's own services, and how names among their addresses are looked up. They are not configured as a
+    /// provider.
+    Own(Vec<OwnService>, Arc<DnsSettings>),
     /// Services of a YTsaurus cluster.
     Ytsaurus(Arc<YtsaurusSettings>),
 }
@@ -38,7 +39,7 @@ impl ProviderSettings {
             Self::Arvados(settings) => &settings.name,
             Self::Determined(settings) => &settings.name,
             Self::File(config, _) => &config.name,
-            Self::Own(_) => OWN_PROVIDER,
+            Self::Own(..) => OWN_PROVIDER,
             Self::Ytsaurus(settings) => &settings.name,
         }
     }
@@ -50,9 +51,9 @@ impl ProviderSettings {
             (Self::Arvados(left), Self::Arvados(right)) => left.fingerprint == right.fingerprint,
             (Self::Determined(left), Self::Determined(right)) => left.fingerprint == right.fingerprint,
             (Self::File(left, left_dns), Self::File(right, right_dns)) => left == right && left_dns == right_dns,
-            (Self::Own(left), Self::Own(right)) => left == right,
+            (Self::Own(left, left_dns), Self::Own(right, right_dns)) => left == right && left_dns == right_dns,
             (Self::Ytsaurus(left), Self::Ytsaurus(right)) => left.fingerprint == right.fingerprint,
-            (Self::Arvados(_) | Self::Determined(_) | Self::File(..) | Self::Own(_) | Self::Ytsaurus(_), _) => false,
+            (Self::Arvados(_) | Self::Determined(_) | Self::File(..) | Self::Own(..) | Self::Ytsaurus(_), _) => false,
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Providers};
 use crate::arvados::provider::ArvadosProvider;
 use crate::arvados::relay::gatehouse::{AppGate, Gatehouse};
+use crate::config::resolve::Settings;
 use crate::determined::provider::DeterminedProvider;
 use crate::discovery::file::FileProvider;
 use crate::discovery::own::{OwnProvider, OwnService};
@@ -24,7 +25,7 @@ use crate::ytsaurus::provider::YtsaurusProvider;
 pub struct Fleet {
     running: BTreeMap<String, Running>,
     /// What counts before every provider that is configured.
-    own: Option<ProviderSettings>,
+    own: Vec<OwnService>,
     mailbox: Arc<Mailbox>,
     tasks: Tasks,
 }
@@ -40,7 +41,6 @@ impl Fleet {
     /// No providers yet; with the first configuration, and with each one, the sidecar's own services are there too.
     #[must_use]
     pub fn new(own: Vec<OwnService>, mailbox: Arc<Mailbox>, tasks: Tasks) -> Self {
-        let own = (!own.is_empty()).then_some(ProviderSettings::Own(own));
         Self { running: BTreeMap::new(), own, mailbox, tasks }
     }
 
@@ -49,9 +49,10 @@ impl Fleet {
     ///
     /// # Errors
     /// [`HttpError::Client`]; then nothing changed.
-    pub fn apply(&mut self, settings: &[ProviderSettings], app: &Arc<App>) -> Result<(), HttpError> {
-        let own = self.own.clone();
-        let settings: Vec<&ProviderSettings> = own.iter().chain(settings).collect();
+    pub fn apply(&mut self, settings: &Settings, app: &Arc<App>) -> Result<(), HttpError> {
+        let own = || ProviderSettings::Own(self.own.clone(), Arc::clone(&settings.dns));
+        let own = (!self.own.is_empty()).then(own);
+        let settings: Vec<&ProviderSettings> = own.iter().chain(&settings.providers).collect();
         let mut starting = BTreeMap::new();
         for &settings in &settings {
             let name = settings.name();
@@ -130,7 +131,7 @@ pub fn build(
         }
         ProviderSettings::Determined(settings) => Arc::new(DeterminedProvider::new(Arc::clone(settings))?),
         ProviderSettings::File(config, dns) => Arc::new(FileProvider::new(config, dns)),
-        ProviderSettings::Own(services) => Arc::new(OwnProvider::new(services)),
+        ProviderSettings::Own(services, dns) => Arc::new(OwnProvider::new(services, dns)),
         ProviderSettings::Ytsaurus(settings) => {
             Arc::new(YtsaurusProvider::new(Arc::clone(settings), Arc::clone(metrics))?)
         }

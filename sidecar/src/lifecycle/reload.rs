@@ -105,7 +105,7 @@ impl Reloader {
             return Err(NotTaken::OpenListener("internal.secret"));
         }
         let judge = self.app.judge.load().renewed(&settings.verdicts, &self.tasks)?;
-        self.fleet.apply(&settings.providers, &self.app)?;
+        self.fleet.apply(&settings, &self.app)?;
         self.app.registry.set_name_rules(settings.names.clone());
         self.app.registry.refuse_more(settings.refused.clone());
         for key in self.started.restart_needed(&settings) {

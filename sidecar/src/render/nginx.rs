@@ -7,6 +7,8 @@ use thiserror::Error;
 
 use crate::config::Config;
 use crate::config::forward_auth::ForwardAuthConfig;
+use crate::dns::name::Place;
+use crate::lifecycle::front;
 use crate::render::marked::{Unmarked, replace};
 
 /// The file that operators copy.
@@ -102,13 +104,24 @@ fn groups(section: &ForwardAuthConfig) -> Result<String, InvalidValues> {
     Ok(text)
 }
 
-/// A line for each address at which requests reach the sidecar's own services.
+/// A line for each address at which requests reach the sidecar's own services. NGINX looks up no name among them: which
+/// addresses it has is the operator's to say.
 fn own(config: &Config) -> String {
     let public = config.public.as_ref().and_then(|public| public.listen.parse().ok());
-    let access = config.access.as_ref().and_then(|access| access.address);
-    let data = config.data.as_ref().and_then(|data| data.service.address);
-    let addresses: BTreeSet<SocketAddr> = [public, access, data].into_iter().flatten().collect();
-    addresses.iter().map(|address| format!("    \"{address}\" $tg_upstream;\n")).collect()
+    let access = config.access.as_ref().and_then(|access| access.address.as_deref());
+    let data = config.data.as_ref().and_then(|data| data.service.address.as_deref());
+    let mut lines: BTreeSet<String> = public.into_iter().map(front::at).map(own_address).collect();
+    lines.extend([access, data].into_iter().flatten().filter_map(Place::parse).map(|place| match place {
+        Place::Address(address) => own_address(address),
+        Place::Name(name, port) => {
+            format!("    # EDIT: each address that {name} has, as in: \"10.0.0.5:{port}\" $tg_upstream;\n")
+        }
+    }));
+    lines.into_iter().collect()
+}
+
+fn own_address(address: SocketAddr) -> String {
+    format!("    \"{address}\" $tg_upstream;\n")
 }
 
 /// Where the sidecar listens, as NGINX writes it.
@@ -165,6 +178,22 @@ mod tests {
             assert_eq!(text.contains("\n        proxy_cache taskgate;"), caches);
             assert_eq!(check(&dumped(&text).expect("reads")), []);
         }
+    }
+
+    #[test]
+    fn own_services_are_found_where_they_are() {
+        let of = |sections: &str| {
+            let yaml = format!("gate: {{base_domains: [a.test]}}\nforward_auth: {{}}\n{sections}");
+            let text = render(&yaml, false).expect("renders");
+            assert_eq!(check(&dumped(&text).expect("reads")), []);
+            text
+        };
+        let here = of("public: {listen: '0.0.0.0:7012'}\naccess: {}");
+        assert!(here.contains("\n    \"127.0.0.1:7012\" $tg_upstream;\n") && !here.contains("0.0.0.0"));
+        let named = of("public: {listen: '0.0.0.0:7012'}\naccess: {address: 'taskgate.b.test:80'}");
+        assert!(
+            named.contains("# EDIT: each address that taskgate.b.test has, as in: \"10.0.0.5:80\" $tg_upstream;\n")
+        );
     }
 
     #[test]

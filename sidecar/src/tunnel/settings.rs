@@ -7,7 +7,7 @@ use taskgate_core::config::GateConfig;
 use crate::config::resolve::{InvalidSetting, within};
 use crate::config::tunnels::TunnelsConfig;
 use crate::data::settings::resolve::service::ServiceSettings;
-use crate::lifecycle::address::Listen;
+use crate::lifecycle::front::Front;
 use crate::tunnel::bridge::PING_INTERVAL;
 
 /// The most tunnels of one sidecar that can be asked for.
@@ -35,11 +35,11 @@ impl TunnelSettings {
     ///
     /// # Errors
     /// The first [`InvalidSetting`].
-    pub fn resolve(config: &TunnelsConfig, gate: &GateConfig, public: Option<&Listen>) -> Result<Self, InvalidSetting> {
-        let public = public.ok_or_else(|| {
+    pub fn resolve(config: &TunnelsConfig, gate: &GateConfig, front: Option<&Front>) -> Result<Self, InvalidSetting> {
+        let front = front.ok_or_else(|| {
             InvalidSetting::new("public.listen", "`tunnels` end there; add `public: {listen: \"127.0.0.1:7012\"}`")
         })?;
-        let service = ServiceSettings::resolve("tunnels", &config.label, config.address, gate, public)?;
+        let service = ServiceSettings::resolve("tunnels", &config.label, config.address.as_deref(), gate, front)?;
         let count = |key: &str, value: u64| {
             within(key, value, 1, MOST).map(|value| usize::try_from(value.as_secs()).unwrap_or(usize::MAX))
         };

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use taskgate::discovery::own::{access_key, own_id, tunnel_key};
 use taskgate_core::naming::ServiceDigest;
 use taskgate_test_kit::DnsServer;
 
@@ -26,8 +27,11 @@ async fn start(server: &DnsServer, endpoints: &str) -> Sidecar {
 }
 
 fn endpoints(reader: &Reader) -> Vec<String> {
-    let id = ServiceDigest::of("op", "web", "ui").suffix(8).expect("an id");
-    let service = reader.table.service(id.as_str());
+    endpoints_of(reader, ServiceDigest::of("op", "web", "ui").suffix(8).expect("an id").as_str())
+}
+
+fn endpoints_of(reader: &Reader, id: &str) -> Vec<String> {
+    let service = reader.table.service(id);
     service.map_or(Vec::new(), |service| service.endpoints.iter().map(|one| one.address.to_string()).collect())
 }
 
@@ -118,4 +122,35 @@ async fn a_start_without_servers_waits_a_moment_and_says_so() {
     server.set("model.example.test", &addresses(["192.0.2.1"]), 1);
     assert_eq!(endpoints(&sidecar.table().await), ["192.0.2.1:80"]);
     assert_eq!(sidecar.get(sidecar.operations("/readyz")).await.0, 200);
+}
+
+#[tokio::test]
+async fn the_sidecar_s_own_services_follow_their_name() {
+    let server = DnsServer::start().await.expect("a server");
+    server.set("taskgate.example.test", &addresses(["192.0.2.7"]), 1);
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("services.yaml"), services("\"192.0.2.1:80\"")).expect("writes");
+    let address = "{address: \"Taskgate.example.test:7012\"}";
+    let rest = format!(
+        "public: {{listen: \"0.0.0.0:0\"}}\naccess: {address}\ntunnels: {address}\n\
+         dns: {{servers: [\"{}\"], min_ttl_secs: 1}}",
+        server.address()
+    );
+    let sidecar = Sidecar::start_in(directory, &config(&rest)).await;
+    let mut reader = sidecar.table().await;
+    let keys = [access_key(), tunnel_key()];
+    let own = |reader: &Reader| keys.each_ref().map(|key| endpoints_of(reader, &own_id(key)));
+    let both = |addresses: &[&str]| [(); 2].map(|()| addresses.iter().map(ToString::to_string).collect::<Vec<_>>());
+    assert_eq!(own(&reader), both(&["192.0.2.7:7012"]));
+    for (now, expected) in [("192.0.2.8", vec!["192.0.2.8:7012"]), ("127.0.0.1", vec![])] {
+        // To a proxy of another machine the last one would be its own.
+        server.set("taskgate.example.test", &addresses([now]), 1);
+        let moved = async {
+            while own(&reader) != both(&expected) {
+                sidecar.next_page(&mut reader).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, moved).await.expect(now);
+    }
+    problems_have(&sidecar, "`taskgate.example.test` leads to 127.0.0.1, which `dns.addresses` does not permit").await;
 }

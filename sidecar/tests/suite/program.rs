@@ -298,9 +298,18 @@ fn ytsaurus(provider: &str, source: &str) -> String {
 #[test]
 fn a_configuration_that_would_not_hold_is_refused() {
     let directory = tempfile::tempdir().expect("a directory");
+    // Proxies of other machines come to the internal listener.
+    let open = |rest: &str| config(rest).replacen("\"127.0.0.1:0\"", "\"0.0.0.0:0\", secret: hunter2", 1);
     for (config, expected) in [
         (config("").replacen("127.0.0.1:0", "0.0.0.0:0", 1), "internal.secret_file"),
         (config("").replacen("127.0.0.1:0", "localhost:0", 1), "`internal.listen`"),
+        (open("public: {listen: \"0.0.0.0:0\"}\naccess: {}"), "`access.address`: `internal.listen`"),
+        (open("public: {}\ntunnels: {}"), "`tunnels.address`: `internal.listen`"),
+        (config("public: {}\naccess: {address: \"0.0.0.0:7012\"}"), "`access.address`"),
+        (
+            config("public: {}\naccess: {}\nforward_auth: {listen: \"0.0.0.0:0\", secret: hunter2}"),
+            "`access.address`: `forward_auth.listen`",
+        ),
         (config("").replace("tasks.example.test", ""), "base_domains"),
         (config("verdicts: {deadline_ms: soon}"), "`verdicts.deadline_ms`: "),
         (config("verdicts: {dedline_ms: 1}"), "dedline_ms"),

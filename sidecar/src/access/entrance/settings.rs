@@ -11,7 +11,7 @@ use crate::config::resolve::{Files, InvalidSetting, within};
 use crate::data::settings::resolve::service::ServiceSettings;
 use crate::digest::Digest;
 use crate::http;
-use crate::lifecycle::address::Listen;
+use crate::lifecycle::front::Front;
 use crate::secret::SecretText;
 
 /// The longest that an assertion may hold, in seconds.
@@ -63,17 +63,17 @@ impl EntranceSettings {
     pub fn resolve(
         config: &AccessConfig,
         gate: &mut GateConfig,
-        public: Option<&Listen>,
+        front: Option<&Front>,
         files: &mut Files<'_>,
     ) -> Result<Self, InvalidSetting> {
-        let public = public.ok_or_else(|| {
+        let front = front.ok_or_else(|| {
             InvalidSetting::new("public.listen", "`access` is served there; add `public: {listen: \"127.0.0.1:7012\"}`")
         })?;
         let fingerprint = Digest::of(format!("{config:?}").as_bytes());
-        let service =
-            ServiceSettings::resolve("access", &config.label, config.address, gate, public)?.ok_or_else(|| {
-                InvalidSetting::new("access.label", "is empty; people could not come back from signing in")
-            })?;
+        let service = ServiceSettings::resolve("access", &config.label, config.address.as_deref(), gate, front)?;
+        let service = service.ok_or_else(|| {
+            InvalidSetting::new("access.label", "is empty; people could not come back from signing in")
+        })?;
         let lifetime = config.assertions.lifetime_secs;
         within("access.assertions.lifetime_secs", lifetime, 0, LONGEST_ASSERTION_SECS)?;
         gate.issuer = external_url(config.external_url.as_deref(), service.label().as_str(), gate)?;
@@ -153,13 +153,15 @@ fn external_url(written: Option<&str>, label: &str, gate: &GateConfig) -> Result
 mod tests {
     use std::path::Path;
 
+    use crate::lifecycle::address::Listen;
+
     use super::*;
 
     fn resolve(access: &str, plain_http: bool) -> Result<GateConfig, String> {
         let mut gate = GateConfig { plain_http, ..GateConfig::for_domain("tasks.example.test") };
         let config: AccessConfig = crate::yaml::parse(access).map_err(|error| error.to_string())?;
-        let public = Listen::parse("127.0.0.1:7012", "0600").expect("a listener");
-        let resolved = EntranceSettings::resolve(&config, &mut gate, Some(&public), &mut Files::new(Path::new("/")));
+        let front = Front::new(Listen::parse("127.0.0.1:7012", "0600").expect("a listener"), &[]);
+        let resolved = EntranceSettings::resolve(&config, &mut gate, Some(&front), &mut Files::new(Path::new("/")));
         resolved.map(|_| gate).map_err(|error| error.to_string())
     }
 

@@ -24,7 +24,7 @@ use crate::data::settings::resolve::service::ServiceSettings;
 use crate::data::settings::resolve::stores::{Common, StoreSettings};
 use crate::data::settings::{DataSettings, DownloadSettings, LONGEST_EXPIRY, UploadSettings, duration, quantity};
 use crate::digest::Digest;
-use crate::lifecycle::address::Listen;
+use crate::lifecycle::front::Front;
 
 /// The most bytes of a line of a log.
 const LONGEST_LINE: u64 = 1 << 20;
@@ -60,15 +60,15 @@ impl DataPlan {
     pub fn resolve(
         config: DataConfig,
         gate: &GateConfig,
-        public: Option<&Listen>,
+        front: Option<&Front>,
         files: &mut Files<'_>,
     ) -> Result<Self, InvalidSetting> {
-        let public = public.ok_or_else(|| {
+        let front = front.ok_or_else(|| {
             InvalidSetting::new("public.listen", "`data` is served there; add `public: {listen: \"127.0.0.1:7012\"}`")
         })?;
         let fingerprint = Digest::of(format!("{config:?} {}", gate.url_audience).as_bytes());
         let DataServiceConfig { label, address, origins } = &config.service;
-        let service = ServiceSettings::resolve("data.service", label, *address, gate, public)?;
+        let service = ServiceSettings::resolve("data.service", label, address.as_deref(), gate, front)?;
         let origins = service::origins(origins)?;
         let upload = upload(&config.upload)?;
         if config.stores.is_empty() {

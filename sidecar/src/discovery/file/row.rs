@@ -8,9 +8,9 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use taskgate_core::service::{AccessLevel, Endpoint, Protocol};
 
-use crate::discovery::file::written::{Named, Written};
 use crate::discovery::inventory::{Entry, Problem, ServiceKey};
 use crate::discovery::policy::{Grantee, Level, MAX_GRANTS, Policy};
+use crate::discovery::written::{Named, Written};
 use crate::dns::name::Place;
 use crate::yaml::{self, InvalidYaml};
 

@@ -1,7 +1,5 @@
 //! Where something of the sidecar's own is behind the gate, from as written to what is published.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
 use http::HeaderValue;
 use taskgate_core::config::GateConfig;
 use taskgate_core::label::Label;
@@ -12,13 +10,17 @@ use crate::config::resolve::InvalidSetting;
 use crate::data::settings::resolve::parsed;
 use crate::discovery::inventory::ServiceKey;
 use crate::discovery::own::OwnService;
+use crate::dns::name::Place;
 use crate::lifecycle::address::Listen;
+use crate::lifecycle::front::{self, Front};
 
 /// The name of something of the sidecar's own behind the gate, and where it is.
+///
+/// Invariant: without a place, the public listener is where proxies reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceSettings {
     label: Label,
-    address: Option<SocketAddr>,
+    place: Option<Place>,
 }
 
 impl ServiceSettings {
@@ -29,9 +31,9 @@ impl ServiceSettings {
     pub fn resolve(
         key: &str,
         label: &str,
-        address: Option<SocketAddr>,
+        address: Option<&str>,
         gate: &GateConfig,
-        public: &Listen,
+        front: &Front,
     ) -> Result<Option<Self>, InvalidSetting> {
         if label.is_empty() {
             return Ok(None);
@@ -44,16 +46,18 @@ impl ServiceSettings {
         if gate.gateway_labels.iter().any(|other| other.eq_ignore_ascii_case(label.as_str())) {
             return Err(InvalidSetting::new(label_key, "is one of `gate.gateway_labels`"));
         }
-        if let (None, Listen::Unix { .. }) = (address, public) {
-            return Err(InvalidSetting::new(
-                format!("{key}.address"),
-                format!(
-                    "proxies reach no `unix:` listener through the gate; have `public.listen` be an address, or say \
-                     here where they reach it, or leave `{label_key}` empty"
-                ),
-            ));
+        let address_key = || format!("{key}.address");
+        let place = address.map(|text| {
+            reachable(text).ok_or_else(|| {
+                let reason = format!("`{text}` is nowhere to connect to; write `ip:port` or `name:port`");
+                InvalidSetting::new(address_key(), reason)
+            })
+        });
+        let place = place.transpose()?;
+        match front.why_unknown().filter(|_| place.is_none()) {
+            Some(reason) => Err(InvalidSetting::new(address_key(), reason)),
+            None => Ok(Some(Self { label, place })),
         }
-        Ok(Some(Self { label, address }))
     }
 
     /// Its label.
@@ -65,23 +69,21 @@ impl ServiceSettings {
     /// What is published, with where the public listener listens.
     #[must_use]
     pub fn own(&self, key: ServiceKey, public: &Listen) -> Option<OwnService> {
-        let address = match (self.address, public) {
-            (Some(address), _) => address,
-            (None, Listen::Tcp(address)) => reachable(*address),
+        let place = match (&self.place, public) {
+            (Some(place), _) => place.clone(),
+            (None, Listen::Tcp(address)) => Place::Address(front::at(*address)),
             (None, Listen::Unix { .. }) => return None,
         };
-        Some(OwnService { key, label: self.label.clone(), address })
+        Some(OwnService { key, label: self.label.clone(), place })
     }
 }
 
-/// An address at which this machine reaches a listener.
-fn reachable(listener: SocketAddr) -> SocketAddr {
-    let ip = match listener.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listener.port())
+/// Where somebody can connect to: every address and port 0 are for listeners.
+fn reachable(text: &str) -> Option<Place> {
+    Place::parse(text).filter(|place| match place {
+        Place::Address(address) => !address.ip().is_unspecified() && address.port() != 0,
+        Place::Name(..) => true,
+    })
 }
 
 /// The origins of pages (RFC 6454, section 7) that may ask from a browser.
@@ -106,28 +108,52 @@ mod tests {
 
     use super::*;
 
-    fn resolve(label: &str, address: Option<&str>, public: &str) -> Result<Option<OwnService>, String> {
-        let address = address.map(|text| text.parse().expect("an address"));
-        let public = Listen::parse(public, "0600").expect("a listener");
-        let gate = GateConfig::for_domain("tasks.example.test");
-        let resolved = ServiceSettings::resolve("data.service", label, address, &gate, &public);
+    fn resolve(label: &str, address: Option<&str>, public: &str, internal: &str) -> Result<Option<OwnService>, String> {
+        let listen = |text| Listen::parse(text, "0600").expect("a listener");
+        let (public, gate) = (listen(public), GateConfig::for_domain("tasks.example.test"));
+        let front = Front::new(public.clone(), &[("internal.listen", &listen(internal))]);
+        let resolved = ServiceSettings::resolve("data.service", label, address, &gate, &front);
         resolved.map(|found| found.and_then(|found| found.own(data_key(), &public))).map_err(|error| error.to_string())
     }
 
-    fn found(label: &str, address: Option<&str>, public: &str) -> Option<(String, String)> {
-        let own = resolve(label, address, public).expect("valid")?;
-        Some((own.label.to_string(), own.address.to_string()))
+    const HERE: &str = "127.0.0.1:7010";
+    const OPEN: &str = "0.0.0.0:7010";
+
+    fn found(address: Option<&str>, public: &str, internal: &str) -> String {
+        let own = resolve("data", address, public, internal).expect("valid").expect("is behind the gate");
+        assert_eq!(own.label.as_str(), "data");
+        match own.place {
+            Place::Address(address) => address.to_string(),
+            Place::Name(name, port) => format!("{name} {port}"),
+        }
     }
 
     #[test]
     fn it_is_where_proxies_reach_the_public_listener() {
-        let at = |address: &str| Some(("data".to_owned(), address.to_owned()));
-        assert_eq!(found("data", None, "127.0.0.1:7012"), at("127.0.0.1:7012"));
-        assert_eq!(found("data", None, "0.0.0.0:7012"), at("127.0.0.1:7012"));
-        assert_eq!(found("data", None, "[::]:7012"), at("[::1]:7012"));
-        assert_eq!(found("data", Some("10.0.0.5:7012"), "0.0.0.0:7012"), at("10.0.0.5:7012"));
-        assert_eq!(found("data", Some("10.0.0.5:7012"), "unix:/run/t"), at("10.0.0.5:7012"));
-        assert_eq!(found("", None, "unix:/run/t"), None);
+        assert_eq!(found(None, "127.0.0.1:7012", HERE), "127.0.0.1:7012");
+        assert_eq!(found(None, "0.0.0.0:7012", HERE), "127.0.0.1:7012");
+        assert_eq!(found(None, "[::]:7012", HERE), "[::1]:7012");
+        assert_eq!(found(None, "10.0.0.5:7012", OPEN), "10.0.0.5:7012");
+        for internal in [HERE, OPEN] {
+            assert_eq!(found(Some("10.0.0.5:7012"), "0.0.0.0:7012", internal), "10.0.0.5:7012");
+            assert_eq!(found(Some("10.0.0.5:7012"), "unix:/run/t", internal), "10.0.0.5:7012");
+            assert_eq!(found(Some("Taskgate.example.test:80"), "0.0.0.0:7012", internal), "taskgate.example.test 80");
+            // Who writes it means it.
+            assert_eq!(found(Some("127.0.0.1:7012"), "0.0.0.0:7012", internal), "127.0.0.1:7012");
+        }
+        assert_eq!(resolve("", None, "unix:/run/t", OPEN), Ok(None));
+    }
+
+    #[test]
+    fn a_proxy_of_another_machine_is_never_sent_to_its_own() {
+        for public in ["0.0.0.0:7012", "[::]:7012", "127.0.0.1:7012", "[::1]:7012"] {
+            let error = resolve("data", None, public, OPEN).expect_err(public);
+            assert!(error.contains("`data.service.address`") && error.contains("`internal.listen`"), "{error}");
+        }
+        for nowhere in ["0.0.0.0:7012", "[::]:7012", "10.0.0.5:0", "10.0.0.5", "taskgate", "a b:80", ""] {
+            let error = resolve("data", Some(nowhere), "0.0.0.0:7012", OPEN).expect_err(nowhere);
+            assert!(error.contains("`data.service.address`"), "{error}");
+        }
     }
 
     #[test]
@@ -150,7 +176,7 @@ mod tests {
             ("taskgate", "127.0.0.1:1", "gateway_labels"),
             ("data", "unix:/run/t", "data.service.address"),
         ] {
-            let error = resolve(label, None, public).expect_err(label);
+            let error = resolve(label, None, public, HERE).expect_err(label);
             assert!(error.contains(because), "{error}");
         }
     }

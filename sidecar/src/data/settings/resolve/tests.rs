@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::lifecycle::address::Listen;
 use crate::yaml;
 
 const WHOLE: &str = "
@@ -38,7 +39,8 @@ catalog: [{file: {path: catalog.yaml}}]
 fn resolve(text: &str) -> Result<DataPlan, InvalidSetting> {
     let config: DataConfig = yaml::parse(text).expect("reads");
     let (gate, public) = (GateConfig::for_domain("tasks.example.test"), Listen::Tcp(([127, 0, 0, 1], 7012).into()));
-    DataPlan::resolve(config, &gate, Some(&public), &mut Files::new(Path::new("/etc/taskgate")))
+    let front = Front::new(public, &[]);
+    DataPlan::resolve(config, &gate, Some(&front), &mut Files::new(Path::new("/etc/taskgate")))
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A services file as it is written: services whose addresses are known, and those with names in their place.
+//! Services as operators write them: those whose addresses are known, and those with names in their place.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::discovery::inventory::{Entry, Inventory, Problem};
 use crate::dns::name::{DnsName, Place};
 use crate::dns::names::{MAX_NAMES, Names};
 
-/// A services file.
+/// Services as they are written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Written {
     /// What needs no DNS.
@@ -21,7 +21,7 @@ pub(super) struct Written {
 /// A service with a name among its endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Named {
-    /// Which place of the file it is, for messages.
+    /// Where it is written, for messages.
     pub(super) subject: String,
     /// The service, without endpoints.
     pub(super) entry: Arc<Entry>,
@@ -38,6 +38,11 @@ impl Written {
             Place::Name(name, _) => Some(name),
             Place::Address(_) => None,
         })
+    }
+
+    /// Whether nothing has to be looked up.
+    pub(super) fn is_plain(&self) -> bool {
+        self.named.is_empty()
     }
 
     /// The services with what is known of their names.
