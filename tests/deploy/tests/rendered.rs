@@ -8,7 +8,8 @@ use serde_json::Value;
 use taskgate_test_kit::environment;
 
 /// The values with which the chart is looked at: files of `deploy/helm/taskgate/ci`.
-pub(crate) const VALUES: [&str; 6] = ["envoy", "envoy-full", "daemonset", "forward-auth", "istio", "envoy-gateway"];
+pub(crate) const VALUES: [&str; 7] =
+    ["envoy", "envoy-full", "daemonset", "forward-auth", "forward-auth-full", "istio", "envoy-gateway"];
 
 /// All resources that the chart makes of some values.
 #[derive(Debug)]

@@ -51,6 +51,7 @@ fn envoy_sees_no_key_and_ends_before_the_sidecar() -> Outcome {
         // So it starts before Envoy, which waits until it is ready, and ends after it.
         assert_eq!(sidecar["restartPolicy"], "Always");
         assert_eq!(sidecar["startupProbe"]["httpGet"]["path"], "/readyz");
+        assert_eq!(sidecar["livenessProbe"]["httpGet"]["path"], "/healthz", "no provider ends a running process");
         for container in [envoy, sidecar] {
             for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
                 assert!(container[probe].is_object(), "{values}: {} has no {probe}", container["name"]);
@@ -113,10 +114,16 @@ fn internal_listeners_are_for_named_proxies_alone() -> Outcome {
     let ingress = &nobody.one("NetworkPolicy", "taskgate")?["spec"]["ingress"];
     assert!(ingress.is_null() || ingress == &json!([]), "{ingress}");
     // Who asks gets to no listener that has the keys, and who has the filter asks nothing.
-    for (values, wanted) in [("forward-auth", 7013), ("istio", 7010), ("envoy-gateway", 7010)] {
+    let wanted: [(&str, &[i64]); 4] = [
+        ("forward-auth", &[7013]),
+        ("forward-auth-full", &[7013, 7012]),
+        ("istio", &[7010]),
+        ("envoy-gateway", &[7010]),
+    ];
+    for (values, wanted) in wanted {
         let named = Rendered::of(values)?;
         let rules = named.one("NetworkPolicy", "taskgate")?["spec"]["ingress"].as_array().context("no rules")?;
-        assert_eq!(rules.iter().map(ports).collect::<Vec<_>>(), [[wanted]], "{values}");
+        assert_eq!(rules.iter().flat_map(ports).collect::<Vec<_>>(), wanted, "{values}");
         assert!(rules.iter().all(|rule| rule["from"].as_array().is_some_and(|from| !from.is_empty())), "{values}");
     }
     let named = Rendered::of("forward-auth")?;

@@ -3,13 +3,15 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use serde_json::Value;
-use taskgate_test_kit::environment;
+use serde_json::{Value, json};
+use taskgate_test_kit::{DnsServer, ReservedAddress, SidecarHome, environment, wait_until};
 use tempfile::TempDir;
 
 use crate::Outcome;
+use crate::gateways::PATIENCE;
 use crate::rendered::{Rendered, VALUES};
 
 /// `/etc/taskgate` as the pod has it: what its projected volume puts together.
@@ -86,5 +88,66 @@ fn probes_and_services_go_where_the_sidecar_listens() -> Outcome {
         let ports = sidecar["ports"].as_array().context("no ports")?;
         assert!(ports.iter().any(|port| port["name"] == "operations" && port["containerPort"] == 7011), "{values}");
     }
+    Ok(())
+}
+
+/// Who waits longest for a start is the sidecar itself, for a provider that is down; then it is ready without it.
+#[test]
+fn nobody_gives_a_start_up_while_the_sidecar_still_waits() -> Outcome {
+    for values in VALUES {
+        let rendered = Rendered::of(values)?;
+        let config: Value = serde_saphyr::from_str(rendered.file("taskgate", "taskgate.yaml")?)?;
+        let waits = config["discovery"]["startup_secs"].as_u64().unwrap_or(60);
+        let containers = rendered.containers()?;
+        let sidecar = containers.iter().find(|container| container["name"] == "taskgate").context("no sidecar")?;
+        let probe = &sidecar["startupProbe"];
+        let patience = probe["periodSeconds"].as_u64().zip(probe["failureThreshold"].as_u64()).context("no bound")?;
+        assert!(patience.0 * patience.1 >= waits + 60, "{values}: {probe}");
+    }
+    Ok(())
+}
+
+/// An ingress of another pod is never led to its own loopback.
+#[tokio::test]
+async fn what_the_sidecar_serves_itself_is_at_its_service() -> Outcome {
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    let rendered = Rendered::of("forward-auth-full")?;
+    let mut config: Value = serde_saphyr::from_str(rendered.file("taskgate", "taskgate.yaml")?)?;
+    let name = "taskgate.taskgate.svc.cluster.example.test";
+    for section in ["/access", "/tunnels", "/data/service"] {
+        let address = config.pointer(section).map(|section| &section["address"]);
+        assert_eq!(address, Some(&json!(format!("{name}:7012"))), "{section}");
+    }
+    let ports = rendered.one("Service", "taskgate")?["spec"]["ports"].as_array().context("no ports")?;
+    assert!(ports.iter().any(|port| port["port"] == 7012 && port["targetPort"] == 7012), "{ports:?}");
+    let elsewhere = Rendered::with("forward-auth-full", &["config.access.address=edge.example.test:80"])?;
+    let elsewhere: Value = serde_saphyr::from_str(elsewhere.file("taskgate", "taskgate.yaml")?)?;
+    assert_eq!(elsewhere["access"]["address"], "edge.example.test:80", "who names an address means it");
+
+    let dns = DnsServer::start().await?;
+    dns.set(name, &[[192, 0, 2, 7].into()], 60);
+    let asked = ReservedAddress::new()?;
+    for part in ["keys", "state", "data", "filter"] {
+        config.as_object_mut().context("no sections")?.remove(part);
+    }
+    config["access"].as_object_mut().context("no access")?.remove("store_file");
+    config["internal"] = json!({"secret": SECRET});
+    config["forward_auth"] = json!({"listen": asked.address(), "secret": SECRET});
+    config["dns"] = json!({"servers": [dns.address()]});
+    let home = SidecarHome::new()?;
+    home.write("services.yaml", "services: []")?;
+    let _sidecar = home.start(&config.to_string()).await?;
+    let own = async || {
+        let question = reqwest::Client::new().get(format!("http://{}/v1/decide?for=haproxy", asked.address()));
+        let question = question
+            .header("x-taskgate-internal", SECRET)
+            .header("x-forwarded-method", "GET")
+            .header("x-forwarded-host", "access.tasks.example.test")
+            .header("x-forwarded-uri", "/.taskgate/jwks.json");
+        let answer = question.timeout(Duration::from_secs(5)).send().await.ok();
+        answer.and_then(|answer| answer.headers().get("x-taskgate-upstream").cloned())
+    };
+    wait_until(PATIENCE, "the way to the sidecar", async || own().await.is_some()).await?;
+    assert_eq!(own().await.context("no way")?, "192.0.2.7:7012");
     Ok(())
 }

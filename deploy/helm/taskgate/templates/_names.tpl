@@ -53,5 +53,5 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* The name under which the sidecar's listeners are known in the cluster. */}}
 {{- define "taskgate.sidecarHost" -}}
-{{- printf "%s.%s.svc.cluster.local" (include "taskgate.fullname" .) .Release.Namespace -}}
+{{- printf "%s.%s.svc.%s" (include "taskgate.fullname" .) .Release.Namespace .Values.clusterDomain -}}
 {{- end -}}

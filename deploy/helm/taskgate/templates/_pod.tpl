@@ -21,21 +21,24 @@ ports:
 - {name: operations, containerPort: 7011}
 {{- if eq .Values.mode "sidecar" }}
 - {name: internal, containerPort: 7010}
-{{- if hasKey .Values.config "public" }}
+{{- if include "taskgate.isPublic" . }}
 - {name: public, containerPort: 7012}
 {{- end }}
 {{- if .Values.sidecar.forwardAuth.enabled }}
 - {name: forward-auth, containerPort: 7013}
 {{- end }}
 {{- end }}
-# Not ready before it knows services: an Envoy that started before would refuse everything.
+# Not ready before it knows services: an Envoy that started before would refuse everything. For a provider that is
+# down it waits `discovery.startup_secs` and no longer; the rest is for a busy node.
 startupProbe:
   httpGet: {path: /readyz, port: operations}
   periodSeconds: 1
-  failureThreshold: 120
+  timeoutSeconds: 5
+  failureThreshold: {{ include "taskgate.startupSecs" . | int | add 60 }}
 readinessProbe:
   httpGet: {path: /readyz, port: operations}
   periodSeconds: 5
+  timeoutSeconds: 5
 livenessProbe:
   httpGet: {path: /healthz, port: operations}
   periodSeconds: 10
@@ -104,6 +107,9 @@ volumeMounts:
 {{- end -}}
 
 {{- define "taskgate.pod" -}}
+{{- if and (eq .Values.mode "envoy") (lt (int .Values.terminationGracePeriodSeconds) (int .Values.envoy.drainSeconds | add 15)) -}}
+{{- fail "terminationGracePeriodSeconds must be larger than envoy.drainSeconds by at least 15: else Envoy is killed while it lets connections end" -}}
+{{- end -}}
 metadata:
   labels:
     {{- include "taskgate.labels" . | nindent 4 }}

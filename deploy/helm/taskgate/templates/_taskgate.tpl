@@ -3,7 +3,12 @@ taskgate.yaml: what the operator wrote, and what the pod's own shape demands. Wh
 by hand, for then listeners and probes would disagree.
 */}}
 {{- define "taskgate.config" -}}
-{{- $config := deepCopy .Values.config -}}
+{{- $config := dict -}}
+{{- range $key, $value := deepCopy .Values.config -}}
+{{- if not (kindIs "invalid" $value) -}}
+{{- $_ := set $config $key $value -}}
+{{- end -}}
+{{- end -}}
 {{- $local := eq .Values.mode "envoy" -}}
 {{- range $key := list "keys" "filter" "state" "operations" "forward_auth" -}}
 {{- if hasKey $config $key -}}
@@ -58,8 +63,56 @@ by hand, for then listeners and probes would disagree.
 {{- end -}}
 {{- $_ := set $config "forward_auth" $forward -}}
 {{- end -}}
-{{- if and (not $local) (hasKey $config "public") -}}
-{{- $_ := set $config "public" (merge (dict "listen" (printf "%s:7012" $bind)) $config.public) -}}
+{{- $public := $config.public | default dict -}}
+{{- if hasKey $public "listen" -}}
+{{- fail "config.public.listen is set by the chart: `config.public: {}` turns the listener on" -}}
+{{- end -}}
+{{- if not (hasKey $config "public") -}}
+{{- range $section := list "access" "data" "tasks" "tunnels" -}}
+{{- if hasKey $config $section -}}
+{{- fail (printf "config.%s is served at the public listener: add `config.public: {}`" $section) -}}
+{{- end -}}
+{{- end -}}
+{{- else if not $local -}}
+{{- /* Proxies are in other pods, and reach the sidecar's own services where everybody does: at its Service. */}}
+{{- $_ := set $config "public" (merge (dict "listen" (printf "%s:7012" $bind)) $public) -}}
+{{- range $section := list "access" "tunnels" -}}
+{{- if hasKey $config $section -}}
+{{- $_ := set $config $section (include "taskgate.ownService" (list $ (get $config $section) $section) | fromYaml) -}}
+{{- end -}}
+{{- end -}}
+{{- if hasKey $config "data" -}}
+{{- $own := include "taskgate.ownService" (list $ $config.data.service "data.service") | fromYaml -}}
+{{- $_ := set $config.data "service" $own -}}
+{{- end -}}
+{{- end -}}
+{{- /* A link that is made or taken back, and a session that is ended, count at each pod. */}}
+{{- if hasKey $config "access" -}}
+{{- $access := $config.access -}}
+{{- $isAlone := and (ne .Values.kind "DaemonSet") (le (int .Values.replicas) 1) -}}
+{{- if not (or $isAlone $access.store_file (and $access.store (not (hasPrefix "sqlite:" $access.store)))) -}}
+{{- fail "config.access needs `store` (or `store_file`), a PostgreSQL database, or one replica: what one pod is told of links and sessions the others would not know" -}}
+{{- end -}}
 {{- end -}}
 {{- toYaml $config -}}
+{{- end -}}
+
+{{/* Not empty where the sidecar has its public listener. */}}
+{{- define "taskgate.isPublic" -}}
+{{- if hasKey .Values.config "public" -}}{{- if not (kindIs "invalid" .Values.config.public) -}}yes{{- end -}}{{- end -}}
+{{- end -}}
+
+{{/* A section of the sidecar's own services, with where proxies of other pods reach it. Loopback is their own pod. */}}
+{{- define "taskgate.ownService" -}}
+{{- $section := index . 1 | default dict -}}
+{{- if regexMatch "^(127\\.|\\[::1\\]|\\[::ffff:127\\.|localhost)" ($section.address | default "") -}}
+{{- fail (printf "config.%s.address is on loopback, which is the ingress's own pod: leave it out, or name another" (index . 2)) -}}
+{{- end -}}
+{{- merge $section (dict "address" (printf "%s:7012" (include "taskgate.sidecarHost" (index . 0)))) | toYaml -}}
+{{- end -}}
+
+{{/* How long the sidecar waits for providers: its own default where nothing is said. */}}
+{{- define "taskgate.startupSecs" -}}
+{{- $discovery := .Values.config.discovery | default dict -}}
+{{- if hasKey $discovery "startup_secs" -}}{{- $discovery.startup_secs | int -}}{{- else -}}60{{- end -}}
 {{- end -}}
