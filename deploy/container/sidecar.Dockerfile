@@ -6,11 +6,11 @@ FROM rust:1.95-bookworm AS build
 WORKDIR /build
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends binaryen cmake protobuf-compiler \
+    && apt-get install --yes --no-install-recommends binaryen \
     && rm -rf /var/lib/apt/lists/*
 COPY . .
 RUN make filter \
-    && cargo build --release --locked --package taskgate --features kubernetes
+    && cargo build --release --locked --package taskgate
 
 FROM debian:bookworm-slim
 # hadolint ignore=DL3008
