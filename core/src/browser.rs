@@ -1,6 +1,9 @@
-//! The crate for the browser: the same decisions, called from JavaScript.
+//! The crate for JavaScript: what a page may show without asking anybody. Which ids and labels a service has, and what
+//! a denial says.
 //!
-//! Behind the feature `browser`. Values in and out are strings, so that a page needs no glue of its own.
+//! Behind the feature `browser`; `make browser` makes packages for web pages and for Node.js of it, and a test compares
+//! what those say with the native build. It decides nothing: requests are decided where they pass. Values in and out are
+//! strings, so that a page needs no glue of its own.
 
 use wasm_bindgen::prelude::wasm_bindgen;
 

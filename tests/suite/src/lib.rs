@@ -2,7 +2,8 @@
 //!
 //! A case says what is visible from outside: what a client sends, what the sidecar is asked and
 //! answers, what the job or the client gets. Each [`Runner`] drives another form of the same product
-//! (the core as a library, the compiled filter in a host, the browser build) and all must agree.
+//! (the core as a library, the compiled filter in a host as on Envoy and as on WasmX, the sidecar's forward-auth) and
+//! all must agree.
 //!
 //! In reading order: [`case`] is a case as it is written, [`fixture`] what cases refer to, [`text`] how
 //! values are written, [`script`] a case made ready to run, [`runner`] what runs one, [`compare`] the

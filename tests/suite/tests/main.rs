@@ -1,6 +1,7 @@
 //! What must hold of the product as a whole, in one binary.
 
 mod artefact;
+mod browser;
 mod compiled;
 mod corpus;
 mod docs;
