@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod listener;
 pub mod message;
 pub mod name;
+mod secret;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,7 +55,10 @@ impl EnvoyPlane {
         secrets: watch::Receiver<Option<SecretText>>,
         patience: Duration,
     ) -> Self {
-        let (board, refusals, generations) = Default::default();
+        let (board, refusals, generations): (Arc<Board>, _, _) = Default::default();
+        if let Some(files) = &settings.tls {
+            board.want_secrets(secret::secrets(files));
+        }
         Self { settings, secrets, patience, board, refusals, generations }
     }
 
@@ -73,7 +77,7 @@ impl EnvoyPlane {
                 return Err(PlaneError::Refused("the access level of the service lets nobody in".to_owned()));
             }
             (AccessLevel::Public, _) => Chain::plain(&self.settings, secret),
-            (_, Some(tls)) => Chain::with_certificates(&self.settings, secret, tls),
+            (_, Some(_)) => Chain::with_certificates(&self.settings, secret),
             (_, None) => {
                 let reason = "only services with the access level `public` get ports without \
                               `internal_task_gateway.envoy.client_ca_file`";
@@ -87,7 +91,14 @@ impl EnvoyPlane {
             listener::listener(&name, &wish.lease, self.settings.listen, &chain),
         ];
         let refusals = self.refusals(|refusals| refusals.get(&wish.lease.port).copied().unwrap_or_default());
-        Ok(Port::new(name, messages, refusals))
+        Ok(Port::new(name, messages, refusals, chain.is_secured()))
+    }
+
+    /// Has Envoys that could not use the files of the secrets look at them once more: they may be right by now.
+    fn offer_secrets_again(&self) {
+        if let Some(refused) = self.board.refused_secrets() {
+            self.board.want_secrets(refused.again());
+        }
     }
 
     /// Waits until every Envoy said that it listens.
@@ -139,6 +150,9 @@ impl Plane for EnvoyPlane {
             }
         };
         self.generations(|generations| generations.insert(Arc::clone(&port.name), wish.lease.generation));
+        if port.is_secured {
+            self.offer_secrets_again();
+        }
         let port = self.board.want(port);
         let listening = self.listening(&port, number).await;
         if matches!(listening, Err(PlaneError::PortTaken(_) | PlaneError::Refused(_))) {

@@ -6,6 +6,7 @@
 //! It never sends an incomplete list to a proxy that may have a complete one.
 
 mod ports;
+mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use tonic::Status;
 use crate::xds::assignment::{Snapshot, TYPE_URL};
 use crate::xds::conversation::ports::PortTalk;
 use crate::xds::ports::board::Seat;
+use crate::xds::ports::secrets::TYPE_URL as SECRETS;
 use crate::xds::ports::{Kind, Ports};
 
 /// Stands for all resources of a type.
@@ -98,6 +100,10 @@ impl Conversation {
                 return Ok(of_ports);
             }
             // The rest of it is about other addresses, whatever it thinks of these.
+            ports::take_ports(&mut request);
+        }
+        if let Some(ports) = self.ports.as_mut().filter(|_| request.type_url == SECRETS) {
+            of_ports = ports.hear_secrets(&request);
             ports::take_ports(&mut request);
         }
         if is_first && self.subscriptions.len() >= MAX_TYPES {

@@ -5,6 +5,7 @@
 
 pub mod board;
 pub mod proxy;
+pub mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,6 +16,7 @@ use envoy_types::pb::google::protobuf::Any;
 
 use crate::digest::Digest;
 use crate::xds::assignment;
+use crate::xds::ports::secrets::Secrets;
 
 /// What the names of our resources begin with. Others are never touched.
 pub const PREFIX: &str = "taskgate-tcp/";
@@ -46,6 +48,8 @@ pub struct Body {
 pub struct Port {
     /// The name.
     pub name: Arc<str>,
+    /// Whether its listener refers to the secrets.
+    pub is_secured: bool,
     bodies: [Arc<Body>; 3],
 }
 
@@ -58,6 +62,8 @@ pub struct Ports {
     pub gone: BTreeSet<Arc<str>>,
     /// Whether that is all: what else proxies have of ours goes.
     pub is_whole: bool,
+    /// What listeners refer to, where any may.
+    pub secrets: Option<Arc<Secrets>>,
 }
 
 impl Kind {
@@ -131,13 +137,14 @@ impl fmt::Debug for Body {
 }
 
 impl Port {
-    /// A port with these messages: a cluster, its endpoints and a listener.
+    /// A port with these messages: a cluster, its endpoints and a listener. `is_secured`: whether that one refers to the
+    /// secrets.
     #[must_use]
-    pub fn new(name: Arc<str>, messages: [Vec<u8>; 3], refusals: u32) -> Self {
+    pub fn new(name: Arc<str>, messages: [Vec<u8>; 3], refusals: u32, is_secured: bool) -> Self {
         let [cluster, endpoints, listener] = messages;
         let body = |kind, bytes| Arc::new(Body::new(kind, bytes, refusals));
         let bodies = [body(Kind::Cluster, cluster), body(Kind::Endpoints, endpoints), body(Kind::Listener, listener)];
-        Self { name, bodies }
+        Self { name, is_secured, bodies }
     }
 
     /// Its resource of a kind.

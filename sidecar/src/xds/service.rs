@@ -29,6 +29,7 @@ use crate::xds::assignment::{Snapshot, TYPE_URL};
 use crate::xds::conversation::{Conversation, Heard};
 use crate::xds::nodes::Nodes;
 use crate::xds::ports::board::Board;
+use crate::xds::ports::secrets::SecretName;
 use crate::xds::ports::{PREFIX, Ports};
 
 /// The most streams: each may hold a whole list twice.
@@ -212,6 +213,15 @@ impl Talk {
         }
         if let Heard::Refused { resource, reason } = self.conversation.hear(request)? {
             self.metrics.xds.refused.inc();
+            if SecretName::of(&resource).is_some() {
+                tracing::error!(
+                    resource = ?resource,
+                    reason = ?reason,
+                    "a proxy can't use the files of a certificate: nobody gets in at ports that need it; see \
+                     `certificate_file`, `key_file` and `client_ca_file` of `internal_task_gateway.envoy`"
+                );
+                return Ok(());
+            }
             if resource.starts_with(PREFIX) {
                 tracing::warn!(resource = ?resource, reason = ?reason, "a proxy did not take a port");
                 return Ok(());

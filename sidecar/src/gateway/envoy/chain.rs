@@ -22,10 +22,7 @@ use envoy_types::pb::envoy::extensions::filters::network::set_filter_state::v3::
 use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
 use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::tcp_proxy::ClusterSpecifier;
 use envoy_types::pb::envoy::extensions::filters::network::wasm::v3::Wasm;
-use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::common_tls_context::ValidationContextType;
-use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
-    CertificateValidationContext, CommonTlsContext, DownstreamTlsContext, TlsCertificate,
-};
+use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::DownstreamTlsContext;
 use envoy_types::pb::envoy::extensions::wasm::v3::plugin_config::Vm;
 use envoy_types::pb::envoy::extensions::wasm::v3::{FailurePolicy, PluginConfig, ReloadConfig, VmConfig};
 use envoy_types::pb::google::protobuf::{Any, BoolValue, StringValue, Struct, UInt32Value, UInt64Value, Value, value};
@@ -34,7 +31,8 @@ use prost::encoding::{WireType, encode_key, encode_varint};
 
 use crate::config::defaults::GATEWAY_ENVOY_VERDICT_TIMEOUT_MS;
 use crate::gateway::envoy::message::{any, file, number, span, text_source};
-use crate::gateway::settings::{EnvoyGatewaySettings, EnvoyTlsFiles};
+use crate::gateway::envoy::secret::context;
+use crate::gateway::settings::EnvoyGatewaySettings;
 use crate::secret::SecretText;
 
 /// How many jobs a connection is tried at. The rests in between are for Envoy's own threads to hear which failed.
@@ -98,28 +96,12 @@ impl Chain {
         Self { limit: any(&limit), filter: any(&filter(settings, secret)), transport_socket: None }
     }
 
-    /// For who shows a certificate of those authorities.
+    /// For who shows a certificate of the authorities that the secrets name. Until Envoy has these, it ends every
+    /// connection.
     #[must_use]
-    pub fn with_certificates(
-        settings: &EnvoyGatewaySettings,
-        secret: Option<&SecretText>,
-        files: &EnvoyTlsFiles,
-    ) -> Self {
-        let own = TlsCertificate {
-            certificate_chain: Some(file(&files.certificate_file)),
-            private_key: Some(file(&files.key_file)),
-            ..TlsCertificate::default()
-        };
-        let clients = CertificateValidationContext {
-            trusted_ca: Some(file(&files.client_ca_file)),
-            ..CertificateValidationContext::default()
-        };
+    pub fn with_certificates(settings: &EnvoyGatewaySettings, secret: Option<&SecretText>) -> Self {
         let context = DownstreamTlsContext {
-            common_tls_context: Some(CommonTlsContext {
-                tls_certificates: vec![own],
-                validation_context_type: Some(ValidationContextType::ValidationContext(clients)),
-                ..CommonTlsContext::default()
-            }),
+            common_tls_context: Some(context()),
             require_client_certificate: Some(BoolValue { value: true }),
             ..DownstreamTlsContext::default()
         };
@@ -130,11 +112,16 @@ impl Chain {
         Self { transport_socket: Some(socket), ..Self::plain(settings, secret) }
     }
 
+    /// Whether it has TLS, and so refers to the secrets.
+    #[must_use]
+    pub const fn is_secured(&self) -> bool {
+        self.transport_socket.is_some()
+    }
+
     /// The filter chain of that name, to the jobs of that cluster.
     pub(super) fn filters(&self, name: &str, cluster: &str) -> FilterChain {
         let filter =
             |name: &str, config| Filter { name: name.to_owned(), config_type: Some(ConfigType::TypedConfig(config)) };
-        let has_tls = self.transport_socket.is_some();
         FilterChain {
             name: name.to_owned(),
             // In this order. Do not change.
@@ -145,7 +132,7 @@ impl Chain {
                 filter("envoy.filters.network.tcp_proxy", proxy(cluster)),
             ],
             transport_socket: self.transport_socket.clone(),
-            transport_socket_connect_timeout: has_tls.then(|| span(HANDSHAKE)),
+            transport_socket_connect_timeout: self.is_secured().then(|| span(HANDSHAKE)),
             ..FilterChain::default()
         }
     }

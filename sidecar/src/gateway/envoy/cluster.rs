@@ -12,8 +12,6 @@ use envoy_types::pb::envoy::config::cluster::v3::cluster::{
 use envoy_types::pb::envoy::config::cluster::v3::{
     CircuitBreakers, Cluster, OutlierDetection, UpstreamConnectionOptions,
 };
-use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
-use envoy_types::pb::envoy::config::core::v3::{AggregatedConfigSource, ApiVersion, ConfigSource};
 use envoy_types::pb::envoy::config::endpoint::v3::lb_endpoint::HostIdentifier;
 use envoy_types::pb::envoy::config::endpoint::v3::{
     ClusterLoadAssignment, Endpoint as ListedEndpoint, LbEndpoint, LocalityLbEndpoints,
@@ -22,7 +20,7 @@ use envoy_types::pb::envoy::r#type::v3::Percent;
 use prost::Message as _;
 use taskgate_core::service::Endpoint;
 
-use crate::gateway::envoy::message::{address, keepalive, number, span};
+use crate::gateway::envoy::message::{address, ads, keepalive, number, span};
 
 /// How long a job may take to take a connection.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -35,12 +33,6 @@ pub(super) const BUFFER: u32 = 262_144;
 
 /// The cluster of that name, whose addresses come by themselves.
 pub(super) fn cluster(name: &str) -> Vec<u8> {
-    let source = ConfigSource {
-        resource_api_version: ApiVersion::V3.into(),
-        initial_fetch_timeout: Some(span(Duration::from_secs(5))),
-        config_source_specifier: Some(ConfigSourceSpecifier::Ads(AggregatedConfigSource::default())),
-        ..ConfigSource::default()
-    };
     let most = Thresholds {
         max_connections: number(MAX_CONNECTIONS),
         max_pending_requests: number(MAX_CONNECTIONS),
@@ -49,7 +41,7 @@ pub(super) fn cluster(name: &str) -> Vec<u8> {
     Cluster {
         name: name.to_owned(),
         cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Eds.into())),
-        eds_cluster_config: Some(EdsClusterConfig { eds_config: Some(source), ..EdsClusterConfig::default() }),
+        eds_cluster_config: Some(EdsClusterConfig { eds_config: Some(ads()), ..EdsClusterConfig::default() }),
         connect_timeout: Some(span(CONNECT)),
         per_connection_buffer_limit_bytes: number(BUFFER),
         lb_policy: LbPolicy::RoundRobin.into(),

@@ -4,11 +4,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
 use envoy_types::pb::envoy::config::core::v3::data_source::Specifier;
 use envoy_types::pb::envoy::config::core::v3::socket_address::PortSpecifier;
-use envoy_types::pb::envoy::config::core::v3::{Address, DataSource, SocketAddress, TcpKeepalive, address};
+use envoy_types::pb::envoy::config::core::v3::{
+    Address, AggregatedConfigSource, ApiVersion, ConfigSource, DataSource, SocketAddress, TcpKeepalive, address,
+};
 use envoy_types::pb::google::protobuf;
 use prost::{Message, Name};
+
+/// How long Envoy's start waits for what is referred to by name.
+const FETCH: Duration = Duration::from_secs(5);
 
 /// A message of any type.
 pub(super) fn any<M: Message + Name>(message: &M) -> protobuf::Any {
@@ -20,6 +26,16 @@ pub(super) fn span(duration: Duration) -> protobuf::Duration {
     protobuf::Duration {
         seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
         nanos: i32::try_from(duration.subsec_nanos()).unwrap_or_default(),
+    }
+}
+
+/// From where Envoy has what is referred to by name: over the stream that it has already.
+pub(super) fn ads() -> ConfigSource {
+    ConfigSource {
+        resource_api_version: ApiVersion::V3.into(),
+        initial_fetch_timeout: Some(span(FETCH)),
+        config_source_specifier: Some(ConfigSourceSpecifier::Ads(AggregatedConfigSource::default())),
+        ..ConfigSource::default()
     }
 }
 

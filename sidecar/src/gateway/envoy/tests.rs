@@ -1,3 +1,5 @@
+mod secrets;
+
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::listener::v3::Listener;
@@ -21,6 +23,7 @@ use crate::xds::addresses::Addresses;
 use crate::xds::assignment::{HTTP1, Snapshot};
 use crate::xds::conversation::{Conversation, Heard};
 use crate::xds::ports::Kind;
+use crate::xds::ports::secrets::{SecretName, TYPE_URL};
 
 const ID: &str = "0123abcd";
 /// What a connection goes through, in this order.
@@ -77,6 +80,11 @@ struct Proxy {
     removals: usize,
     /// What it says only when it has the addresses.
     held_back: Vec<String>,
+    /// What it says of secrets.
+    refuses_secrets: Option<&'static str>,
+    /// Which secrets it got, in order.
+    secrets: Vec<String>,
+    asks_for_secrets: bool,
 }
 
 impl Proxy {
@@ -91,6 +99,9 @@ impl Proxy {
             keeps: false,
             removals: 0,
             held_back: Vec::new(),
+            refuses_secrets: None,
+            secrets: Vec::new(),
+            asks_for_secrets: false,
         };
         let versions = || brings.iter().map(|name| ((*name).to_owned(), "old".to_owned())).collect();
         for kind in [Kind::Cluster, Kind::Listener] {
@@ -113,7 +124,37 @@ impl Proxy {
         }
     }
 
+    /// Asks for secrets while it has a listener that refers to them.
+    fn ask_for_secrets(&mut self) {
+        let is_secured = |bytes: &Vec<u8>| {
+            let listener = Listener::decode(bytes.as_slice()).expect("a message");
+            listener.filter_chains.iter().any(|chain| chain.transport_socket.is_some())
+        };
+        let needs = self.listeners.values().any(is_secured);
+        if std::mem::replace(&mut self.asks_for_secrets, needs) != needs {
+            let names = SecretName::ALL.map(|name| name.as_str().to_owned()).to_vec();
+            let (asked, left) = if needs { (names, Vec::new()) } else { (Vec::new(), names) };
+            self.say_of_secrets(DeltaDiscoveryRequest {
+                resource_names_subscribe: asked,
+                resource_names_unsubscribe: left,
+                ..Default::default()
+            });
+        }
+    }
+
+    fn say_of_secrets(&mut self, request: DeltaDiscoveryRequest) {
+        let request = DeltaDiscoveryRequest { type_url: TYPE_URL.into(), ..request };
+        self.conversation.hear(request).expect("no error");
+    }
+
     fn answer(&mut self, response: &DeltaDiscoveryResponse) {
+        if response.type_url == TYPE_URL {
+            self.secrets.extend(response.resources.iter().map(|resource| resource.name.clone()));
+            let reason = self.refuses_secrets.map(|message| Reason { message: message.into(), ..Reason::default() });
+            let response_nonce = response.nonce.clone();
+            self.say_of_secrets(DeltaDiscoveryRequest { response_nonce, error_detail: reason, ..Default::default() });
+            return;
+        }
         let kind = Kind::of(&response.type_url).expect("a kind");
         let names = || response.resources.iter().map(|resource| resource.name.clone());
         let mut refusal = None;
@@ -157,6 +198,9 @@ impl Proxy {
             return;
         }
         self.say(kind, DeltaDiscoveryRequest { response_nonce: nonce, error_detail, ..Default::default() });
+        if kind == Kind::Listener {
+            self.ask_for_secrets();
+        }
         if kind == Kind::Endpoints {
             for response_nonce in std::mem::take(&mut self.held_back) {
                 self.say(Kind::Cluster, DeltaDiscoveryRequest { response_nonce, ..Default::default() });

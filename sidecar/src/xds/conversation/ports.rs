@@ -11,6 +11,7 @@ use std::sync::Arc;
 use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
 use tonic::Status;
 
+use crate::xds::conversation::secrets::SecretTalk;
 use crate::xds::conversation::{Heard, MAX_REASON};
 use crate::xds::ports::board::Seat;
 use crate::xds::ports::{Kind, PREFIX, Port, Ports};
@@ -33,6 +34,7 @@ pub(super) struct PortTalk {
     /// The ports at which something is to be done, or waited for.
     todo: BTreeSet<Arc<str>>,
     under_way: HashMap<String, UnderWay>,
+    secrets: SecretTalk,
     /// Whether everything goes alone: a response with many things was refused, and it was not said for which.
     is_cautious: bool,
 }
@@ -82,6 +84,7 @@ impl PortTalk {
             seen: Arc::default(),
             todo: BTreeSet::new(),
             under_way: HashMap::new(),
+            secrets: SecretTalk::default(),
             is_cautious: false,
         }
     }
@@ -117,6 +120,11 @@ impl PortTalk {
             self.seat.note(|proxy| proxy.listens = true);
         }
         Ok(self.settle(request))
+    }
+
+    /// Takes what a proxy says of secrets.
+    pub(super) fn hear_secrets(&mut self, request: &DeltaDiscoveryRequest) -> Heard {
+        self.secrets.hear(&self.seat, request)
     }
 
     /// What it had before this stream.
@@ -197,6 +205,11 @@ impl PortTalk {
     /// What to send next; none while there is nothing.
     pub(super) fn next(&mut self, ports: &Arc<Ports>, nonces: &mut u64) -> Option<DeltaDiscoveryResponse> {
         self.look(ports);
+        // Listeners that were sent wait for them.
+        let secrets = ports.secrets.as_ref().and_then(|secrets| self.secrets.next(secrets, nonces));
+        if secrets.is_some() {
+            return secrets;
+        }
         let mut batches: [Vec<Arc<Port>>; 3] = Default::default();
         let mut removals: [Vec<Arc<str>>; 3] = Default::default();
         let mut done = Vec::new();
@@ -316,6 +329,9 @@ impl PortTalk {
             if kind == Kind::Cluster && state.held[Kind::Cluster.index()].is_some() {
                 state.held[Kind::Endpoints.index()] = None;
             }
+        }
+        if kind == Kind::Listener && ports.iter().any(|port| port.is_secured) {
+            self.secrets.expect();
         }
         self.subscriptions[kind.index()].is_answered = true;
         let offers = ports.iter().map(|port| (Arc::clone(&port.name), Arc::clone(port.body(kind).version())));

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use crate::xds::ports::proxy::{Proxy, Standing};
+use crate::xds::ports::secrets::Secrets;
 use crate::xds::ports::{Port, Ports};
 
 /// What is wanted of proxies, and what they say.
@@ -67,6 +68,22 @@ impl Board {
         });
     }
 
+    /// Has proxies whose listeners refer to secrets have these.
+    pub fn want_secrets(&self, secrets: Secrets) {
+        if self.secrets().is_none_or(|known| *known != secrets) {
+            self.change(|ports| ports.secrets = Some(Arc::new(secrets)));
+        }
+    }
+
+    /// The secrets that proxies should have, where one of them did not take them.
+    #[must_use]
+    pub fn refused_secrets(&self) -> Option<Arc<Secrets>> {
+        let secrets = self.secrets()?;
+        let refuses = |proxy: &Proxy| matches!(proxy.secrets.standing(&secrets), Standing::Refuses(_));
+        let is_refused = self.proxies().by_stream.values().any(refuses);
+        is_refused.then_some(secrets)
+    }
+
     /// Says that everything that is wanted was said: what else proxies have of ours goes.
     pub fn settle(&self) {
         if !self.ports.borrow().is_whole {
@@ -92,11 +109,12 @@ impl Board {
     /// How all proxies together stand to a port.
     #[must_use]
     pub fn verdict(&self, port: &Port) -> Verdict {
+        let secrets = self.secrets();
         let proxies = self.proxies();
         let (mut count, mut pending) = (0_usize, 0_usize);
         for proxy in proxies.by_stream.values().filter(|proxy| proxy.listens) {
             count = count.saturating_add(1);
-            match proxy.standing(port) {
+            match proxy.standing(port, secrets.as_deref()) {
                 Standing::Holds => {}
                 Standing::Pending => pending = pending.saturating_add(1),
                 Standing::Refuses(reason) => return Verdict::Refused(reason),
@@ -132,6 +150,10 @@ impl Board {
         let stream = proxies.last;
         proxies.by_stream.insert(stream, Proxy::default());
         Seat { board: Arc::clone(self), stream }
+    }
+
+    fn secrets(&self) -> Option<Arc<Secrets>> {
+        self.ports.borrow().secrets.clone()
     }
 
     fn change(&self, change: impl FnOnce(&mut Ports)) {

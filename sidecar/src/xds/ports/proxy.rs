@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::xds::ports::secrets::{Said, Secrets};
 use crate::xds::ports::{Kind, Port};
 
 /// What one proxy said, on one stream.
@@ -10,6 +11,8 @@ use crate::xds::ports::{Kind, Port};
 pub struct Proxy {
     /// Whether it asked for listeners: only then does it count.
     pub listens: bool,
+    /// What it said of the secrets.
+    pub secrets: Said,
     known: HashMap<Arc<str>, Known>,
 }
 
@@ -83,9 +86,17 @@ impl Proxy {
         self.known.iter().filter(|(_, known)| known.held(Kind::Listener).is_some()).map(|(name, _)| name)
     }
 
-    /// How it stands to a port.
+    /// How it stands to a port, which may refer to these secrets.
     #[must_use]
-    pub fn standing(&self, port: &Port) -> Standing {
+    pub fn standing(&self, port: &Port, secrets: Option<&Secrets>) -> Standing {
+        match (self.listening(port), secrets) {
+            // A listener without them ends every connection.
+            (Standing::Holds, Some(secrets)) if port.is_secured => self.secrets.standing(secrets),
+            (standing, _) => standing,
+        }
+    }
+
+    fn listening(&self, port: &Port) -> Standing {
         let Some(known) = self.known.get(&port.name) else { return Standing::Pending };
         let refusal = Kind::ALL.into_iter().find_map(|kind| {
             let refusal = known.refused.get(kind.index())?.as_ref()?;
