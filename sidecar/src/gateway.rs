@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod plane;
 pub mod port;
 pub mod probe;
+mod rest_clock;
 pub mod settings;
 pub mod standing;
 pub mod start;

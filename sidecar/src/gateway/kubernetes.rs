@@ -45,6 +45,7 @@ use crate::gateway::kubernetes::versions::Versions;
 use crate::gateway::ledger::{LeaseError, Ledger, ReserveError};
 use crate::gateway::plane::{Plane, PlaneError, Wish};
 use crate::gateway::port::{Holder, Lease, PortRange, Slot};
+use crate::gateway::rest_clock::RestClock;
 use crate::gateway::settings::KubernetesGatewaySettings;
 
 /// A Gateway of Kubernetes: both who holds which port, and what listens.
@@ -98,7 +99,8 @@ impl KubernetesGateway {
         clock: SharedClock,
     ) -> Self {
         let (gateway, namespace) = (settings.name.clone(), settings.namespace.clone());
-        let site = Arc::new(Site { cluster, gateway, namespace, rest, clock });
+        let rest_clock = RestClock::new(Arc::clone(&clock));
+        let site = Arc::new(Site { cluster, gateway, namespace, rest, clock, rest_clock });
         let sightings = Sightings::new(Arc::clone(&site), program_timeout.saturating_mul(2));
         Self { settings, program_timeout, versions: Versions::default(), book: OnceCell::new(), site, sightings }
     }

@@ -3,6 +3,8 @@
 //! What must not be torn apart is one transaction, and transactions that reserve take turns; that a port has one holder,
 //! and a holder one port, the tables see to as well. A reservation is told from every other one by its generation, a
 //! number that only rises: whoever comes back with an old one changes nothing.
+//!
+//! What sidecars tell each other, when a service was seen, is by the wall clock; what rests, by one that can't hurry.
 
 pub mod open;
 mod statements;
@@ -17,6 +19,7 @@ use taskgate_core::time::UnixTime;
 use crate::clock::SharedClock;
 use crate::gateway::ledger::{LeaseError, Ledger, ReserveError};
 use crate::gateway::port::{Holder, Lease, PortRange, Slot};
+use crate::gateway::rest_clock::RestClock;
 use crate::gateway::store::statements as sql;
 use crate::tasks::store::StoreError;
 use crate::tasks::store::database::{Database, Row, Transaction, Turn, Value};
@@ -28,6 +31,8 @@ const RENEWED_AT_ONCE: usize = 500;
 pub struct SqlLedger {
     database: Database,
     clock: SharedClock,
+    /// When rests are over.
+    rest_clock: RestClock,
     /// The longest that a port rests.
     longest_rest: Duration,
 }
@@ -49,8 +54,13 @@ impl SqlLedger {
         Value::from(self.clock.now().as_millis())
     }
 
+    /// What rests until then has rested.
+    fn rested_until(&self) -> Value {
+        Value::from(self.rest_clock.now().as_millis())
+    }
+
     async fn slots(&self) -> Result<Vec<Slot>, StoreError> {
-        let rows = self.database.read(&sql::SLOTS, &[self.now()]).await?;
+        let rows = self.database.read(&sql::SLOTS, &[self.rested_until()]).await?;
         rows.iter().map(slot_of).collect()
     }
 
@@ -70,7 +80,7 @@ impl SqlLedger {
             transaction.commit().await?;
             return lease_of(&row).map(Some);
         }
-        transaction.rows(&sql::FORGET_RESTED, std::slice::from_ref(&now)).await?;
+        transaction.rows(&sql::FORGET_RESTED, &[self.rested_until()]).await?;
         let Some(port) = free(&mut transaction, range, avoid).await? else { return Ok(None) };
         let generation = transaction.count(&sql::NEXT_GENERATION, &[]).await?;
         let values = [Value::from(u32::from(port)), name, Value::from(service.as_str()), Value::from(generation), now];
@@ -84,7 +94,7 @@ impl SqlLedger {
         let now = self.clock.now();
         let mut transaction = self.database.begin().await?;
         let [port, holder, generation] = key_of(lease);
-        let until = Value::from(now.after(rest).as_millis());
+        let until = Value::from(self.rest_clock.until(rest).as_millis());
         let values = [port, holder, generation, until, Value::from(seen_before.as_millis())];
         let was_held = transaction.row(&sql::REST, &values).await?.is_some();
         transaction.commit().await?;

@@ -70,7 +70,7 @@ pub(super) async fn takes_sets(site: &Site) -> Result<bool, ApiError> {
 
 /// Whether the Gateway itself has ports of services, or some that rest.
 pub(super) async fn has_ports(site: &Site) -> Result<bool, ApiError> {
-    Ok(read(site).await?.is_used(site.now()))
+    Ok(read(site).await?.is_used(site.rest_clock.now()))
 }
 
 /// The ports of the listeners that the Gateway itself has.
@@ -142,7 +142,7 @@ impl Listeners {
     }
 
     pub(super) async fn release(&self, lease: &Lease, rest: Duration) -> Result<(), LeaseError> {
-        let until = self.site.now().after(rest);
+        let until = self.site.rest_clock.until(rest);
         let released = self.change(|document| {
             is_held(document, lease)?;
             document.rest(lease.port, until);
@@ -218,7 +218,7 @@ impl Listeners {
         loop {
             let mut document = read(&self.site).await?;
             // What is over is no obstacle, and goes with whatever is put next.
-            document.tidy(self.site.now());
+            document.tidy(self.site.rest_clock.now());
             let value = match step(&mut document)? {
                 Change::Keep(value) => return Ok(value),
                 Change::Put(value) => value,

@@ -169,7 +169,7 @@ impl Sets {
         service: &Label,
         avoid: &[u16],
     ) -> Result<Option<Lease>, ReserveError> {
-        let now = self.site.now();
+        let now = self.site.rest_clock.now();
         let mut known = self.hints.read(&self.site).await?;
         let mut free = known.free(range, holder, avoid, now);
         if free.is_empty() {
@@ -219,7 +219,7 @@ impl Sets {
         if rest.is_zero() {
             return self.site.cluster.delete(&path, set, true).await;
         }
-        self.change(set, marks::resting(self.site.now().after(rest))).await
+        self.change(set, marks::resting(self.site.rest_clock.until(rest))).await
     }
 
     /// Changes a set, where nobody else did since it was read.
@@ -230,7 +230,7 @@ impl Sets {
     }
 
     fn has_rested(&self, slot: &Slot) -> bool {
-        matches!(slot, Slot::Resting { until, .. } if *until <= self.site.now())
+        matches!(slot, Slot::Resting { until, .. } if *until <= self.site.rest_clock.now())
     }
 
     /// What a set says, where it is one of ours for this Gateway.

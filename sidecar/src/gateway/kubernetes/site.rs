@@ -7,6 +7,7 @@ use taskgate_core::time::UnixTime;
 use crate::clock::SharedClock;
 use crate::gateway::kubernetes::cluster::Cluster;
 use crate::gateway::kubernetes::versions::RouteVersion;
+use crate::gateway::rest_clock::RestClock;
 
 /// The group of the Gateway API.
 pub(super) const GROUP: &str = "gateway.networking.k8s.io";
@@ -21,7 +22,10 @@ pub(super) struct Site {
     pub(super) namespace: String,
     /// How long a port rests that a service held beside another.
     pub(super) rest: Duration,
+    /// What sidecars say when by.
     pub(super) clock: SharedClock,
+    /// When rests are over.
+    pub(super) rest_clock: RestClock,
 }
 
 impl Site {

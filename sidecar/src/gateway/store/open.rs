@@ -1,11 +1,12 @@
 //! Opening the ledger: in a file, or on a server.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use sqlx::migrate::Migrator;
 use thiserror::Error;
 
 use crate::clock::SharedClock;
+use crate::gateway::rest_clock::RestClock;
 use crate::gateway::settings::LONGEST_REST;
 use crate::gateway::store::{SqlLedger, why};
 use crate::secret::SecretText;
@@ -41,7 +42,10 @@ impl SqlLedger {
     /// [`LedgerError`].
     pub async fn open(address: &SecretText, clock: SharedClock) -> Result<Self, LedgerError> {
         match open_database(address.expose(), &Settings::default(), &MIGRATIONS).await {
-            Ok(database) => Ok(Self { database, clock, longest_rest: LONGEST_REST }),
+            Ok(database) => {
+                let rest_clock = RestClock::new(Arc::clone(&clock));
+                Ok(Self { database, clock, rest_clock, longest_rest: LONGEST_REST })
+            }
             Err(StoreError::Address(reason)) => Err(LedgerError::Address(reason)),
             Err(error) => Err(LedgerError::Unusable(why(error))),
         }

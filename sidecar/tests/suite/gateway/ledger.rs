@@ -72,6 +72,27 @@ async fn a_port_is_given_back_by_who_holds_it_alone_and_rests() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_ahead_ends_no_rest_before_its_time() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (ledger, clock) = by_hand(&file_in(directory.path())).await;
+    let hour = Duration::from_secs(3_600);
+    // That nobody asked for the time for long is no reason to believe a jump.
+    clock.advance(hour);
+    let a = reserve(&ledger, 1, "a", &[]).await.expect("a port");
+    ledger.release(&a, hour).await.expect("is given back");
+    let until = START.after(hour * 2);
+    clock.set(until);
+    assert_eq!(ledger.renew(&[]).await, Ok(Vec::new()));
+    assert_eq!(ledger.list().await, Ok(vec![Slot::Resting { port: FIRST, until }]));
+    assert!(reserve(&ledger, 1, "b", &[]).await.is_err(), "it rests");
+    clock.advance(hour / 2 - Duration::from_secs(1));
+    assert!(reserve(&ledger, 1, "b", &[]).await.is_err(), "it rests still");
+    clock.advance(hour / 2 + Duration::from_secs(1));
+    assert_eq!(ledger.list().await, Ok(Vec::new()));
+    assert_eq!(reserve(&ledger, 1, "b", &[]).await.map(|lease| lease.port), Ok(FIRST));
+}
+
+#[tokio::test]
 async fn a_port_that_another_sidecar_says_is_in_use_is_not_given_back() {
     let directory = tempfile::tempdir().expect("a directory");
     let (ledger, clock) = by_hand(&file_in(directory.path())).await;

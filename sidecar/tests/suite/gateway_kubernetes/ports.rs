@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use taskgate::clock::Clock as _;
 use taskgate::config::internal_task_gateway::kubernetes::KubernetesGatewayMode;
 use taskgate::gateway::ledger::{LeaseError, Ledger as _, ReserveError};
 use taskgate::gateway::plane::{Plane as _, PlaneError, Wish};
@@ -64,6 +65,22 @@ async fn a_port_that_is_given_back_leads_nowhere_and_rests() {
         assert_ne!(second.lease.generation, first.lease.generation);
         gateway.program(&second).await.expect("listens");
         assert_eq!(stage.behind(20_000), "10.0.0.7:1", "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_ahead_ends_no_rest_before_its_time() {
+    for mode in MODES {
+        let stage = Stage::start(mode).await;
+        let (gateway, one) = (stage.life(), range(1));
+        let first = wish(&gateway, one, &service("db", &["10.0.0.1:5432"])).await;
+        gateway.release(&first.lease, REST).await.expect("released");
+        stage.clock.set(stage.clock.now().after(REST));
+        let other = service("other", &["10.0.0.7:1"]);
+        gateway.observe().await.expect("looks");
+        assert_eq!(reserve(&gateway, one, &other).await, Err(ReserveError::RangeExhausted(one)), "{mode:?}");
+        stage.clock.advance(REST);
+        reserve(&gateway, one, &other).await.expect("a port");
     }
 }
 
