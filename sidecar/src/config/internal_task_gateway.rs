@@ -30,6 +30,11 @@ pub struct InternalTaskGatewayConfig {
     /// The highest port that services get; it may be the lowest one too.
     #[serde(default = "range_end")]
     pub gateway_port_range_end: u16,
+    /// The most ports that the services of one owner have, at least 1; those that rest count too. Then they are shown as
+    /// `owner-limit` until there is room. By default half of the range, rounded up; a number above that of the range is
+    /// no limit. Services without an owner have none.
+    #[serde(default)]
+    pub ports_per_owner: Option<u32>,
     /// The Gateway of Kubernetes that gets the listeners.
     #[serde(default)]
     pub gateway_name: Option<String>,

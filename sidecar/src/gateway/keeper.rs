@@ -5,6 +5,8 @@
 //! [ledger](super::ledger): where the process dies, its next life lists what is held, [asks](Plane::observe) what
 //! listens, and goes on. A port is given back last, when nothing of it listens any more, and rests.
 //!
+//! Services of one owner get no more ports than their [share](Terms::ports_per_owner), so that no owner takes them all.
+//!
 //! Several sidecars may share a ledger. Each has its own data plane listen for what it sees, at the same ports. Each says
 //! of the services that it sees, again and again, that they are there: a port is given back only when nobody said so for
 //! a while, since a sidecar that does not see a service may be the one that is blind. One that could not say it for
@@ -16,7 +18,9 @@ mod establish;
 mod house;
 mod outcome;
 mod room;
+mod share;
 mod taken;
+mod turn;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +66,8 @@ pub struct Keeper {
 pub struct Terms {
     /// The ports that services get.
     pub range: PortRange,
+    /// The most of them that the services of one owner hold, or have resting. Each process counts for itself.
+    pub ports_per_owner: usize,
     /// How long a listener may take until it takes connections.
     pub program_timeout: Duration,
     /// How long a freed port rests.
@@ -87,8 +93,15 @@ impl Terms {
     /// Those of a configuration.
     #[must_use]
     pub const fn of(settings: &GatewaySettings) -> Self {
-        let GatewaySettings { range, program_timeout, rest, kept, close_after, .. } = settings;
-        Self { range: *range, program_timeout: *program_timeout, rest: *rest, kept: *kept, close_after: *close_after }
+        let GatewaySettings { range, ports_per_owner, program_timeout, rest, kept, close_after, .. } = settings;
+        Self {
+            range: *range,
+            ports_per_owner: *ports_per_owner,
+            program_timeout: *program_timeout,
+            rest: *rest,
+            kept: *kept,
+            close_after: *close_after,
+        }
     }
 
     /// How often it is said that services are there: several times before somebody else could get a port.
@@ -117,7 +130,7 @@ mod tests {
         for (kept, rest) in [(60, 600), (0, 1), (0, 5), (600, 60)] {
             let range = PortRange::new(20_000, 20_010).expect("a range");
             let (kept, rest) = (Duration::from_secs(kept), Duration::from_secs(rest));
-            let terms = Terms { range, program_timeout: rest, rest, kept, close_after: kept };
+            let terms = Terms { range, ports_per_owner: 6, program_timeout: rest, rest, kept, close_after: kept };
             assert!(terms.beat() < terms.good_for(), "{terms:?}");
             assert!(terms.good_for() < terms.unseen() + rest, "{terms:?}");
         }

@@ -38,6 +38,8 @@ pub struct GatewaySettings {
     pub host: GatewayHost,
     /// The ports that services get.
     pub range: PortRange,
+    /// The most of them that the services of one owner have.
+    pub ports_per_owner: usize,
     /// How long a listener may take until it takes connections.
     pub program_timeout: Duration,
     /// How long a freed port rests.
@@ -124,6 +126,7 @@ impl GatewaySettings {
     ) -> Result<Self, InvalidSetting> {
         let range = PortRange::new(config.gateway_port_range_start, config.gateway_port_range_end)
             .map_err(|error| InvalidSetting::new(key("gateway_port_range_start"), error.to_string()))?;
+        let ports_per_owner = ports_per_owner(config.ports_per_owner, range)?;
         let close_after = within(&key("close_after_secs"), config.close_after_secs, 0, 3_600)?;
         let rest = within(&key("port_rest_secs"), config.port_rest_secs, 1, LONGEST_REST_SECS)?;
         if rest < close_after {
@@ -180,6 +183,7 @@ impl GatewaySettings {
         Ok(Self {
             host,
             range,
+            ports_per_owner,
             program_timeout: within(&key("program_timeout_secs"), config.program_timeout_secs, 1, 600)?,
             rest,
             kept: within(&key("port_kept_secs"), config.port_kept_secs, 0, LONGEST_REST_SECS)?,
@@ -245,6 +249,16 @@ impl EnvoyGatewaySettings {
             secret: secret.cloned(),
             store,
         })
+    }
+}
+
+/// Half of the range where nothing is said, and more of it for one owner than for all others together where it is odd: in
+/// a range of one port that is the one.
+fn ports_per_owner(most: Option<u32>, range: PortRange) -> Result<usize, InvalidSetting> {
+    match most {
+        None => Ok(range.ports().count().div_ceil(2)),
+        Some(0) => Err(InvalidSetting::new(key("ports_per_owner"), "is 0: services with an owner would get no port")),
+        Some(most) => Ok(usize::try_from(most).unwrap_or(usize::MAX)),
     }
 }
 

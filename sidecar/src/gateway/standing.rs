@@ -32,6 +32,8 @@ pub enum Reason {
     NotOpen,
     /// Nothing listened in time.
     NotProgrammed,
+    /// The services of its owner have as many ports as those of one owner may.
+    OwnerLimit,
     /// Each port that was tried is somebody else's.
     PortTaken,
     /// No port is free.
@@ -71,13 +73,14 @@ pub enum TcpState {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ListenerLimit,
         Self::NoClientCertificates,
         Self::NoGateway,
         Self::NoSourceRanges,
         Self::NotOpen,
         Self::NotProgrammed,
+        Self::OwnerLimit,
         Self::PortTaken,
         Self::RangeExhausted,
         Self::Refused,
@@ -94,6 +97,7 @@ impl Reason {
             Self::NoSourceRanges => "no-source-ranges",
             Self::NotOpen => "not-open",
             Self::NotProgrammed => "not-programmed",
+            Self::OwnerLimit => "owner-limit",
             Self::PortTaken => "port-taken",
             Self::RangeExhausted => "range-exhausted",
             Self::Refused => "refused",

@@ -5,5 +5,6 @@ mod keeper;
 mod ledger;
 mod mortal;
 mod process;
+mod share;
 pub(crate) mod stage;
 mod told;

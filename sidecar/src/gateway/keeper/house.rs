@@ -15,6 +15,7 @@ use crate::gateway::keeper::Keeper;
 use crate::gateway::keeper::beat::Beat;
 use crate::gateway::keeper::establish::{Established, Order, Trouble};
 use crate::gateway::keeper::room::{Room, Weather, Work};
+use crate::gateway::keeper::share::Share;
 use crate::gateway::keeper::taken::Taken;
 use crate::gateway::ledger::LeaseError;
 use crate::gateway::plane::PlaneError;
@@ -42,10 +43,25 @@ pub(super) enum Done {
     Withdrawn(Holder, Result<bool, PlaneError>),
 }
 
+impl Done {
+    /// Whose job it was; none: everybody's.
+    pub(super) const fn holder(&self) -> Option<&Holder> {
+        match self {
+            Self::Aborted(holder)
+            | Self::Established(holder, _)
+            | Self::Released(holder, _)
+            | Self::Withdrawn(holder, _) => Some(holder),
+            Self::Beaten(..) | Self::Settled | Self::Swept(_) => None,
+        }
+    }
+}
+
 /// All rooms, and the jobs that are under way.
 pub(super) struct House {
     pub(super) keeper: Keeper,
     pub(super) rooms: BTreeMap<Holder, Room>,
+    /// What owners have of the ports; kept up to date by [`Self::reckon`].
+    pub(super) share: Share,
     jobs: FuturesUnordered<BoxFuture<'static, Done>>,
     /// The services that are worked on, whether they failed before, and how the work is broken off.
     pub(super) working: HashMap<Holder, (bool, AbortHandle)>,
@@ -68,9 +84,11 @@ pub(super) struct House {
 impl House {
     pub(super) fn new(keeper: Keeper) -> Self {
         let now = Instant::now();
+        let share = Share::new(keeper.terms.ports_per_owner);
         Self {
             keeper,
             rooms: BTreeMap::new(),
+            share,
             jobs: FuturesUnordered::new(),
             working: HashMap::new(),
             taken: Taken::default(),
@@ -147,6 +165,7 @@ impl House {
             board.say(&holder, Standing::Pending(None));
             self.rooms.insert(holder, room);
         }
+        self.reckon_all();
     }
 
     fn weather(&self) -> Weather {
@@ -166,10 +185,12 @@ impl House {
             self.sweep();
         }
         let weather = self.weather();
+        self.give_turns(weather.now);
         self.settle(weather.is_complete);
         for (holder, work, is_retry) in self.due(&weather) {
             if work == Work::Leave {
                 self.rooms.remove(&holder);
+                self.reckon(&holder);
             } else {
                 self.begin(holder, work, is_retry, weather.now);
             }
@@ -259,6 +280,7 @@ impl House {
         let (job, handle) = abortable(job);
         let aborted = holder.clone();
         self.jobs.push(job.map(|done| done.unwrap_or(Done::Aborted(aborted))).boxed());
+        self.reckon(&holder);
         self.working.insert(holder, (is_retry, handle));
     }
 
@@ -269,7 +291,8 @@ impl House {
         let fence = self.said_at + self.keeper.terms.good_for();
         // What was due already waits for something else, and there is the next beat.
         let rooms = self.rooms.values().filter_map(|room| room.next(&weather)).filter(|at| *at > now);
-        let soonest = rooms.chain(self.next_sweep).chain((fence > now).then_some(fence)).min();
+        let others = [self.next_sweep, self.share.next(), (fence > now).then_some(fence)];
+        let soonest = rooms.chain(others.into_iter().flatten()).min();
         soonest.unwrap_or(now + LONGEST_PAUSE).max(now + Duration::from_millis(1))
     }
 

@@ -23,6 +23,14 @@ impl House {
     /// Takes what a job came to.
     pub(super) fn take(&mut self, done: Done) {
         let now = Instant::now();
+        let holder = done.holder().cloned();
+        self.take_at(done, now);
+        if let Some(holder) = holder {
+            self.reckon(&holder);
+        }
+    }
+
+    fn take_at(&mut self, done: Done, now: Instant) {
         match done {
             Done::Beaten(started, outcome) => self.take_beat(started, outcome),
             Done::Settled => {}
@@ -31,6 +39,7 @@ impl House {
                 if let Some(room) = self.finish(&holder) {
                     // Wherever it was: what it had done is seen as after a crash.
                     (room.may_listen, room.programmed) = (true, None);
+                    room.is_unsure = true;
                 }
                 self.beat();
             }
@@ -54,16 +63,28 @@ impl House {
             Done::Released(holder, outcome) => {
                 let keeper = self.keeper.clone();
                 let Some(room) = self.finish(&holder) else { return };
-                match outcome {
+                let gone = match outcome {
                     Ok(true) => {
-                        if let Some(lease) = room.lease.take() {
-                            tracing::info!(service.id = %lease.service, port = lease.port, "a port was given back");
+                        if let Some(Lease { service, port, .. }) = &room.lease {
+                            tracing::info!(service.id = %service, port, "a port was given back");
                         }
+                        room.lease.take()
                     }
                     // Another sidecar sees the service.
-                    Ok(false) => room.not_before = Some(now + keeper.terms.unseen() / 2),
-                    Err(LeaseError::Lost) => room.lease = None,
-                    Err(error) => report(&keeper, room, &error.into(), now),
+                    Ok(false) => {
+                        room.not_before = Some(now + keeper.terms.unseen() / 2);
+                        None
+                    }
+                    // Another sidecar gave it back.
+                    Err(LeaseError::Lost) => room.lease.take(),
+                    Err(error) => {
+                        report(&keeper, room, &error.into(), now);
+                        None
+                    }
+                };
+                let gone = gone.filter(|lease| keeper.terms.range.has(lease.port));
+                if let Some((lease, owner)) = gone.zip(room.owner.clone()) {
+                    self.share.rest(&owner, lease.port, now + keeper.terms.rest);
                 }
             }
         }
@@ -72,7 +93,7 @@ impl House {
     fn finish(&mut self, holder: &Holder) -> Option<&mut Room> {
         self.working.remove(holder);
         let room = self.rooms.get_mut(holder)?;
-        room.is_busy = false;
+        (room.is_busy, room.finished_at) = (false, Some(Instant::now()));
         Some(room)
     }
 
@@ -86,6 +107,12 @@ impl House {
         let is_other =
             room.lease.as_ref().map(|lease| lease.port) != established.lease.as_ref().map(|lease| lease.port);
         (room.lease, room.lost) = (established.lease, established.lost);
+        if room.lease.is_some() {
+            room.is_unsure = false;
+        } else {
+            // It did not get one, and waits for its turn again.
+            room.is_admitted = false;
+        }
         match (established.outcome, room.lease.clone()) {
             (Ok(()), Some(lease)) => {
                 room.programmed = Some((established.service, now));
@@ -137,14 +164,22 @@ impl House {
                 }
                 for slot in beat.slots {
                     if let Slot::Held(lease) = slot {
-                        self.adopt(lease);
+                        self.adopt(lease, started);
                     }
+                }
+                for room in self.rooms.values_mut() {
+                    room.is_unsure &= room.finished_at.is_some_and(|at| at > started);
+                }
+                self.reckon_all();
+                if self.rooms.values().any(|room| room.is_unsure) {
+                    self.beat();
                 }
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.ledger_fails, true) {
                     tracing::error!(%error, "it can't be said who has which port; what listens goes on for a while");
                 }
+                self.say_unlisted();
             }
         }
     }
@@ -176,8 +211,8 @@ impl House {
         }
     }
 
-    /// A port is held, by whichever life or sidecar.
-    fn adopt(&mut self, lease: Lease) {
+    /// A port is held, by whichever life or sidecar, as the ledger said when it was asked at `listed`, or later.
+    fn adopt(&mut self, lease: Lease, listed: Instant) {
         let now = Instant::now();
         let Some(room) = self.rooms.get_mut(&lease.holder) else {
             self.rooms.insert(lease.holder.clone(), Room::of_lease(lease, now));
@@ -185,12 +220,14 @@ impl House {
         };
         let is_known =
             room.lease.as_ref().is_some_and(|known| (known.port, known.generation) == (lease.port, lease.generation));
-        if room.is_busy || is_known {
+        // What a job came to since then may be newer.
+        if room.is_busy || is_known || room.finished_at.is_some_and(|at| at > listed) {
             return;
         }
         if room.wanted.is_some() {
             // It is reserved anew, which says which port it is.
             room.programmed = None;
+            room.lease.get_or_insert(lease);
         } else {
             room.lost = room.lease.replace(lease).or(room.lost.take());
             room.may_listen = true;

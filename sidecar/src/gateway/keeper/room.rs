@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::gateway::keeper::share::Stake;
 use crate::gateway::port::Lease;
 use crate::gateway::standing::Reason;
 use crate::registry::published::Published;
@@ -22,6 +23,14 @@ const RECHECK: Duration = Duration::from_secs(60);
 pub(super) struct Room {
     /// The service, while there is one that gets a port.
     pub(super) wanted: Option<Arc<Published>>,
+    /// Of whose share its port is, also when the service is gone. None: of nobody's.
+    pub(super) owner: Option<Arc<str>>,
+    /// Whether that share has a port for it.
+    pub(super) is_admitted: bool,
+    /// Whether it may hold a port that is not known here, for an attempt was broken off. The ledger says it.
+    pub(super) is_unsure: bool,
+    /// When a job was at it last.
+    pub(super) finished_at: Option<Instant>,
     /// Whether it was there in this life of the process: a provider then said that it is gone.
     pub(super) was_seen: bool,
     /// Whether it is there and gets no port, for whom it is for, or what it speaks, changed: nothing may listen.
@@ -83,6 +92,10 @@ impl Room {
     pub(super) const fn new(now: Instant) -> Self {
         Self {
             wanted: None,
+            owner: None,
+            is_admitted: false,
+            is_unsure: false,
+            finished_at: None,
             was_seen: false,
             is_barred: false,
             lease: None,
@@ -111,8 +124,15 @@ impl Room {
         if self.wanted.is_some() != wanted.is_some() {
             self.since = now;
             self.was_announced = false;
+            self.is_admitted = false;
             // What failed was something else.
             self.succeeded();
+        }
+        if let Some(service) = &wanted {
+            let owner = service.entry.policy.owner.as_deref();
+            if self.owner.as_deref() != owner {
+                self.owner = owner.map(Arc::from);
+            }
         }
         self.was_seen |= wanted.is_some();
         self.wanted = wanted;
@@ -127,6 +147,9 @@ impl Room {
             return self.may_listen.then_some(Work::Withdraw);
         }
         let Some(wanted) = &self.wanted else { return self.work_of_gone(weather) };
+        if !self.may_reserve() {
+            return None;
+        }
         let listens = self.programmed.as_ref().is_some_and(|(service, at)| {
             Arc::ptr_eq(service, wanted) && weather.now.saturating_duration_since(*at) < RECHECK
         });
@@ -141,7 +164,7 @@ impl Room {
             return (is_gone && has_waited).then_some(Work::Withdraw);
         }
         if self.lease.is_none() {
-            return Some(Work::Leave);
+            return (!self.is_unsure).then_some(Work::Leave);
         }
         let has_waited = gone_for >= weather.kept;
         // Whether it is gone is for all providers to say: another one may have a service of the same names.
@@ -156,6 +179,22 @@ impl Room {
             (false, true, _) => weather.close_after,
             (false, false, true) => weather.kept.max(weather.close_after),
         }
+    }
+
+    /// What it has of its owner's share.
+    pub(super) fn stake(&self) -> Option<Stake> {
+        let owner = Arc::clone(self.owner.as_ref()?);
+        let is_admitted = self.is_admitted && self.wanted.is_some();
+        let may_hold = self.lease.is_some() || self.lost.is_some() || self.is_unsure || self.is_busy;
+        if is_admitted || may_hold {
+            return Some(Stake::Holds(owner));
+        }
+        self.wanted.is_some().then_some(Stake::Waits(owner, self.since))
+    }
+
+    /// Whether it counts for its owner's share, or for nobody's. Whoever has a port keeps it, whatever the share is.
+    pub(super) fn may_reserve(&self) -> bool {
+        !matches!(self.stake(), Some(Stake::Waits(..)))
     }
 
     /// When there may be something to do that there is not now, as far as the time alone says.

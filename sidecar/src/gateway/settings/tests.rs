@@ -36,6 +36,20 @@ fn a_range_of_one_port_holds() {
 }
 
 #[test]
+fn one_owner_gets_half_of_the_range_where_nothing_else_is_said() {
+    for (section, expected) in [
+        ("gateway_port_range_start: 1025, gateway_port_range_end: 1025", 1),
+        ("gateway_port_range_start: 1025, gateway_port_range_end: 1027", 2),
+        ("gateway_port_range_start: 20000, gateway_port_range_end: 32767", 6_384),
+        ("ports_per_owner: 1", 1),
+        ("gateway_port_range_start: 1025, gateway_port_range_end: 1026, ports_per_owner: 100000", 100_000),
+    ] {
+        let settings = read(&format!("{{gateway_ip: 192.0.2.1, {section}}}"), ENVOY).expect(section);
+        assert_eq!(settings.ports_per_owner, expected, "{section}");
+    }
+}
+
+#[test]
 fn what_makes_no_sense_is_refused() {
     for (section, more, wanted) in [
         ("{gateway_ip: 192.0.2.1}", "", "`xds`"),
@@ -59,6 +73,8 @@ fn what_makes_no_sense_is_refused() {
             "",
             "client_certificates`: can't be enforced",
         ),
+        ("{gateway_ip: 192.0.2.1, ports_per_owner: 0}", ENVOY, "ports_per_owner`: is 0"),
+        ("{gateway_ip: 192.0.2.1, ports_per_owner: -1}", ENVOY, "ports_per_owner"),
         ("{gateway_ip: 192.0.2.1, port_rest_secs: 2}", ENVOY, "port_rest_secs"),
         ("{gateway_ip: 192.0.2.1, program_timeout_secs: 0}", ENVOY, "program_timeout_secs"),
         ("{gateway_ip: 192.0.2.1, source_ranges: [all]}", ENVOY, "source_ranges[0]"),

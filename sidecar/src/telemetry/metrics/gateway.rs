@@ -58,7 +58,7 @@ impl GatewayMetrics {
                 "gateway_failures",
                 None,
                 &["reason"],
-                "Attempts to have a port listen that failed: range-exhausted, listener-limit, port-taken, not-programmed, refused or unavailable.",
+                "Attempts to have a port listen that failed: owner-limit, range-exhausted, listener-limit, port-taken, not-programmed, refused or unavailable.",
                 Family::default(),
             ),
             announce_seconds: catalogue.add(

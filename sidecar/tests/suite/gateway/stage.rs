@@ -54,6 +54,8 @@ pub(super) struct Listening {
     pub(super) never: BTreeSet<Label>,
     /// Services for which it listens, and never says so.
     pub(super) silent: BTreeSet<Label>,
+    /// Whether it listens for everybody, and never says so.
+    pub(super) is_mute: bool,
     /// Whether it does not answer at all.
     pub(super) is_away: bool,
     /// Ports at which a listener was taken away.
@@ -70,6 +72,7 @@ pub(super) struct Ear(pub(super) Arc<Pretend>);
 pub(crate) fn terms(ports: u16) -> Terms {
     Terms {
         range: PortRange::new(FIRST, FIRST + ports - 1).expect("a range"),
+        ports_per_owner: usize::from(ports),
         program_timeout: Duration::from_millis(300),
         rest: Duration::from_millis(300),
         kept: Duration::ZERO,
@@ -135,13 +138,22 @@ impl Life {
         }));
     }
 
+    /// The same, and whose they are; `""` is nobody.
+    pub(crate) fn see_of(&self, services: &[(&str, &str)]) {
+        self.see_entries(services.iter().map(|(operation, owner)| {
+            let entry = entry(operation, 5432);
+            let owner = Some((*owner).to_owned()).filter(|owner| !owner.is_empty());
+            Entry { policy: Policy { owner, ..entry.policy }, ..entry }
+        }));
+    }
+
     fn see_entries(&self, entries: impl Iterator<Item = Entry>) {
         let inventory = Inventory { services: entries.map(Arc::new).collect(), ..Inventory::default() };
         self.registry.apply([(Arc::from("file"), Report::Sees(inventory))].into());
     }
 
     /// What is told of a service.
-    pub(super) fn place(&self, operation: &str) -> Option<TcpPlace> {
+    pub(crate) fn place(&self, operation: &str) -> Option<TcpPlace> {
         let services = self.registry.services();
         let service = services.iter().find(|service| service.entry.key.operation == operation)?;
         self.board.place(service)
@@ -208,7 +220,11 @@ impl Plane for Pretend {
     async fn program(&self, wish: &Wish) -> Result<(), PlaneError> {
         let service = wish.service.id.clone();
         self.listen(wish.lease.port, service.clone())?;
-        if self.state().silent.contains(&service) {
+        let is_silent = {
+            let state = self.state();
+            state.is_mute || state.silent.contains(&service)
+        };
+        if is_silent {
             std::future::pending::<()>().await;
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Several sidecars at one Gateway, which do not see the same services all the time.
+//! Several sidecars at one Gateway, which do not see the same services all the time; and several owners at one sidecar.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use taskgate::gateway::keeper::Terms;
 use taskgate::gateway::probe::Probe;
+use taskgate::gateway::standing::Reason;
 use tokio::time::Instant;
 
 use super::stage::{MODES, Stage, held};
@@ -24,8 +25,14 @@ impl Probe for Trusting {
 
 /// A sidecar with a keeper.
 fn begin(stage: &Stage) -> Life {
+    begin_with(stage, terms(10).ports_per_owner)
+}
+
+/// The same, where one owner gets so many ports.
+fn begin_with(stage: &Stage, ports_per_owner: usize) -> Life {
     let gateway = Arc::new(stage.life());
-    let patient = Terms { kept: Duration::from_secs(3), program_timeout: Duration::from_secs(20), ..terms(10) };
+    let (kept, program_timeout) = (Duration::from_secs(3), Duration::from_secs(20));
+    let patient = Terms { kept, program_timeout, ports_per_owner, ..terms(10) };
     Life::begin_with(Arc::<_>::clone(&gateway) as _, gateway, Arc::new(Trusting), patient)
 }
 
@@ -56,5 +63,19 @@ async fn what_one_sidecar_sees_stays_whatever_others_see() {
         drop(one);
         until("it leads nowhere", async || ["", "-"].contains(&stage.behind(a).as_str())).await;
         until("it is given back", async || held(&gateway).await.is_empty()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_owner_gets_its_share_of_the_ports_and_no_more() {
+    for mode in MODES {
+        let stage = Stage::start(mode).await;
+        let life = begin_with(&stage, 1);
+        life.see_of(&[("a", "alice")]);
+        until("it is told", async || life.port("a").is_some()).await;
+        life.see_of(&[("a", "alice"), ("b", "alice"), ("c", "bob")]);
+        until("the other owner's is told", async || life.port("c").is_some()).await;
+        let reason = life.place("b").and_then(|place| place.reason);
+        assert_eq!((life.port("a").is_some(), reason), (true, Some(Reason::OwnerLimit)), "{mode:?}");
     }
 }

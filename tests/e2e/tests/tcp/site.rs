@@ -42,6 +42,8 @@ impl Plan {
                 "source_ranges": ["127.0.0.0/8"],
                 "envoy": {"listen": "127.0.0.1", "filter_file": filter},
             });
+                // All services here are of one owner.
+                "ports_per_owner": 65_535,
         });
         Ok(Self { setup, xds, ports })
     }
