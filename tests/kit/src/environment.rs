@@ -9,6 +9,10 @@ use anyhow::{Context as _, bail};
 
 /// The `envoy` program to use instead of the one that `make envoy` installs.
 pub const TASKGATE_ENVOY: &str = "TASKGATE_ENVOY";
+/// The oldest supported `envoy` to use instead of the one that `make envoy-oldest` installs.
+pub const TASKGATE_ENVOY_OLDEST: &str = "TASKGATE_ENVOY_OLDEST";
+/// The same for what Envoy is told over xDS, where still older ones are supported.
+pub const TASKGATE_ENVOY_OLDEST_XDS: &str = "TASKGATE_ENVOY_OLDEST_XDS";
 /// The `taskgate` program to use instead of the one that was built.
 pub const TASKGATE_BIN: &str = "TASKGATE_BIN";
 /// The `taskgate-jobs` program to use instead of the one that was built.
@@ -79,6 +83,24 @@ pub fn repository() -> PathBuf {
 pub fn envoy() -> anyhow::Result<PathBuf> {
     let installed = target().join("tools/envoy/bin/envoy");
     first(TASKGATE_ENVOY, &[installed], "run `make envoy`")
+}
+
+/// Where the oldest Envoy is that `envoy-config/static.yaml` supports.
+///
+/// # Errors
+/// It is not installed.
+pub fn envoy_oldest() -> anyhow::Result<PathBuf> {
+    let installed = target().join("tools/envoy-oldest/bin/envoy");
+    first(TASKGATE_ENVOY_OLDEST, &[installed], "run `make envoy-oldest`")
+}
+
+/// Where the oldest Envoy is that `envoy-config/xds.yaml` and `tcp.yaml` support.
+///
+/// # Errors
+/// It is not installed.
+pub fn envoy_oldest_xds() -> anyhow::Result<PathBuf> {
+    let installed = target().join("tools/envoy-oldest-xds/bin/envoy");
+    first(TASKGATE_ENVOY_OLDEST_XDS, &[installed], "run `make envoy-oldest`")
 }
 
 /// Where the sidecar is. Programs built for release (demo, benchmarks) take the release build where there

@@ -6,3 +6,4 @@ mod audit;
 mod denials;
 mod links;
 mod place;
+mod programs;

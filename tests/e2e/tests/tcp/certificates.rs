@@ -1,9 +1,10 @@
 //! Services that are not open: whom a client certificate names comes in, at a port that the sidecar had Envoy make.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use taskgate_test_kit::{Authority, Issued, wait_for};
+use taskgate_test_kit::{Authority, Issued, environment, wait_for};
 
 use super::job::Job;
 use super::site::{Plan, Site};
@@ -50,9 +51,18 @@ async fn line(site: &Site, actor: Option<&str>, denial: Option<&str>) -> anyhow:
 
 #[tokio::test]
 async fn a_known_user_comes_in_until_the_grant_goes_and_nobody_else_does() -> Outcome {
+    known_users(None).await
+}
+
+#[tokio::test]
+async fn the_oldest_envoy_does_so_too() -> Outcome {
+    known_users(Some(environment::envoy_oldest_xds()?)).await
+}
+
+async fn known_users(program: Option<PathBuf>) -> Outcome {
     let (authority, job) = (Authority::new()?, Job::start(b'A').await?);
     let service = Service::tcp(TASK).at(job.address());
-    let site = plan(service.clone(), &authority)?.start().await?;
+    let site = plan(service.clone(), &authority)?.program(program).start().await?;
     let address = site.address(TASK).await?;
     let connect = |shown: Option<&Issued>| Client::secure(address, &authority.certificate(), shown);
 

@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
-use taskgate_test_kit::{Envoy, ReservedAddress, Sidecar, environment, envoy_config, wait_for, wait_until};
+use taskgate_test_kit::{Envoy, EnvoyOptions, ReservedAddress, Sidecar, environment, envoy_config, wait_for, wait_until};
 
 use super::job::Caller;
 use crate::support::PATIENCE;
@@ -25,6 +26,7 @@ pub(super) struct Plan {
     setup: Setup,
     xds: ReservedAddress,
     ports: RangeInclusive<u16>,
+    program: Option<PathBuf>,
 }
 
 impl Plan {
@@ -45,7 +47,13 @@ impl Plan {
                 // All services here are of one owner.
                 "ports_per_owner": 65_535,
         });
-        Ok(Self { setup, xds, ports })
+        Ok(Self { setup, xds, ports, program: None })
+    }
+
+    /// With that Envoy.
+    pub(super) fn program(mut self, program: Option<PathBuf>) -> Self {
+        self.program = program;
+        self
     }
 
     /// With changes of the sidecar's configuration.
@@ -83,7 +91,8 @@ impl Plan {
         }
         let file = "/bootstrap_extensions/0/typed_config/config/vm_config/code/local/filename";
         *document.pointer_mut(file).context("no filter")? = json!(environment::filter()?);
-        let envoy = Envoy::start(document.to_string()).await?;
+        let options = EnvoyOptions { program: self.program.clone(), ..EnvoyOptions::default() };
+        let envoy = Envoy::start_with(document.to_string(), options).await?;
         // Envoy's main thread, and two workers.
         let follows = async || envoy.log().matches("following the table").count() >= 3;
         wait_until(PATIENCE, "every worker to have the table", follows).await?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use taskgate_test_kit::ReservedAddress;
+use taskgate_test_kit::{ReservedAddress, environment};
 
 use super::site::{Plan, members};
 use crate::support::ask::Ask;
@@ -59,8 +59,7 @@ async fn every_protocol_reaches_its_job_and_goes_on_to_the_next_address() -> Out
 
 #[tokio::test]
 async fn the_oldest_envoy_does_so_too() -> Outcome {
-    let Some(program) = crate::oldest::program() else { return Ok(()) };
-    every_protocol(Some(program)).await
+    every_protocol(Some(environment::envoy_oldest_xds()?)).await
 }
 
 #[tokio::test]

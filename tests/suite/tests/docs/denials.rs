@@ -27,6 +27,20 @@ fn table() -> Checked<String> {
 }
 
 #[test]
+fn the_page_says_what_lies_behind_each() -> Checked {
+    let page = read(&repository()?.join("docs/reference/denials.md"))?;
+    let (_, list) = page.split_once("## What lies behind each").ok_or("the page has no list")?;
+    let said: Vec<&str> = list.lines().filter_map(|line| line.strip_prefix("- **`")?.split('`').next()).collect();
+    let codes: Vec<&str> = Denial::ALL.iter().map(|denial| denial.code()).collect();
+    assert_eq!(said, codes);
+    for denial in Denial::ALL {
+        let status = reply(denial, Client::Grpc).grpc_status.ok_or("gRPC clients get no gRPC status")?;
+        assert!(page.contains(&format!(" {status} `")), "the page does not name the gRPC status {status}");
+    }
+    Ok(())
+}
+
+#[test]
 fn the_page_has_the_table_that_the_code_makes() -> Checked {
     let path = repository()?.join("docs/reference/denials.md");
     let page = read(&path)?;
