@@ -8,7 +8,6 @@ use crate::support::service::{ALICE, Service, host};
 use crate::support::setup::Setup;
 use crate::support::{Outcome, PATIENCE, jobs, soon};
 
-
 #[tokio::test]
 async fn does_all_that_matters() -> Outcome {
     let program = environment::envoy_oldest()?;

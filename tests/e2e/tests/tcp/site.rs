@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
-use taskgate_test_kit::{Envoy, EnvoyOptions, ReservedAddress, Sidecar, environment, envoy_config, wait_for, wait_until};
+use taskgate_test_kit::{
+    Envoy, EnvoyOptions, ReservedAddress, Sidecar, environment, envoy_config, wait_for, wait_until,
+};
 
 use super::job::Caller;
 use crate::support::PATIENCE;
