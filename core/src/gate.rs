@@ -165,7 +165,7 @@ impl Gate {
         self.rules.as_ref().map(|rules| &rules.control)
     }
 
-    /// How many verdicts are held.
+    /// How many verdicts are held: for tests.
     #[must_use]
     pub fn verdict_count(&self) -> usize {
         self.verdicts.len()

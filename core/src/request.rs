@@ -5,9 +5,6 @@
 
 use crate::edit::is_reserved;
 
-/// The header that carries a Taskgate credential where `Authorization` belongs to the job.
-pub const OWN_AUTHORIZATION: &str = "x-taskgate-authorization";
-
 /// The longest header name that has a meaning here.
 const LONGEST_NAME: usize = 40;
 
@@ -64,7 +61,7 @@ pub struct Request<'a> {
     pub service: Field<'a>,
     /// `Authorization`.
     pub authorization: Field<'a>,
-    /// [`OWN_AUTHORIZATION`].
+    /// `x-taskgate-authorization`: carries a credential where `Authorization` belongs to the job.
     pub own_authorization: Field<'a>,
     /// Every `Cookie` line.
     pub cookies: Vec<&'a [u8]>,

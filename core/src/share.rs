@@ -143,7 +143,7 @@ impl ShareClaims {
     }
 }
 
-/// As whom a visitor with that link is known, where nobody else vouches for him. No platform has names with a colon
+/// As whom a visitor with that link is known, where nobody else vouches for them. No platform has names with a colon
 /// that begin so.
 #[must_use]
 pub fn visitor(id: TokenId) -> WireIdentity {

@@ -64,7 +64,7 @@ impl Metrics {
         self.permitted.add_one();
     }
 
-    /// A visitor was sent to the same URL without what let him in.
+    /// A visitor was sent to the same URL without what let them in.
     pub fn redirected(&self) {
         self.redirected.add_one();
     }

@@ -126,7 +126,7 @@ impl Worker {
             return;
         }
         self.streams.next_at = self.ticks.saturating_add(PERIOD);
-        // Whose reply has not passed by for so long has gone; another request must never get what was his.
+        // Whose reply has not passed by for so long has gone; another request must never get what was theirs.
         self.streams.owed.clear();
         let mut questions = Vec::new();
         let (flavour, gate, metrics) = (self.flavour, &mut self.gate, &self.metrics);

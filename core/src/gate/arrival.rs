@@ -93,8 +93,8 @@ pub(super) fn shared(
     Ok(Box::new(Session { claims: Claims { issued_at, share, ..session }, identity }))
 }
 
-/// The session that a visitor gets who was let in by something in the query; none where he has one already that says
-/// who he is, or none can be made.
+/// The session that a visitor gets who was let in by something in the query; none where they have one already that says
+/// who they are, or none can be made.
 pub(super) fn session(
     rules: &Rules,
     service: &str,
@@ -112,7 +112,7 @@ pub(super) fn session(
             Verdict::Deny { .. } => None,
         },
         Who::Nobody => None,
-        // Each has an id of its own: who ends his session ends nobody else's, and not the link.
+        // Each has an id of its own: who ends theirs ends nobody else's, and not the link.
         Who::Session(session) => Some(Claims { id, ..session.claims.clone() }),
     }
 }

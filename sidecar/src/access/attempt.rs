@@ -3,7 +3,7 @@
 //!
 //! A [`Ticket`] goes to the provider and back, through whatever browser follows. An [`Attempt`] stays in a cookie of
 //! the host where it began, and a sign-in is only completed where both are of one attempt: so nobody can have somebody
-//! else's browser complete what he began himself.
+//! else's browser complete what they began themselves.
 
 use std::time::Duration;
 

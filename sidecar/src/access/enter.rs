@@ -70,7 +70,7 @@ impl Entrance {
         response
     }
 
-    /// The claims of somebody who may use the service by himself.
+    /// The claims of somebody who may use the service without a link.
     async fn authorised(
         &self,
         visit: &Visit,

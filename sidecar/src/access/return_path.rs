@@ -1,9 +1,7 @@
 //! Where somebody goes after signing in: a path of the same host, and nothing else.
 
+pub use taskgate_core::gate::MAX_RETURN;
 use thiserror::Error;
-
-/// The most bytes of one: it travels in a cookie.
-pub const MAX_RETURN: usize = 2_048;
 
 /// A path with its query, of the host that it is used on.
 ///

@@ -216,7 +216,7 @@ impl Entrance {
     }
 }
 
-/// How often somebody signed in of late. Whoever writes it himself deceives himself alone.
+/// How often somebody signed in of late. Whoever makes it up deceives nobody else.
 struct Tries {
     count: u64,
     since: UnixTime,

@@ -104,7 +104,7 @@ impl Slab {
         self.values
     }
 
-    /// The same elements in another shape.
+    /// The same elements in another shape: for tests.
     ///
     /// # Errors
     /// It has another number of elements.

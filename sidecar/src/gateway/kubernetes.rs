@@ -79,7 +79,7 @@ impl KubernetesGateway {
         Self::at(Cluster::inferred(), settings, program_timeout, rest, clock)
     }
 
-    /// The Gateway of a cluster that is known.
+    /// The Gateway of a cluster that is known: for tests.
     #[must_use]
     pub fn with_cluster(
         cluster: kube::Config,

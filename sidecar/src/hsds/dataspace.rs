@@ -28,7 +28,7 @@ pub enum Dataspace {
 pub struct InvalidDataspace;
 
 impl Dataspace {
-    /// Elements along dimensions that stay as they are.
+    /// Elements along dimensions that stay as they are. For tests.
     #[must_use]
     pub fn simple(dims: impl Into<Vec<u64>>) -> Self {
         Self::Simple { dims: dims.into(), max: None }

@@ -13,7 +13,7 @@ use crate::faults::Fault;
 use crate::process::{LogLine, Process};
 use crate::stream::property_path;
 use crate::vm::{Vm, VmOptions};
-use crate::{Calls, Corruption, FilterModule, Flavour, HostError, HostFunction, LogLevel, NginxConf, Status};
+use crate::{Calls, Corruption, FilterModule, Flavour, HostError, HostFunction, NginxConf, Status};
 
 /// One host process. Clones are handles to the same process.
 #[derive(Clone, Debug)]
@@ -106,11 +106,6 @@ impl Host {
         self.process().logs.clone()
     }
 
-    /// What `proxy_get_log_level` answers. All lines are captured whatever it is.
-    pub fn set_log_level(&self, level: LogLevel) {
-        self.process().log_level = level;
-    }
-
     /// The value of a counter or gauge.
     pub fn metric(&self, name: &str) -> Option<u64> {
         self.process().metrics.value_of(name)
@@ -119,11 +114,6 @@ impl Host {
     /// What was recorded in a histogram.
     pub fn histogram(&self, name: &str) -> Vec<u64> {
         self.process().metrics.records_of(name)
-    }
-
-    /// The names of all metrics, in the order of definition.
-    pub fn metric_names(&self) -> Vec<String> {
-        self.process().metrics.names()
     }
 
     /// A value of the shared data and its compare-and-set number.

@@ -106,11 +106,6 @@ impl NginxConf {
         self.variables.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The names of headers that jobs do not get as clients sent them.
-    pub fn replaced_headers(&self) -> impl Iterator<Item = &str> {
-        self.ways.first().into_iter().flat_map(|way| &way.headers).map(|(name, _)| name.as_str())
-    }
-
     /// Whether the filter sees requests in the access phase.
     pub(crate) fn in_access(&self) -> bool {
         self.in_access

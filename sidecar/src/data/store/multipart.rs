@@ -10,8 +10,6 @@ use crate::data::store::{SignedRequest, StoreError, WriteMode};
 
 /// The most parts that an upload can have.
 pub const MAX_PARTS: u16 = 10_000;
-/// The fewest bytes of a part that is not the last: what Amazon and Google take.
-pub const MIN_PART: u64 = 5 << 20;
 /// The most bytes of a part: what Azure takes. Amazon and Google take 5 GiB.
 pub const MAX_PART: u64 = 4_000 << 20;
 

@@ -114,13 +114,6 @@ impl S3Store {
         })
     }
 
-    /// The same bucket, whose URLs are signed with other credentials.
-    #[must_use]
-    pub fn signing_with(mut self, credentials: Arc<dyn CredentialSource<S3Credential>>) -> Self {
-        self.credentials = credentials;
-        self
-    }
-
     async fn sign(&self, order: Order<'_>) -> Result<SignedRequest, StoreError> {
         let lent = self.credentials.lend().await?;
         let (now, most) = (self.clock.now(), std::time::Duration::from_secs(MAX_SECS));

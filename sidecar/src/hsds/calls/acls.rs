@@ -44,7 +44,7 @@ impl Session {
         serde_json::from_value(rights).map(Some).map_err(HsdsError::malformed)
     }
 
-    /// Says what `user` may do in a domain from now on.
+    /// Says what `user` may do in a domain from now on. For tests: no task gives rights.
     ///
     /// # Errors
     /// [`HsdsError`].

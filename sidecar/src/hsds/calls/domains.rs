@@ -63,7 +63,7 @@ impl Session {
         read(&answer)
     }
 
-    /// Makes a domain; the folder that it is in must be there.
+    /// Makes a domain; the folder that it is in must be there. For tests.
     ///
     /// # Errors
     /// [`HsdsError::Conflict`] if it is there already; others.
@@ -72,7 +72,7 @@ impl Session {
         read(&answer)
     }
 
-    /// Makes a folder; the one that it is in must be there.
+    /// Makes a folder; the one that it is in must be there. For tests.
     ///
     /// # Errors
     /// [`HsdsError::Conflict`] if it is there already; others.
@@ -81,7 +81,7 @@ impl Session {
         read(&self.json(call).await?)
     }
 
-    /// Deletes a domain with all that is in it, or a folder with nothing in it.
+    /// Deletes a domain with all that is in it, or a folder with nothing in it. For tests: no task deletes.
     ///
     /// # Errors
     /// [`HsdsError`].

@@ -91,7 +91,7 @@ impl Dataset {
         dims.filter(|dims| dims.len() == self.dataspace.dims().len() && !dims.contains(&0))
     }
 
-    /// What its layout is called: `H5D_CHUNKED` and the like.
+    /// What its layout is called: `H5D_CHUNKED` and the like. For tests.
     #[must_use]
     pub fn layout_class(&self) -> Option<&str> {
         self.creation.get("layout").or(self.layout.as_ref())?.get("class")?.as_str()
@@ -143,7 +143,7 @@ impl Session {
         read(&answer)
     }
 
-    /// Deletes an object. Links to it stay.
+    /// Deletes an object. Links to it stay. For tests: no task deletes.
     ///
     /// # Errors
     /// [`HsdsError`].

@@ -14,8 +14,6 @@ pub mod codes {
     pub const NO_SUCH_METHOD: i64 = 103;
     /// A server inside the cluster can't be reached.
     pub const UNAVAILABLE: i64 = 105;
-    /// Too many requests at once.
-    pub const QUEUE_LIMIT: i64 = 108;
     /// A CSRF token is wrong.
     pub const INVALID_CSRF_TOKEN: i64 = 110;
     /// Credentials are missing or wrong.

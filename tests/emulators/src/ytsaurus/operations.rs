@@ -25,7 +25,6 @@ pub struct Operation {
     pool: String,
     annotations: Option<Yson>,
     acl: Yson,
-    is_author_in_acl: bool,
     start_micros: Option<i64>,
     fields: YsonMap,
 }
@@ -39,7 +38,6 @@ pub(super) struct StoredOperation {
     pub(super) kind: String,
     pub(super) state: String,
     pub(super) pool: String,
-    is_author_in_acl: bool,
     /// All that it can be asked for.
     pub(super) fields: YsonMap,
     /// What `filter` looks into.
@@ -72,7 +70,6 @@ impl Operation {
             pool: user.to_owned(),
             annotations: None,
             acl: Vec::new().into(),
-            is_author_in_acl: true,
             start_micros: None,
             fields: YsonMap::new(),
         }
@@ -131,13 +128,6 @@ impl Operation {
     #[must_use]
     pub fn acl(mut self, acl: Yson) -> Self {
         self.acl = acl;
-        self
-    }
-
-    /// The author is not added to the access list.
-    #[must_use]
-    pub fn without_author_in_acl(mut self) -> Self {
-        self.is_author_in_acl = false;
         self
     }
 
@@ -214,7 +204,6 @@ impl Operations {
             kind: operation.kind,
             state: operation.state,
             pool: operation.pool,
-            is_author_in_acl: operation.is_author_in_acl,
             filter_text: Vec::new(),
         };
         stored.fields.extend(operation.fields);
@@ -263,7 +252,7 @@ impl Operations {
 
     pub(super) fn set_acl(&mut self, id: Guid, acl: Yson) {
         if let Some(operation) = self.by_id.get_mut(&id) {
-            let acl = full_acl(acl, operation.is_author_in_acl.then_some(operation.user.as_str()));
+            let acl = full_acl(acl, &operation.user);
             operation.set_parameter("acl", acl);
         }
     }
@@ -274,8 +263,7 @@ impl Operations {
 }
 
 /// An access list with the author in it, as the scheduler adds it.
-fn full_acl(acl: Yson, author: Option<&str>) -> Yson {
-    let Some(author) = author else { return acl };
+fn full_acl(acl: Yson, author: &str) -> Yson {
     let mut entries = match acl.node {
         Node::List(entries) => entries,
         _ => Vec::new(),
@@ -297,10 +285,9 @@ fn fields(id: Guid, start_micros: i64, operation: &Operation) -> YsonMap {
     }
     let mut spec = brief_spec.clone();
     spec.insert(b"pool".to_vec(), Yson::from(&operation.pool));
-    let author = operation.is_author_in_acl.then_some(operation.user.as_str());
     let pools = Yson::map([("default", Yson::map([("pool", operation.pool.as_str())]))]);
     let mut parameters = YsonMap::from([
-        (b"acl".to_vec(), full_acl(operation.acl.clone(), author)),
+        (b"acl".to_vec(), full_acl(operation.acl.clone(), &operation.user)),
         (b"scheduling_options_per_pool_tree".to_vec(), pools),
     ]);
     if let Some(annotations) = &operation.annotations {

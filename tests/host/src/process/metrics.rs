@@ -82,10 +82,6 @@ impl Metrics {
         found.map(|metric| metric.records.clone()).unwrap_or_default()
     }
 
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.0.iter().map(|metric| metric.name.clone()).collect()
-    }
-
     fn find(&mut self, number: u32) -> Result<&mut Metric, Status> {
         let place = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
         place.and_then(|place| self.0.get_mut(place)).ok_or(Status::NotFound)

@@ -113,16 +113,6 @@ impl Vm {
         self.body(stream, Direction::Request, body.into(), end_of_stream)
     }
 
-    /// A chunk of the response body arrives. The bytes that go on, `None` when the filter holds them.
-    pub fn response_body(
-        &mut self,
-        stream: StreamId,
-        body: impl Into<Vec<u8>>,
-        end_of_stream: bool,
-    ) -> Option<Vec<u8>> {
-        self.body(stream, Direction::Response, body.into(), end_of_stream)
-    }
-
     /// The client leaves: the context is deleted and what it had dispatched is cancelled.
     pub fn disconnect(&mut self, stream: StreamId) {
         self.end(stream);

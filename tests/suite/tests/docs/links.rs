@@ -1,4 +1,4 @@
-//! Links between the documents lead somewhere.
+//! Links between the documents lead somewhere, and their tables are whole.
 
 use super::place::{Checked, files, read, repository};
 
@@ -22,5 +22,25 @@ fn relative_links_lead_to_files() -> Checked {
     }
     assert!(count > 10, "the documents link to each other");
     assert!(broken.is_empty(), "{broken:#?}");
+    Ok(())
+}
+
+#[test]
+fn no_blank_line_cuts_a_table() -> Checked {
+    let mut cut = Vec::new();
+    for page in files(&repository()?, ".md")? {
+        let text = read(&page)?;
+        let (mut before, mut is_code) = ("", false);
+        for (number, line) in text.lines().enumerate() {
+            is_code ^= line.trim_start().starts_with("```");
+            let begins = line.starts_with('|') && !before.starts_with('|') && !is_code;
+            let has_head = text.lines().nth(number + 1).is_some_and(|next| next.starts_with("|-"));
+            if begins && !has_head {
+                cut.push(format!("{}:{}", page.display(), number + 1));
+            }
+            before = line;
+        }
+    }
+    assert!(cut.is_empty(), "rows without a head: {cut:#?}");
     Ok(())
 }
