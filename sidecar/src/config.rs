@@ -10,7 +10,7 @@ pub mod defaults;
 pub mod determined;
 pub mod dns;
 pub mod duration;
-pub mod file_provider;
+pub mod file;
 pub mod filter;
 pub mod forward_auth;
 pub mod gate;
@@ -83,7 +83,7 @@ pub struct Config {
     pub tunnels: Option<tunnels::TunnelsConfig>,
     /// Browser sessions.
     pub sessions: sessions::SessionsConfig,
-    /// The compiled filter that proxies can fetch.
+    /// The compiled filter that proxies can fetch from `/filter.wasm` of the internal listener.
     pub filter: filter::FilterConfig,
     /// What outlives the process.
     pub state: state::StateConfig,

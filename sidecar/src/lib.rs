@@ -7,6 +7,8 @@
 //! It never sees the bodies of proxied requests and is not on the path of a request that is already
 //! decided, but for tunnels ([`tunnel`]), which end in it.
 
+#![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests run what they like, and wait for it themselves"))]
+
 pub mod access;
 pub mod activity;
 pub mod api;

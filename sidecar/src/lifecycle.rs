@@ -40,6 +40,7 @@ impl Tasks {
     }
 
     /// Runs a task in the background. The only place that does.
+    #[expect(clippy::disallowed_methods, reason = "what the ban leads to")]
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let running = tokio::spawn(task);
         // The second task sees to it that a broken one does not go unnoticed.

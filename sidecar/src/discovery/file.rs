@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::file_provider::FileProviderConfig;
+use crate::config::file::FileProviderConfig;
 use crate::digest::Digest;
 use crate::discovery::inventory::Inventory;
 use crate::discovery::provider::Provider;

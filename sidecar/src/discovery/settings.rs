@@ -7,7 +7,7 @@ use taskgate_core::config::GateConfig;
 use taskgate_core::visitor::OWN_PROVIDER;
 
 use crate::arvados::settings::ArvadosSettings;
-use crate::config::file_provider::FileProviderConfig;
+use crate::config::file::FileProviderConfig;
 use crate::config::providers::ProviderConfig;
 use crate::config::resolve::{Files, InvalidSetting, within};
 use crate::determined::settings::DeterminedSettings;

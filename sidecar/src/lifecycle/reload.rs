@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::access::host::Site;
 use crate::app::{App, Live};
-use crate::config::load::load;
+use crate::config::load::{ConfigError, load};
 use crate::config::resolve::Settings;
 use crate::data::desk::SharedKeys;
 use crate::file::ReadFile;
@@ -47,6 +47,15 @@ pub struct Reloader {
     pub logs: Option<Arc<Logs>>,
 }
 
+/// Why a reload changed nothing.
+#[derive(Debug, Error)]
+enum NotReloaded {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    NotTaken(#[from] NotTaken),
+}
+
 impl Reloader {
     /// Reloads on request and when a file of the configuration changes, until the end.
     pub async fn run(mut self, mut requests: mpsc::Receiver<()>) {
@@ -75,7 +84,7 @@ impl Reloader {
     /// Reads the configuration again and takes it; whether it was taken.
     pub fn reload(&mut self) -> bool {
         let Some(path) = self.path.clone() else { return false };
-        let taken = load(&path).map_err(anyhow::Error::from).and_then(|settings| Ok(self.take(settings)?));
+        let taken = load(&path).map_err(NotReloaded::from).and_then(|settings| Ok(self.take(settings)?));
         match taken {
             Ok(()) => {
                 self.app.metrics.reloads.inc();

@@ -147,6 +147,10 @@ impl Asked<'_> {
         let upload = upload.map_err(|error| self.refuse(&error))?;
         let (mut body, key) = (std::mem::take(body), self.ticket.key().clone());
         // Whoever asked is dropped with the connection, and what has come till then shall be written.
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "whoever asked waits for it, and what is not written can be resumed"
+        )]
         let received = tokio::spawn(async move {
             let refuse = |error: &ResumeError| refusal::resume(error, &key);
             let (upload, end) = match receive(&mut body, upload, &stop).await {
