@@ -5,6 +5,11 @@
 //! new reader starts at 0 and so gets the whole table, a page at a time: no callback of a worker
 //! ever handles more than one page. Epochs tell one life of a sidecar from the next: numbers of
 //! different epochs are never compared.
+//!
+//! The sidecar remembers so many removals and no more. A reader that has not seen one that is forgotten
+//! must start anew, or it would keep a row for ever. That counts from where the reader *began*: a
+//! removal from before it is of a row that it never got. So whoever begins comes to the end, however
+//! much was forgotten before.
 
 use core::fmt;
 
@@ -16,7 +21,7 @@ use crate::key::KeyId;
 use crate::revocation::Revocation;
 
 /// The version of the wire form; a reader refuses any other.
-pub const FORMAT: u8 = 5;
+pub const FORMAT: u8 = 6;
 /// The most rows a page holds: a worker serves nobody while it takes them, which is about a millisecond.
 pub const PAGE_ROWS: usize = 150;
 /// The header that marks an answer as the sidecar's own, and not a proxy's.
@@ -31,6 +36,10 @@ pub struct Cursor {
     pub epoch: u64,
     /// The last change seen in that life.
     pub number: u64,
+    /// The last change there was when the reader began at 0. Not kept in mirrors: only whole tables are, and
+    /// those are beyond where they began.
+    #[serde(skip)]
+    pub began: u64,
 }
 
 /// One page.
@@ -42,6 +51,8 @@ pub struct FeedPage<'a> {
     pub from: u64,
     /// And ends at this one.
     pub to: u64,
+    /// The last change there was when the page was made.
+    pub last: u64,
     /// The reader starts anew: rows it has that do not come again until `complete` are gone.
     pub reset: bool,
     /// There was nothing further when the page was made.
@@ -150,6 +161,7 @@ mod tests {
             epoch: 7,
             from: 3,
             to: 9,
+            last: 9,
             reset: false,
             complete: true,
             upserts: vec![b"row"],

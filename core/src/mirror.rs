@@ -106,7 +106,7 @@ impl<'a> MirrorControl<'a> {
     }
 
     fn version(&self) -> (Cursor, UnixTime) {
-        (Cursor { epoch: self.epoch, number: self.control.number }, self.confirmed)
+        (Cursor { epoch: self.epoch, number: self.control.number, began: 0 }, self.confirmed)
     }
 }
 
@@ -156,7 +156,7 @@ impl MirrorAge {
 mod tests {
     use super::*;
 
-    const CURSOR: Cursor = Cursor { epoch: 3, number: 9 };
+    const CURSOR: Cursor = Cursor { epoch: 3, number: 9, began: 0 };
 
     fn part() -> MirrorPart<'static> {
         MirrorPart::new("taskgate/x/7", CURSOR, UnixTime::from_millis(50), vec![b"one", b"two"])
@@ -191,8 +191,8 @@ mod tests {
         let at = UnixTime::from_millis;
         assert!(part().covers(CURSOR, at(99)));
         assert!(!part().covers(Cursor { number: 10, ..CURSOR }, at(0)));
-        assert!(part().covers(Cursor { epoch: 4, number: 99 }, at(49)));
-        assert!(!part().covers(Cursor { epoch: 4, number: 1 }, at(50)));
+        assert!(part().covers(Cursor { epoch: 4, number: 99, began: 0 }, at(49)));
+        assert!(!part().covers(Cursor { epoch: 4, number: 1, began: 0 }, at(50)));
     }
 
     fn control(epoch: u64, number: u64, confirmed: u64) -> MirrorControl<'static> {

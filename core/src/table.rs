@@ -23,7 +23,7 @@ pub struct Table {
     /// A row wants a label that is another's.
     contested: bool,
     cursor: Cursor,
-    /// The last change of this life that was seen.
+    /// The last change of this life that was heard of.
     newest: u64,
     sweeping: bool,
     complete: bool,
@@ -143,7 +143,7 @@ impl Table {
                 return Err(StalePage::Order);
             }
             // Whatever kept an old answer and gives it again.
-            if is_known_life && page.complete && page.to < self.newest {
+            if is_known_life && page.last < self.newest {
                 return Err(StalePage::Past);
             }
             self.begin_sweep();
@@ -160,8 +160,9 @@ impl Table {
                 Err(_) => applied.invalid = applied.invalid.saturating_add(1),
             }
         }
-        self.newest = if is_known_life { self.newest.max(page.to) } else { page.to };
-        self.cursor = Cursor { epoch: page.epoch, number: page.to };
+        self.newest = if is_known_life { self.newest.max(page.last) } else { page.last };
+        let began = if page.reset { page.last } else { self.cursor.began };
+        self.cursor = Cursor { epoch: page.epoch, number: page.to, began };
         // A table that never becomes whole gets old all the same.
         self.confirmed.get_or_insert(now);
         if page.complete {

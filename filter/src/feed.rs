@@ -1,8 +1,8 @@
 //! Following the sidecar's table: one poll at a time, a page at a time.
 //!
-//! Every worker polls for itself. A page with news is followed by the next poll at once (where the host
-//! lets the filter call out then), anything else by one on a later tick, so that a sidecar that answers
-//! too fast is never asked in a loop.
+//! Every worker polls for itself. A page that brought the table further is followed by the next poll at
+//! once (where the host lets the filter call out then). Anything else (no news, a table that begins anew,
+//! no answer) is followed by one on a later tick, so that no sidecar is ever asked in a loop.
 
 use taskgate_core::feed::{ANSWER_HEADER, Cursor, FeedPage, TABLE_ANSWER};
 use taskgate_core::gate::ApplyError;
@@ -62,10 +62,12 @@ impl Worker {
     }
 
     fn poll(&mut self) {
-        let Cursor { epoch, number } = if self.feed.resync { Cursor::default() } else { self.gate.table().cursor() };
+        let cursor = if self.feed.resync { Cursor::default() } else { self.gate.table().cursor() };
+        let Cursor { epoch, number, began } = cursor;
         let control = self.gate.control().map_or(0, |control| control.number);
         let wait = if self.feed.heard { self.config.poll_wait_ms } else { 0 };
-        let path = format!("/internal/table?epoch={epoch}&since={number}&control={control}&wait_ms={wait}");
+        let path =
+            format!("/internal/table?epoch={epoch}&since={number}&began={began}&control={control}&wait_ms={wait}");
         let timeout = wait.saturating_add(POLL_MARGIN_MILLIS);
         match call(&self.config, "GET", &path, &None, b"", timeout) {
             Some(callout) => {
@@ -96,7 +98,9 @@ impl Worker {
             return;
         }
         self.feed.strangers = 0;
-        let is_news = page.from != page.to && !is_other_life;
+        // Whoever is told to begin anew may be told so again, so there is a tick in between; nothing is lost, for what
+        // was there before serves meanwhile.
+        let is_news = page.from != page.to && (cursor.epoch == 0 || !page.reset);
         let was_complete = self.gate.table().is_complete();
         match self.gate.apply(page, now.steady) {
             Ok(applied) => {

@@ -130,7 +130,7 @@ fn resume_at(parts: &[MirrorPart<'_>]) -> Cursor {
         return Cursor::default();
     }
     let number = parts.iter().map(|part| part.cursor.number).min().unwrap_or(0);
-    Cursor { epoch: first.cursor.epoch, number }
+    Cursor { epoch: first.cursor.epoch, number, began: 0 }
 }
 
 fn part_key(sidecar: &str, part: u32) -> String {

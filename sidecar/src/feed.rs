@@ -2,7 +2,8 @@
 //!
 //! Rows are ordered by the number of their last change, so a page is the first changes after the
 //! reader's number, whatever the size of the table. A removal stays as a tombstone, up to a bound;
-//! a reader from before the oldest change that is known starts anew.
+//! a reader that may have missed one that is forgotten starts anew. Who starts comes to the end in one go,
+//! unless more removals than are remembered come meanwhile.
 //!
 //! Until every provider has published, no page says that the table is complete: a reader keeps what
 //! it has and takes what there is.
@@ -13,11 +14,11 @@ mod log;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use taskgate_core::feed::{Control, FeedPage, InvalidPage};
+use taskgate_core::feed::{Control, Cursor, FeedPage, InvalidPage};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::feed::log::Log;
+use crate::feed::log::{Log, MAX_TOMBSTONES};
 use crate::registry::published::Published;
 use crate::registry::state::Upsert;
 
@@ -29,10 +30,8 @@ pub const MAX_WAIT: Duration = Duration::from_secs(60);
 /// What a reader asks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ask {
-    /// The epoch that the reader is at.
-    pub epoch: u64,
-    /// The last change that it has.
-    pub since: u64,
+    /// Where the reader is.
+    pub cursor: Cursor,
     /// The number of its keys and epochs.
     pub control: u64,
 }
@@ -44,6 +43,15 @@ pub struct Page {
     pub bytes: Vec<u8>,
     /// Whether the reader starts anew.
     pub reset: bool,
+}
+
+impl Page {
+    /// Whether it makes the one who asked begin anew, who had something already. Such a page may be followed by
+    /// another, so whoever reads on at once may never stop.
+    #[must_use]
+    pub const fn begins_again(&self, ask: Ask) -> bool {
+        self.reset && ask.cursor.epoch != 0
+    }
 }
 
 /// The feed.
@@ -65,7 +73,11 @@ impl Feed {
     /// An empty feed of one life of the sidecar. `epoch` must be random and not 0.
     #[must_use]
     pub fn new(epoch: u64, control: Control) -> Self {
-        let inner = Inner { log: Log::default(), control, settled: false };
+        Self::with(epoch, control, Log::new(MAX_TOMBSTONES))
+    }
+
+    fn with(epoch: u64, control: Control, log: Log) -> Self {
+        let inner = Inner { log, control, settled: false };
         Self { epoch, inner: RwLock::new(inner), changes: watch::Sender::new(0) }
     }
 
@@ -175,13 +187,13 @@ impl Feed {
 
 impl Inner {
     fn page(&self, epoch: u64, ask: Ask) -> FeedPage<'_> {
-        let follows = ask.epoch == epoch && ask.since != 0 && self.log.covers(ask.since);
-        let from = if follows { ask.since } else { 0 };
-        let mut page = self.log.page(from);
-        page.epoch = epoch;
+        let is_of_this_life = ask.cursor.epoch == epoch;
+        let follows = is_of_this_life && ask.cursor.number != 0 && self.log.covers(ask.cursor);
+        let cursor = if follows { ask.cursor } else { Cursor { epoch, number: 0, began: self.log.last() } };
+        let mut page = self.log.page(cursor);
         page.reset = !follows;
         page.complete &= self.settled;
-        page.control = (ask.epoch != epoch || ask.control != self.control.number).then(|| self.control.clone());
+        page.control = (!is_of_this_life || ask.control != self.control.number).then(|| self.control.clone());
         page
     }
 }

@@ -35,6 +35,7 @@ fn table_of(rows: &[Service<'_>]) -> Table {
         epoch: 1,
         from: 0,
         to: 1,
+        last: 1,
         reset: true,
         complete: true,
         upserts: rows.iter().map(Vec::as_slice).collect(),

@@ -56,6 +56,7 @@ fn page(from: u64, rows: &[PackedRow]) -> FeedPage<'_> {
         epoch: 1,
         from,
         to: from.saturating_add(1),
+        last: from.saturating_add(1),
         reset: from == 0,
         complete: true,
         upserts: rows.iter().map(PackedRow::as_bytes).collect(),

@@ -21,6 +21,7 @@ fn page<'a>(from: u64, to: u64, upserts: &'a [Vec<u8>], removals: &[&'a str]) ->
         epoch: 1,
         from,
         to,
+        last: to,
         reset: from == 0,
         complete: true,
         upserts: upserts.iter().map(Vec::as_slice).collect(),
@@ -43,7 +44,7 @@ fn follows_changes_and_removals() {
 
     table.apply(&page(2, 4, &[row("a1", 9)], &["b2"]), NOW).expect("applies");
     assert_eq!((port(&table, "a1"), port(&table, "b2"), table.len()), (Some(9), None, 1));
-    assert_eq!(table.cursor(), Cursor { epoch: 1, number: 4 });
+    assert_eq!(table.cursor(), Cursor { epoch: 1, number: 4, began: 2 });
 }
 
 #[test]
@@ -73,6 +74,21 @@ fn an_old_answer_that_comes_again_brings_nothing_back() {
 }
 
 #[test]
+fn a_cursor_says_where_its_reader_began() {
+    let mut table = Table::new(1);
+    let rows = [row("a1", 1)];
+    let first = FeedPage { last: 9, complete: false, ..page(0, 2, &rows, &[]) };
+    table.apply(&first, NOW).expect("applies");
+    assert_eq!(table.cursor(), Cursor { epoch: 1, number: 2, began: 9 });
+    table.apply(&FeedPage { last: 12, ..page(2, 12, &[], &[]) }, NOW).expect("applies");
+    assert_eq!(table.cursor(), Cursor { epoch: 1, number: 12, began: 9 });
+    // What an old answer says of where it began would be wrong.
+    assert_eq!(table.apply(&first, NOW), Err(StalePage::Past));
+    table.apply(&FeedPage { last: 14, complete: false, ..page(0, 2, &rows, &[]) }, NOW).expect("applies");
+    assert_eq!(table.cursor(), Cursor { epoch: 1, number: 2, began: 14 });
+}
+
+#[test]
 fn a_new_epoch_replaces_everything_only_when_it_is_whole() {
     let mut table = Table::new(1);
     table.apply(&page(0, 50, &[row("a1", 1), row("b2", 2)], &[]), NOW).expect("applies");
@@ -84,7 +100,7 @@ fn a_new_epoch_replaces_everything_only_when_it_is_whole() {
     let last = FeedPage { epoch: 9, reset: false, ..page(1, 2, &rows, &[]) };
     table.apply(&last, NOW).expect("applies");
     assert_eq!((port(&table, "a1"), port(&table, "b2"), port(&table, "c3")), (Some(7), None, Some(3)));
-    assert_eq!(table.cursor(), Cursor { epoch: 9, number: 2 });
+    assert_eq!(table.cursor(), Cursor { epoch: 9, number: 2, began: 1 });
 }
 
 #[test]

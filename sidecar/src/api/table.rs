@@ -8,7 +8,7 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
-use taskgate_core::feed::{ANSWER_HEADER, TABLE_ANSWER};
+use taskgate_core::feed::{ANSWER_HEADER, Cursor, TABLE_ANSWER};
 
 use crate::api::problem::Problem;
 use crate::app::App;
@@ -21,6 +21,8 @@ pub(super) struct TableQuery {
     epoch: u64,
     #[serde(default)]
     since: u64,
+    #[serde(default)]
+    began: u64,
     #[serde(default)]
     control: u64,
     #[serde(default)]
@@ -47,8 +49,9 @@ pub(super) async fn page(
     State(app): State<Arc<App>>,
     query: Result<Query<TableQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|_| Problem::malformed("epoch, since, control and wait_ms are numbers"))?;
-    let ask = Ask { epoch: query.epoch, since: query.since, control: query.control };
+    let Query(query) = query.map_err(|_| Problem::malformed("epoch, since, began, control and wait_ms are numbers"))?;
+    let cursor = Cursor { epoch: query.epoch, number: query.since, began: query.began };
+    let ask = Ask { cursor, control: query.control };
     let waiting = Waiting::new(&app.metrics);
     let page = app.feed.next_page(ask, Duration::from_millis(query.wait_ms), &app.stop).await;
     drop(waiting);

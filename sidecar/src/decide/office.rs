@@ -24,7 +24,7 @@ use crate::telemetry::trace;
 
 /// How long the gates wait for news before they ask again: an empty answer confirms the table.
 const WAIT: Duration = Duration::from_secs(5);
-/// How long to wait after a page that was not taken.
+/// How long to wait after a page that was not taken, or that made a gate begin anew.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long a verdict may take: less than an ingress waits.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -102,12 +102,18 @@ impl Office {
 
     async fn follow(&self, gate: usize, stop: &CancellationToken) {
         while !stop.is_cancelled() {
-            let page = self.app.feed.next_page(self.engine.ask(gate), WAIT, stop).await;
+            let ask = self.engine.ask(gate);
+            let page = self.app.feed.next_page(ask, WAIT, stop).await;
             let taken = page.map_err(|error| error.to_string()).and_then(|page| {
-                self.engine.take(gate, &page.bytes, self.now().steady).map_err(|error| error.to_string())
+                let taken = self.engine.take(gate, &page.bytes, self.now().steady);
+                taken.map_err(|error| error.to_string()).map(|_| page.begins_again(ask))
             });
-            if let Err(error) = taken {
+            // Either may come again at once, and for ever.
+            let has_to_pause = taken.unwrap_or_else(|error| {
                 tracing::error!(error, "forward-auth did not take a page of the table; what it knew goes on");
+                true
+            });
+            if has_to_pause {
                 tokio::select! {
                     () = tokio::time::sleep(PAUSE) => {}
                     () = stop.cancelled() => {}

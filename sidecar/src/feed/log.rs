@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use taskgate_core::feed::{FeedPage, PAGE_ROWS};
+use taskgate_core::feed::{Cursor, FeedPage, PAGE_ROWS};
 
 use crate::registry::published::Published;
 
@@ -13,10 +13,12 @@ pub(super) const MAX_TOMBSTONES: usize = 100_000;
 
 /// The changes of the table.
 ///
-/// Invariants: each id has exactly one change, its last; numbers up to `horizon` are of removals
-/// that are no longer remembered.
-#[derive(Debug, Default)]
+/// Invariants: each id has exactly one change, its last; no removal that is no longer remembered has a
+/// number above `horizon`. (Rows that have been there for long have numbers below it.)
+#[derive(Debug)]
 pub(super) struct Log {
+    /// How many removals are remembered.
+    remembered: usize,
     changes: BTreeMap<u64, Change>,
     numbers: HashMap<Arc<str>, u64>,
     tombstones: BTreeSet<u64>,
@@ -32,6 +34,18 @@ struct Change {
 }
 
 impl Log {
+    /// An empty one that remembers so many removals.
+    pub(super) fn new(remembered: usize) -> Self {
+        Self {
+            remembered,
+            changes: BTreeMap::new(),
+            numbers: HashMap::new(),
+            tombstones: BTreeSet::new(),
+            last: 0,
+            horizon: 0,
+        }
+    }
+
     /// The number of the last change.
     pub(super) fn last(&self) -> u64 {
         self.last
@@ -59,24 +73,28 @@ impl Log {
         self.last = self.last.saturating_add(1);
     }
 
-    /// Whether a reader that has every change up to `since` can go on from there.
-    pub(super) fn covers(&self, since: u64) -> bool {
-        (self.horizon..=self.last).contains(&since)
+    /// Whether a reader can go on from there. It has what came up to its number, and of removals from before it
+    /// began it had no row.
+    pub(super) fn covers(&self, cursor: Cursor) -> bool {
+        cursor.number <= self.last && cursor.number.max(cursor.began) >= self.horizon
     }
 
-    /// The first changes after `since`; epoch, reset and control are the caller's to fill in.
-    pub(super) fn page(&self, since: u64) -> FeedPage<'_> {
+    /// What comes next for a reader; reset and control are the caller's to fill in.
+    pub(super) fn page(&self, cursor: Cursor) -> FeedPage<'_> {
         let mut page = FeedPage {
-            epoch: 0,
-            from: since,
-            to: since,
+            epoch: cursor.epoch,
+            from: cursor.number,
+            to: cursor.number,
+            last: self.last,
             reset: false,
             complete: true,
             upserts: Vec::new(),
             removals: Vec::new(),
             control: None,
         };
-        let mut changes = self.changes.range((Bound::Excluded(since), Bound::Unbounded));
+        let changes = self.changes.range((Bound::Excluded(cursor.number), Bound::Unbounded));
+        // It never had the rows that went before it began, and there may be more of those than of any others.
+        let mut changes = changes.filter(|(number, change)| change.service.is_some() || **number > cursor.began);
         for (number, change) in changes.by_ref().take(PAGE_ROWS) {
             page.to = *number;
             match &change.service {
@@ -107,7 +125,7 @@ impl Log {
         }
         self.numbers.insert(Arc::clone(&id), self.last);
         self.changes.insert(self.last, Change { id, service });
-        while self.tombstones.len() > MAX_TOMBSTONES {
+        while self.tombstones.len() > self.remembered {
             let Some(oldest) = self.tombstones.pop_first() else { break };
             self.horizon = oldest;
             if let Some(change) = self.changes.remove(&oldest) {

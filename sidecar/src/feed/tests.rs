@@ -1,3 +1,5 @@
+mod readers;
+
 use std::net::SocketAddr;
 
 use taskgate_core::config::GateConfig;
@@ -61,8 +63,7 @@ impl Reader {
     }
 
     fn ask(&self) -> Ask {
-        let cursor = self.table.cursor();
-        Ask { epoch: cursor.epoch, since: cursor.number, control: self.control }
+        Ask { cursor: self.table.cursor(), control: self.control }
     }
 
     fn take(&mut self, bytes: &[u8]) -> (usize, usize, bool) {
@@ -167,6 +168,57 @@ fn a_reader_from_before_what_is_remembered_starts_anew() {
     assert!(page.reset);
     reader.catch_up(&feed);
     assert_eq!((reader.table.len(), reader.port("00000001")), (1, Some(1)));
+}
+
+#[test]
+fn a_new_reader_comes_to_the_end_whatever_is_forgotten() {
+    const REMEMBERED: u32 = 500;
+    let feed = Feed::with(EPOCH, control().control(), Log::new(REMEMBERED as usize));
+    let old: Vec<Upsert> = (0..1_000).map(|number| upsert(number, 1)).collect();
+    feed.publish(&old, &[]);
+    feed.settle();
+    let come_and_go = |numbers: std::ops::Range<u32>| {
+        let many: Vec<Upsert> = numbers.map(|number| upsert(number, 1)).collect();
+        feed.publish(&many, &[]);
+        feed.publish(&[], &many.iter().map(|upsert| Arc::clone(&upsert.now)).collect::<Vec<_>>());
+    };
+    come_and_go(10_000..10_000 + 3 * REMEMBERED);
+    let mut reader = Reader::new();
+    let mut nth = 20_000;
+    while let Some(page) = feed.page(reader.ask()).expect("a page") {
+        assert!(reader.pages < 20, "it does not end");
+        reader.take(&page.bytes);
+        if !reader.table.is_complete() {
+            // More is forgotten while it reads.
+            come_and_go(nth..nth + 50);
+            nth += 50;
+        }
+    }
+    assert!(reader.table.is_complete());
+    assert_eq!((reader.table.len(), reader.resets), (1_000, 1));
+}
+
+#[test]
+fn what_went_before_a_reader_began_is_not_sent() {
+    let feed = feed();
+    let many: Vec<Upsert> = (0..1_000).map(|number| upsert(number, 1)).collect();
+    let gone: Vec<_> = many[1..].iter().map(|upsert| Arc::clone(&upsert.now)).collect();
+    feed.publish(&many, &[]);
+    feed.publish(&[], &gone);
+    feed.settle();
+    let mut reader = Reader::new();
+    assert_eq!((reader.catch_up(&feed), reader.pages), ((1, 0), 1));
+    assert_eq!(reader.table.len(), 1);
+}
+
+#[test]
+fn a_reader_that_is_told_to_begin_again_can_see_it() {
+    let feed = feed();
+    feed.publish(&[upsert(1, 1)], &[]);
+    let page = |ask: Ask| feed.page(ask).expect("no error").expect("news").begins_again(ask);
+    assert!(!page(Ask::default()));
+    let cursor = Cursor { epoch: EPOCH + 1, number: 1, began: 1 };
+    assert!(page(Ask { cursor, control: 1 }));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod refused;
 use std::collections::HashMap;
 
 use taskgate_core::config::GateConfig;
+use taskgate_core::feed::Cursor;
 use taskgate_core::key::{KeyId, Secret};
 use taskgate_core::naming::ServiceDigest;
 use taskgate_core::service::{AccessLevel, Endpoint};
@@ -230,7 +231,8 @@ fn unchanged_rows_get_no_number_and_a_changed_policy_is_another_epoch() {
     let (before, epoch) = (number(&registry), registry.service(&short("a")).expect("a service").epoch);
     publish(&registry, "file", &[entry("a", "ui"), entry("b", "ui")]);
     // The last number of a settled feed; publishing the same again moved nothing.
-    let ask = Ask { epoch: 7, since: u64::try_from(before).expect("fits") + 1, control: 1 };
+    let settled = Cursor { epoch: 7, number: u64::try_from(before).expect("fits") + 1, began: 0 };
+    let ask = Ask { cursor: settled, control: 1 };
     assert_eq!(registry.feed.page(ask).expect("no error"), None);
     let mut granted = entry("a", "ui");
     granted.policy.grants.push((Grantee::Actor("bob".into()), Level::CanRead));

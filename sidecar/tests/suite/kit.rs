@@ -9,7 +9,7 @@ use taskgate::clock::ManualClock;
 use taskgate::config::load;
 use taskgate::digest::Digest;
 use taskgate::serve::{Running, Setting, start};
-use taskgate_core::feed::{Control, FeedPage};
+use taskgate_core::feed::{Control, Cursor, FeedPage};
 use taskgate_core::table::Table;
 use taskgate_core::time::UnixTime;
 use taskgate_core::verdict::{Credential, Scheme, Verdict, VerdictAnswer, VerdictQuery};
@@ -146,9 +146,9 @@ impl Sidecar {
 
     /// Waits for the next page, and takes it.
     pub(crate) async fn next_page(&self, reader: &mut Reader) {
-        let cursor = reader.table.cursor();
+        let Cursor { epoch, number, began } = reader.table.cursor();
         let control = reader.control.as_ref().map_or(0, |control| control.number);
-        let query = format!("epoch={}&since={}&control={control}&wait_ms=15000", cursor.epoch, cursor.number);
+        let query = format!("epoch={epoch}&since={number}&began={began}&control={control}&wait_ms=15000");
         let url = self.internal(&format!("/internal/table?{query}"));
         let response = self.client.get(url).send().await.expect("an answer");
         assert_eq!(response.status(), 200);

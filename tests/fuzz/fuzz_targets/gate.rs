@@ -78,6 +78,7 @@ impl World {
             epoch: 1,
             from: self.number,
             to: self.number + 1,
+            last: self.number + 1,
             reset: false,
             complete: true,
             upserts: row.iter().map(|row| row.as_bytes()).collect(),

@@ -73,6 +73,7 @@ fuzz_target!(|pages: Vec<Page>| {
             epoch,
             from: number,
             to: number + 1,
+            last: number + 1,
             reset: page.reset,
             complete: !page.more,
             upserts,

@@ -194,6 +194,7 @@ pub fn gate() -> Gate {
         epoch: 1,
         from: 0,
         to: 1,
+        last: 1,
         reset: true,
         complete: true,
         upserts: rows.iter().map(|row| row.as_bytes()).collect(),

@@ -221,6 +221,7 @@ impl World<'_> {
             epoch,
             from,
             to,
+            last: to,
             reset: feed.reset,
             complete: !feed.more,
             upserts: rows.iter().map(Vec::as_slice).collect(),

@@ -12,6 +12,8 @@ use crate::replica::Replica;
 
 /// The most pages of one question: more rows than there can be.
 const MAX_PAGES: usize = 10_000;
+/// How often the table may begin anew meanwhile.
+const MAX_TIMES_BEGUN_AGAIN: usize = 2;
 
 /// The gate that explains, once there is one.
 #[derive(Debug, Default)]
@@ -30,10 +32,15 @@ impl Explainer {
             Some(replica) => replica,
             None => Replica::new(random::non_zero().map_err(|error| failed(&error))?),
         };
+        let mut times_begun_again = 0_usize;
         for _ in 0..MAX_PAGES {
-            let page = app.feed.next_page(replica.ask(), Duration::ZERO, &app.stop).await;
-            let is_last = replica.take(&page.map_err(|error| failed(&error))?.bytes, now);
-            if is_last.map_err(|error| failed(&error))? {
+            let ask = replica.ask();
+            let page = app.feed.next_page(ask, Duration::ZERO, &app.stop).await.map_err(|error| failed(&error))?;
+            times_begun_again += usize::from(page.begins_again(ask));
+            if times_begun_again > MAX_TIMES_BEGUN_AGAIN {
+                return Err(failed(&"it begins anew each time"));
+            }
+            if replica.take(&page.bytes, now).map_err(|error| failed(&error))? {
                 return Ok(self.0.insert(replica).gate());
             }
             // Others have their turn: the first time there may be many pages.

@@ -41,8 +41,7 @@ fn remembered(registry: &Registry) -> Vec<(String, String)> {
 
 /// The next page for a table, taken; how many rows it changed and removed. None where there is none.
 fn follow(registry: &Registry, table: &mut Table) -> Option<(usize, usize)> {
-    let cursor = table.cursor();
-    let ask = Ask { epoch: cursor.epoch, since: cursor.number, control: 1 };
+    let ask = Ask { cursor: table.cursor(), control: 1 };
     let page = registry.feed.page(ask).expect("encodes")?;
     let page = FeedPage::decode(&page.bytes).expect("a page");
     table.apply(&page, UnixTime::from_millis(1_000)).expect("continues");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, LOCATION, SET_COOKIE};
 use serde_json::Value;
-use taskgate_core::feed::FeedPage;
+use taskgate_core::feed::{Cursor, FeedPage};
 use taskgate_core::gate::{Decision, Gate, Question, Stand, Step};
 use taskgate_core::identity::WireIdentity;
 use taskgate_core::key::KeyRing;
@@ -170,9 +170,9 @@ impl<'a> Worker<'a> {
     /// Takes what news there are.
     pub(super) async fn refresh(&mut self) {
         loop {
-            let cursor = self.gate.table().cursor();
+            let Cursor { epoch, number, began } = self.gate.table().cursor();
             let control = self.gate.control().map_or(0, |control| control.number);
-            let query = format!("epoch={}&since={}&control={control}&wait_ms=0", cursor.epoch, cursor.number);
+            let query = format!("epoch={epoch}&since={number}&began={began}&control={control}&wait_ms=0");
             let url = self.sidecar.internal(&format!("/internal/table?{query}"));
             let bytes = self.sidecar.client.get(url).send().await.expect("an answer").bytes().await.expect("a body");
             let page = FeedPage::decode(&bytes).expect("a page");

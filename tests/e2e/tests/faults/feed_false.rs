@@ -82,6 +82,7 @@ fn one(epoch: u64, from: u64, to: u64, job: SocketAddr) -> anyhow::Result<Vec<u8
         epoch,
         from,
         to,
+        last: to,
         reset: from == 0,
         complete: true,
         upserts: vec![row.as_bytes()],

@@ -130,6 +130,7 @@ pub(crate) fn page(task: &str, job: SocketAddr) -> anyhow::Result<Vec<u8>> {
         epoch: 7,
         from: 0,
         to: 1,
+        last: 1,
         reset: true,
         complete: true,
         upserts: vec![row.as_bytes()],

@@ -26,6 +26,7 @@ fn a_table_arrives_page_by_page_without_a_pause() {
     for page in 0..10_u64 {
         let poll = stage.poll().expect("the next page is asked for at once");
         assert_eq!(parameter(poll.path(), "since"), page * 100);
+        assert_eq!(parameter(poll.path(), "began"), if page == 0 { 0 } else { 1_000 });
         let early = stage.send(get("s999"));
         stage.assert_denied(early, 503, "table-loading");
         stage.confirm();
@@ -111,6 +112,7 @@ fn page(from: u64, to: u64) -> Vec<u8> {
         epoch: 7,
         from,
         to,
+        last: to,
         reset: false,
         complete: true,
         upserts: vec![&row],
@@ -323,6 +325,7 @@ fn a_sidecar_that_answers_at_once_with_nothing_whole_is_asked_once_a_tick() {
             epoch: 7,
             from: since,
             to: since,
+            last: since,
             reset: false,
             complete: false,
             upserts: Vec::new(),
@@ -333,6 +336,29 @@ fn a_sidecar_that_answers_at_once_with_nothing_whole_is_asked_once_a_tick() {
     };
     let polls = polls_in(&mut stage, 20, nothing);
     assert!(polls <= 40, "{polls} polls in two seconds: a page without news is followed by another at once");
+}
+
+#[test]
+fn a_sidecar_that_has_the_filter_begin_anew_each_time_is_asked_once_a_tick() {
+    let mut stage = Stage::ready();
+    let row = MOVED.packed();
+    let first = FeedPage {
+        epoch: 7,
+        from: 0,
+        to: 1,
+        last: 100,
+        reset: true,
+        complete: false,
+        upserts: vec![&row],
+        removals: Vec::new(),
+        control: None,
+    };
+    let first = first.encode().expect("encodes");
+    let polls = polls_in(&mut stage, 20, |_| page_answer(first.clone()));
+    assert!(polls <= 21, "{polls} polls in two seconds");
+    // What it had goes on meanwhile.
+    let stream = stage.send(get("rpc"));
+    stage.job(stream);
 }
 
 #[test]

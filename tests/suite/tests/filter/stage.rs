@@ -181,6 +181,7 @@ impl Sidecar {
             epoch: self.epoch,
             from,
             to: if complete { self.number } else { last },
+            last: self.number,
             reset: !follows,
             complete,
             upserts: changes.iter().filter_map(|(_, (_, row))| row.as_deref()).collect(),
