@@ -13,6 +13,7 @@ pub mod assignment;
 pub mod conversation;
 pub mod health;
 pub mod nodes;
+pub mod owners;
 pub mod ports;
 pub mod publisher;
 pub mod service;

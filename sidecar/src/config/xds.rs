@@ -40,8 +40,8 @@ pub struct HealthChecksConfig {
     pub healthy_threshold: u32,
     /// The most tries a second; with more addresses than that allows each is tried less often.
     pub per_second: u32,
-    /// Where more than this part of all addresses fail, in per cent, the checks themselves are not believed
-    /// and nothing is left out.
+    /// Where more than this part of the addresses of one owner fail, in per cent, the checks of these are not
+    /// believed and none of them is left out.
     pub panic_percent: u32,
 }
 

@@ -34,12 +34,6 @@ impl Addresses {
         addresses
     }
 
-    /// All of them, each once.
-    #[must_use]
-    pub fn all(&self) -> BTreeSet<SocketAddr> {
-        self.http1.union(&self.http2).copied().collect()
-    }
-
     /// The same without these.
     #[must_use]
     pub fn without(mut self, left_out: &HashSet<SocketAddr>) -> Self {

@@ -2,28 +2,37 @@
 //!
 //! Why here and not in Envoy: its `override_host` policy goes to the address that the filter named even
 //! where Envoy's own checks found it dead. An address that is not in the resource is passed over at once.
+//!
+//! Owners take turns: who has very many addresses, or ones that swallow what is sent to them, has their own tried less
+//! often, and nobody else's.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use futures_util::future::join_all;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::app::App;
+use crate::xds::owners::Owners;
 use crate::xds::settings::HealthCheckSettings;
 
 /// The most tries at one time.
 const AT_ONCE: usize = 256;
+/// The most of one owner's, where there are many owners.
+const AT_ONCE_OF_ONE: usize = 32;
 
 /// What is known about addresses.
 #[derive(Debug, Default)]
 pub struct Health {
     records: Mutex<HashMap<SocketAddr, Record>>,
-    expected: watch::Sender<Arc<BTreeSet<SocketAddr>>>,
+    /// Which address of each owner was tried last.
+    turns: Mutex<HashMap<u32, SocketAddr>>,
+    expected: watch::Sender<Arc<Owners>>,
     left_out: watch::Sender<Arc<HashSet<SocketAddr>>>,
 }
 
@@ -57,13 +66,15 @@ impl Health {
     }
 
     /// Says which addresses there are; the others are forgotten.
-    pub fn expect(&self, addresses: BTreeSet<SocketAddr>) {
+    pub fn expect(&self, owners: Owners) {
         self.expected.send_if_modified(|known| {
-            if **known == addresses {
+            if **known == owners {
                 return false;
             }
+            let addresses = owners.addresses();
             self.records().retain(|address, _| addresses.contains(address));
-            *known = Arc::new(addresses);
+            self.turns().retain(|_, address| addresses.contains(address));
+            *known = Arc::new(owners);
             true
         });
     }
@@ -73,78 +84,104 @@ impl Health {
         let mut expected = self.expected.subscribe();
         let mut is_believed = true;
         loop {
-            let addresses = Arc::clone(&expected.borrow_and_update());
-            let Ok(count) = u32::try_from(addresses.len()) else { return };
-            if count == 0 {
+            let owners = Arc::clone(&expected.borrow_and_update());
+            if owners.is_empty() {
                 if expected.changed().await.is_err() {
                     return;
                 }
                 continue;
             }
             let started = Instant::now();
-            self.round(&addresses, pace(count, settings), settings).await;
+            let timeout = settings.timeout;
+            self.round(&owners, settings, |address| async move {
+                let connected = tokio::time::timeout(timeout, TcpStream::connect(address)).await;
+                matches!(connected, Ok(Ok(_)))
+            })
+            .await;
             let was_believed = is_believed;
-            is_believed = self.decide(addresses.len(), settings, app);
+            is_believed = self.decide(&owners, settings, app);
             if was_believed && !is_believed {
                 tracing::warn!(
-                    addresses = addresses.len(),
+                    owners = owners.len(),
                     panic_percent = settings.panic_percent,
-                    "so many jobs take no connections from here that none is left out; see `xds.health_checks`"
+                    "jobs of most owners take no connections from here, and none of these is left out; see \
+                     `xds.health_checks`"
                 );
             }
             tokio::time::sleep_until(started + settings.interval).await;
         }
     }
 
-    async fn round(&self, addresses: &BTreeSet<SocketAddr>, pace: Duration, settings: &HealthCheckSettings) {
-        let mut ticks = tokio::time::interval(pace);
+    /// Tries each address once, by `reaches`, or as many of each owner's as there is time for: the next round goes on
+    /// with the rest of them.
+    async fn round<F: Future<Output = bool>>(
+        &self,
+        owners: &Owners,
+        settings: &HealthCheckSettings,
+        reaches: impl Fn(SocketAddr) -> F,
+    ) {
+        let mut ticks = tokio::time::interval(pace(owners.count(), settings));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        let ticks = futures_util::stream::unfold(ticks, |mut ticks| async {
-            ticks.tick().await;
-            Some(((), ticks))
+        // Whoever waits for either is served in the order of coming.
+        let (ticks, places) = (tokio::sync::Mutex::new(ticks), Semaphore::new(AT_ONCE));
+        let (ticks, places, reaches) = (&ticks, &places, &reaches);
+        let at_once = (AT_ONCE / owners.len().max(1)).max(AT_ONCE_OF_ONE);
+        let ends_at = Instant::now() + settings.interval;
+        let has_time = move || Instant::now() < ends_at;
+        let turns = owners.in_turn(&self.turns());
+        let rounds = turns.into_iter().map(|(owner, addresses)| async move {
+            let tries = addresses.into_iter().take_while(|_| has_time()).map(|address| async move {
+                let Ok(_place) = places.acquire().await else { return };
+                let mut turn = ticks.lock().await;
+                if !has_time() {
+                    return;
+                }
+                turn.tick().await;
+                drop(turn);
+                self.turns().insert(owner, address);
+                let is_reached = reaches(address).await;
+                // One that went meanwhile is forgotten after the next change.
+                self.records().entry(address).or_default().note(is_reached, settings);
+            });
+            futures_util::stream::iter(tries).buffer_unordered(at_once).for_each(|()| std::future::ready(())).await;
         });
-        let tries = futures_util::stream::iter(addresses.iter().copied()).zip(ticks).map(|(address, ())| async move {
-            let connected = tokio::time::timeout(settings.timeout, TcpStream::connect(address)).await;
-            (address, matches!(connected, Ok(Ok(_))))
-        });
-        let mut tries = std::pin::pin!(tries.buffer_unordered(AT_ONCE));
-        while let Some((address, is_reached)) = tries.next().await {
-            // One that went meanwhile is forgotten after the next change.
-            self.records().entry(address).or_default().note(is_reached, settings);
-        }
+        join_all(rounds).await;
     }
 
-    /// Leaves out what failed, unless that is so much that it must be the checks; whether they are believed.
-    fn decide(&self, count: usize, settings: &HealthCheckSettings, app: &App) -> bool {
-        let mut failed: HashSet<SocketAddr> =
+    /// Leaves out what failed, but for owners of whom so much did that it must be the checks; whether these are
+    /// believed about most owners.
+    fn decide(&self, owners: &Owners, settings: &HealthCheckSettings, app: &App) -> bool {
+        let failed: HashSet<SocketAddr> =
             self.records().iter().filter(|(_, record)| record.is_out).map(|(address, _)| *address).collect();
         app.metrics.xds.unhealthy.set(i64::try_from(failed.len()).unwrap_or(i64::MAX));
-        let is_believed = failed.len().saturating_mul(100) <= count.saturating_mul(settings.panic_percent);
-        if !is_believed {
-            failed.clear();
-        }
+        let left_out = owners.left_out(&failed, settings.panic_percent);
         self.left_out.send_if_modified(|known| {
-            if **known == failed {
+            if **known == left_out.addresses {
                 return false;
             }
             tracing::info!(
-                left_out = failed.len(),
-                addresses = count,
+                left_out = left_out.addresses.len(),
+                addresses = owners.count(),
                 "other jobs than before are left out, as they take no connections"
             );
-            *known = Arc::new(failed);
+            *known = Arc::new(left_out.addresses);
             true
         });
-        is_believed
+        left_out.doubted.saturating_mul(2) <= owners.len()
     }
 
     fn records(&self) -> MutexGuard<'_, HashMap<SocketAddr, Record>> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn turns(&self) -> MutexGuard<'_, HashMap<u32, SocketAddr>> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// From one try to the next: the round is spread over the interval, or longer.
-fn pace(count: u32, settings: &HealthCheckSettings) -> Duration {
+/// From one try to the next: they are spread over the interval, or are as many as are allowed.
+fn pace(count: usize, settings: &HealthCheckSettings) -> Duration {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
     let least = Duration::from_secs(1) / settings.per_second.max(1);
     (settings.interval / count.max(1)).max(least).max(Duration::from_micros(1))
 }
@@ -152,6 +189,7 @@ fn pace(count: u32, settings: &HealthCheckSettings) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::xds::owners::tests::jobs;
 
     fn settings() -> HealthCheckSettings {
         HealthCheckSettings {
@@ -175,6 +213,49 @@ mod tests {
         assert!(after(&[false]));
         assert!(after(&[true, false, true]), "never two in a row");
         assert!(!after(&[true]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_owner_who_has_very_many_dead_jobs_holds_up_nobody_else() {
+        const ROUNDS: u32 = 3;
+        let owners: Owners = [jobs(1, 1..20_001), jobs(2, 1..11), jobs(3, 1..2)].into_iter().collect();
+        let (health, tried) = (Health::default(), Mutex::new(HashMap::<SocketAddr, u32>::new()));
+        let dead = jobs(1, 1..20_001).1;
+        let reaches = |address| {
+            *tried.lock().expect("works").entry(address).or_default() += 1;
+            let takes = if dead.contains(&address) { settings().timeout } else { Duration::ZERO };
+            async move {
+                tokio::time::sleep(takes).await;
+                takes.is_zero()
+            }
+        };
+        let started = Instant::now();
+        for _ in 0..ROUNDS {
+            health.round(&owners, &settings(), &reaches).await;
+        }
+        let most = (settings().interval + settings().timeout * 2) * ROUNDS;
+        assert!(started.elapsed() <= most, "{:?}", started.elapsed());
+        let tried = tried.into_inner().expect("works");
+        for address in jobs(2, 1..11).1.iter().chain(&jobs(3, 1..2).1) {
+            assert_eq!(tried.get(address), Some(&ROUNDS), "{address}");
+        }
+        // And of its own it is always the next ones' turn.
+        let of_dead: Vec<u32> = dead.iter().filter_map(|address| tried.get(address)).copied().collect();
+        assert!(of_dead.len() > 1_000 && of_dead.iter().all(|times| *times == 1), "{}", of_dead.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_few_addresses_are_each_tried_once_a_round() {
+        let owners: Owners = [jobs(1, 1..4), jobs(2, 1..3)].into_iter().collect();
+        let (health, tried) = (Health::default(), Mutex::new(Vec::new()));
+        let reaches = |address| {
+            tried.lock().expect("works").push(address);
+            std::future::ready(true)
+        };
+        health.round(&owners, &settings(), &reaches).await;
+        let mut tried = tried.into_inner().expect("works");
+        tried.sort();
+        assert_eq!(tried, jobs(1, 1..4).1.into_iter().chain(jobs(2, 1..3).1).collect::<Vec<_>>());
     }
 
     #[test]

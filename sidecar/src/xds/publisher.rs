@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::xds::addresses::Addresses;
 use crate::xds::assignment::Snapshot;
 use crate::xds::health::Health;
+use crate::xds::owners::Owners;
 
 /// Makes resources of the table.
 #[derive(Clone, Debug)]
@@ -71,9 +72,9 @@ impl Publisher {
             (Arc::clone(&self.app.registry), Arc::clone(&self.health), Arc::clone(left_out));
         // Tens of thousands of rows take a while; the runtime's threads have other things to do.
         let made = tokio::task::spawn_blocking(move || {
-            let addresses = Addresses::of(&registry.services());
-            health.expect(addresses.all());
-            Snapshot::new(&addresses.without(&left_out), is_settled)
+            let services = registry.services();
+            health.expect(Owners::of(&services));
+            Snapshot::new(&Addresses::of(&services).without(&left_out), is_settled)
         });
         let Ok(snapshot) = made.await else {
             tracing::error!("making what proxies get failed; they keep what they have");

@@ -33,7 +33,7 @@ pub struct HealthCheckSettings {
     pub healthy_threshold: u32,
     /// The most tries a second.
     pub per_second: u32,
-    /// Beyond this part of all addresses, what fails is the checking.
+    /// Beyond this part of one owner's addresses, what fails is the checking.
     pub panic_percent: usize,
 }
 
