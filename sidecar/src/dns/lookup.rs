@@ -62,23 +62,23 @@ pub trait Lookup: fmt::Debug + Send + Sync + 'static {
 pub struct Servers {
     configured: Vec<SocketAddr>,
     /// Made with the first question: without names nothing of the machine's matters.
-    resolver: OnceLock<Result<TokioResolver, String>>,
+    resolver: Kept<TokioResolver>,
 }
 
 impl Servers {
     /// These servers; none: those of the machine.
     #[must_use]
     pub const fn new(configured: Vec<SocketAddr>) -> Self {
-        Self { configured, resolver: OnceLock::new() }
+        Self { configured, resolver: Kept::new() }
     }
 }
 
 #[async_trait]
 impl Lookup for Servers {
     async fn look_up(&self, name: &DnsName, family: Family) -> Answer {
-        let resolver = match self.resolver.get_or_init(|| resolver(&self.configured)) {
+        let resolver = match self.resolver.get_or_make(|| resolver(&self.configured)) {
             Ok(resolver) => resolver,
-            Err(reason) => return Answer::Failed(reason.clone()),
+            Err(reason) => return Answer::Failed(reason),
         };
         let Ok(mut whole) = Name::from_ascii(name.as_str()) else {
             return Answer::Failed("is no name".to_owned());
@@ -98,6 +98,24 @@ impl Lookup for Servers {
 impl fmt::Debug for Servers {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("Servers").field(&self.configured).finish()
+    }
+}
+
+/// What is made once. Where it can't be made it is tried again the next time: a machine that starts may have no servers
+/// yet.
+struct Kept<T>(OnceLock<T>);
+
+impl<T> Kept<T> {
+    const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    fn get_or_make(&self, make: impl FnOnce() -> Result<T, String>) -> Result<&T, String> {
+        if let Some(made) = self.0.get() {
+            return Ok(made);
+        }
+        let made = make()?;
+        Ok(self.0.get_or_init(|| made))
     }
 }
 
@@ -162,4 +180,17 @@ fn answer(found: Result<Found, NetError>) -> Answer {
     // An alias may change as well as what it leads to.
     let ttl = records.iter().map(|record| record.ttl).min().unwrap_or_default();
     Answer::Addresses(addresses, Duration::from_secs(ttl.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_made_is_tried_again_and_then_kept() {
+        let kept = Kept::new();
+        assert_eq!(kept.get_or_make(|| Err("no servers yet".to_owned())), Err("no servers yet".to_owned()));
+        assert_eq!(kept.get_or_make(|| Ok(1)), Ok(&1));
+        assert_eq!(kept.get_or_make(|| Ok(2)), Ok(&1));
+    }
 }
