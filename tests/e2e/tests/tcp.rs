@@ -7,6 +7,7 @@ mod failover;
 mod job;
 mod limit;
 mod removed;
+mod renewal;
 mod restarts;
 mod site;
 mod taken;
