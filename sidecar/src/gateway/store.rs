@@ -91,7 +91,6 @@ impl SqlLedger {
 
     /// Gives back a port; whether it was held like that, and by nobody seen since.
     async fn rested(&self, lease: &Lease, rest: Duration, seen_before: UnixTime) -> Result<bool, StoreError> {
-        let now = self.clock.now();
         let mut transaction = self.database.begin().await?;
         let [port, holder, generation] = key_of(lease);
         let until = Value::from(self.rest_clock.until(rest).as_millis());

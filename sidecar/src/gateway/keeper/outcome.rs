@@ -25,8 +25,10 @@ impl House {
         let now = Instant::now();
         let holder = done.holder().cloned();
         self.take_at(done, now);
-        if let Some(holder) = holder {
-            self.reckon(&holder);
+        let Some(holder) = holder else { return };
+        self.reckon(&holder);
+        if self.rooms.get(&holder).is_some_and(|room| room.is_unsure) {
+            self.beat();
         }
     }
 
@@ -41,7 +43,6 @@ impl House {
                     (room.may_listen, room.programmed) = (true, None);
                     room.is_unsure = true;
                 }
-                self.beat();
             }
             Done::Established(holder, established) => self.take_established(&holder, established, now),
             Done::Withdrawn(holder, outcome) => {
@@ -168,10 +169,11 @@ impl House {
                     }
                 }
                 for room in self.rooms.values_mut() {
-                    room.is_unsure &= room.finished_at.is_some_and(|at| at > started);
+                    // What was held by one with a job was not taken over.
+                    room.is_unsure &= room.is_busy || room.finished_at.is_some_and(|at| at > started);
                 }
                 self.reckon_all();
-                if self.rooms.values().any(|room| room.is_unsure) {
+                if self.rooms.values().any(|room| room.is_unsure && !room.is_busy) {
                     self.beat();
                 }
             }
