@@ -46,6 +46,17 @@ impl Shown {
         matches!(self, Self::Task(_))
     }
 
+    /// Whether it is the same, found out in a time that does not tell where they differ.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Session(own), Self::Session(other)) | (Self::Task(own), Self::Task(other)) => {
+                own.matches(other.expose().as_bytes())
+            }
+            (Self::Session(_), Self::Task(_)) | (Self::Task(_), Self::Session(_)) => false,
+        }
+    }
+
     /// A request that shows it.
     pub fn on(&self, request: RequestBuilder) -> RequestBuilder {
         let text = match self {
@@ -79,6 +90,13 @@ mod tests {
         assert_eq!(shown(Scheme::Cookie, Some("auth"), "s").as_deref(), Some("Bearer s"));
         assert_eq!(shown(Scheme::Cookie, Some("det_jwt"), "s").as_deref(), Some("Bearer s"));
         assert_eq!(shown(Scheme::Query, Some("token"), "v2.public.x-_").as_deref(), Some("token v2.public.x-_"));
+    }
+
+    #[test]
+    fn one_is_the_same_in_the_same_form_alone() {
+        let (session, task) = (Shown::Session("s".to_owned().into()), Shown::Task("s".to_owned().into()));
+        assert!(session.is(&session.clone()) && task.is(&task.clone()));
+        assert!(!session.is(&task) && !task.is(&session) && !session.is(&Shown::Session("t".to_owned().into())));
     }
 
     #[test]

@@ -200,6 +200,70 @@ async fn a_name_that_another_source_gave_is_nobody_to_the_cluster() {
     assert_eq!(provider.authorise_again(entry, &named()).await, Authorisation::Allow);
     master.end_sessions("alice");
     assert_eq!(provider.authorise_again(entry, &named()).await, Authorisation::AccessDenied);
-    assert!(matches!(provider.authorise_again(entry, &named()).await, Authorisation::Unavailable(_)));
     assert!(Actor::new(identity("task-token:a"), None).is_err(), "nobody is called like a holder of its token");
+}
+
+#[tokio::test]
+async fn who_was_refused_keeps_nothing_open_until_they_are_let_in_again() {
+    let master = site().await;
+    master.add_user("bob", "p");
+    let shared = task("a", Kind::Notebook).shared_with("bob");
+    master.set_task(shared.clone());
+    for people in ["nothing", "username"] {
+        let rest = format!("username: taskgate, password: hunter2, people: {people}");
+        let provider = DeterminedProvider::new(settings(&master, &rest).expect("holds")).expect("a client");
+        let inventory = provider.look().await.expect("looks");
+        let entry = named(&inventory, "a").expect("a service");
+        let lets_in = async |name: &str, session: &str| {
+            let actor = Actor::new(identity(name), None).expect("an actor").found_by("determined");
+            provider.authorise(entry, &actor, Some(&shown(session))).await
+        };
+        let again = async |name: &str| {
+            let actor = Actor::named_here(identity(name), None).expect("an actor");
+            provider.authorise_again(entry, &actor).await
+        };
+        // Bob sees the task no more, and learns it by a request: what else he has open ends, all of it.
+        let bob = master.session("bob");
+        assert_eq!(lets_in("bob", &bob).await, Authorisation::Allow);
+        master.set_task(task("a", Kind::Notebook));
+        assert_eq!(lets_in("bob", &bob).await, Authorisation::UnknownService);
+        for stream in 0..3 {
+            assert_eq!(again("bob").await, Authorisation::AccessDenied, "{people}: stream {stream}");
+        }
+        master.set_task(shared.clone());
+        assert_eq!(again("bob").await, Authorisation::AccessDenied, "{people}: nobody asked for him");
+        assert_eq!(lets_in("bob", &bob).await, Authorisation::Allow);
+        assert_eq!(again("bob").await, Authorisation::Allow);
+        // The owner, of whom the policy alone would say yes.
+        assert_eq!(lets_in("alice", &master.session("alice")).await, Authorisation::Allow);
+        master.set_active("alice", false);
+        for stream in 0..3 {
+            assert_eq!(again("alice").await, Authorisation::AccessDenied, "{people}: stream {stream}");
+        }
+        master.set_active("alice", true);
+    }
+}
+
+#[tokio::test]
+async fn what_one_session_opened_does_not_end_with_another() {
+    let master = site().await;
+    master.set_task(task("a", Kind::Notebook));
+    let provider = provider(&master);
+    let inventory = provider.look().await.expect("looks");
+    let entry = named(&inventory, "a").expect("a service");
+    let alice = Actor::new(identity("alice"), None).expect("an actor").found_by("determined");
+    let [terminal, browser, phone] = [(); 3].map(|()| master.session("alice"));
+    for session in [&terminal, &browser, &phone] {
+        assert_eq!(provider.authorise(entry, &alice, Some(&shown(session))).await, Authorisation::Allow);
+    }
+    // Signed out: one is found out about by asking again, the other by a request.
+    master.end_session(&phone);
+    assert_eq!(provider.authorise_again(entry, &alice).await, Authorisation::Allow);
+    master.end_session(&browser);
+    assert_eq!(provider.authorise(entry, &alice, Some(&shown(&browser))).await, Authorisation::AccessDenied);
+    assert_eq!(provider.authorise_again(entry, &alice).await, Authorisation::Allow);
+    master.end_session(&terminal);
+    for _ in 0..2 {
+        assert_eq!(provider.authorise_again(entry, &alice).await, Authorisation::AccessDenied);
+    }
 }

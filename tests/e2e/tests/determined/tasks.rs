@@ -7,7 +7,8 @@ use taskgate_test_kit::wait_until;
 
 use super::site::{MASTER, Site, becomes, get, host};
 use crate::support::ask::Ask;
-use crate::support::ingress::handshake_at;
+use crate::support::gateway::Gateway;
+use crate::support::ingress::{Socket, handshake_at};
 use crate::support::wire::Wire;
 use crate::support::{Outcome, PATIENCE, jobs, soon};
 
@@ -152,30 +153,79 @@ async fn a_master_in_trouble_refuses_nobody_for_good() -> Outcome {
     Ok(())
 }
 
+/// A gateway that looks at what is open every second.
+async fn watchful(site: &Site) -> anyhow::Result<Gateway> {
+    let more = |config: &mut Value| {
+        config["sessions"] = json!({"recheck_secs": 1});
+        config["verdicts"]["allow_lifetime_secs"] = json!(1);
+    };
+    site.gateway_with(|_| {}, more).await
+}
+
+/// A WebSocket to the task `a`.
+async fn open(gateway: &Gateway, token: &str) -> anyhow::Result<Socket> {
+    let mut request = handshake_at(MASTER, Some(token))?;
+    *request.uri_mut() = format!("ws://{MASTER}/proxy/a/ws").parse()?;
+    Ok(soon("a WebSocket", gateway.ingress.websocket_with(request)).await??)
+}
+
+/// Waits until the master was asked about the task `a` that many times more.
+async fn asked_again(site: &Site, times: usize) -> anyhow::Result<()> {
+    let asked = || site.master.seen("/api/v1/tasks/a").len();
+    let before = asked();
+    wait_until(PATIENCE, "the master is asked again", async || asked() >= before + times).await
+}
+
 #[tokio::test]
 async fn what_is_open_ends_when_its_visitor_sees_the_task_no_more() -> Outcome {
     let site = Site::new().await?;
     let job = jobs::websocket("W").await?;
     let task = Task::new("a", Kind::Notebook, "alice").port(2_900, job.address()).by_default();
     site.master.set_task(task.clone().shared_with("bob"));
-    let more = |config: &mut Value| {
-        config["sessions"] = json!({"recheck_secs": 1});
-        config["verdicts"]["allow_lifetime_secs"] = json!(1);
-    };
-    let gateway = site.gateway_with(|_| {}, more).await?;
-    let open = async |token: &str| {
-        let mut request = handshake_at(MASTER, Some(token))?;
-        *request.uri_mut() = format!("ws://{MASTER}/proxy/a/ws").parse()?;
-        anyhow::Ok(soon("a WebSocket", gateway.ingress.websocket_with(request)).await??)
-    };
-    let (mut alices, mut bobs) = (open(&site.alice).await?, open(&site.bob).await?);
-    let asked = site.master.seen("/api/v1/tasks/a").len();
+    let gateway = watchful(&site).await?;
+    let (mut alices, mut bobs) = (open(&gateway, &site.alice).await?, open(&gateway, &site.bob).await?);
     // They are asked about again, without a credential, and stay.
-    let asked_again = async || site.master.seen("/api/v1/tasks/a").len() >= asked + 4;
-    wait_until(PATIENCE, "the master is asked about both again", asked_again).await?;
+    asked_again(&site, 4).await?;
     assert_eq!((alices.say("1").await?, bobs.say("1").await?), ("W: 1".into(), "W: 1".into()));
+    // Another of his, which is asked about at another time: the no to one is a no to both.
+    let mut others = open(&gateway, &site.bob).await?;
+    assert_eq!(others.say("1").await?, "W: 1");
     site.master.set_task(task);
     wait_until(PATIENCE, "bob's ends", async || bobs.say("2").await.is_err()).await?;
+    wait_until(PATIENCE, "bob's other ends", async || others.say("2").await.is_err()).await?;
     assert_eq!(alices.say("3").await?, "W: 3");
     Ok(())
+}
+
+#[tokio::test]
+async fn what_is_open_ends_when_its_visitors_request_is_refused() -> Outcome {
+    let site = Site::new().await?;
+    let job = jobs::websocket("W").await?;
+    let task = Task::new("a", Kind::Notebook, "alice").port(2_900, job.address()).by_default();
+    site.master.set_task(task.clone().shared_with("bob"));
+    let gateway = watchful(&site).await?;
+    let mut bobs = open(&gateway, &site.bob).await?;
+    assert_eq!(bobs.say("1").await?, "W: 1");
+    site.master.set_task(task);
+    becomes(&gateway, || get("/proxy/a/").token(&site.bob), 404).await?;
+    wait_until(PATIENCE, "bob's ends", async || bobs.say("2").await.is_err()).await
+}
+
+#[tokio::test]
+async fn what_is_open_outlives_another_session_of_its_visitors() -> Outcome {
+    let site = Site::new().await?;
+    let job = jobs::websocket("W").await?;
+    site.master.set_task(Task::new("a", Kind::Notebook, "alice").port(2_900, job.address()).by_default());
+    let gateway = watchful(&site).await?;
+    let mut terminals = open(&gateway, &site.alice).await?;
+    // A page in a browser, which is signed out of then.
+    let browser = site.master.session("alice");
+    let mut browsers = open(&gateway, &browser).await?;
+    assert_eq!((terminals.say("1").await?, browsers.say("1").await?), ("W: 1".into(), "W: 1".into()));
+    site.master.end_session(&browser);
+    becomes(&gateway, || get("/proxy/a/").token(&browser), 401).await?;
+    asked_again(&site, 4).await?;
+    assert_eq!(terminals.say("2").await?, "W: 2");
+    site.master.end_session(&site.alice);
+    wait_until(PATIENCE, "the last of hers ends", async || terminals.say("3").await.is_err()).await
 }

@@ -22,7 +22,8 @@ pub(super) fn answer(cluster: &mut Cluster, head: &Parts, body: &Bytes) -> Respo
         (&Method::GET, path) if path.starts_with("/det/") => return text(StatusCode::OK, "<html>Determined</html>"),
         _ => {}
     }
-    let Some(user) = asker(cluster, &head.headers) else {
+    let session = session(&head.headers);
+    let Some((session, user)) = session.and_then(|session| cluster.holder(&session).map(|user| (session, user))) else {
         return error(StatusCode::UNAUTHORIZED, 16, "invalid credentials");
     };
     let not_found = || error(StatusCode::NOT_FOUND, 5, "not found");
@@ -32,7 +33,7 @@ pub(super) fn answer(cluster: &mut Cluster, head: &Parts, body: &Bytes) -> Respo
         }
         (&Method::GET, "/api/v1/workspaces") => json_answer(StatusCode::OK, &workspaces()),
         (&Method::POST, "/api/v1/auth/logout") => {
-            cluster.end_sessions(&user);
+            cluster.end_session(&session);
             json_answer(StatusCode::OK, &json!({}))
         }
         (&Method::GET, "/api/v1/tasks") => {
@@ -54,10 +55,9 @@ pub(super) fn answer(cluster: &mut Cluster, head: &Parts, body: &Bytes) -> Respo
 }
 
 /// A session from `Authorization: Bearer`, or from the cookie.
-fn asker(cluster: &Cluster, headers: &HeaderMap) -> Option<String> {
+fn session(headers: &HeaderMap) -> Option<String> {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    let token = bearer.map(ToOwned::to_owned).or_else(|| cookie(headers, "auth"))?;
-    cluster.holder(&token)
+    bearer.map(ToOwned::to_owned).or_else(|| cookie(headers, "auth"))
 }
 
 /// A cookie.

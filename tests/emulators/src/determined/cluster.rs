@@ -264,6 +264,10 @@ impl Cluster {
         self.sessions.retain(|_, user| user != name);
     }
 
+    pub(super) fn end_session(&mut self, token: &str) {
+        self.sessions.remove(token);
+    }
+
     /// Whose session it is, of those who are active.
     pub(super) fn holder(&self, token: &str) -> Option<String> {
         let name = self.sessions.get(token)?;

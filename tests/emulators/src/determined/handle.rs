@@ -77,6 +77,11 @@ impl Determined {
         self.state.cluster().end_sessions(name);
     }
 
+    /// Ends one session.
+    pub fn end_session(&self, session: &str) {
+        self.state.cluster().end_session(session);
+    }
+
     /// A task is there, as it is now.
     pub fn set_task(&self, task: Task) {
         self.state.cluster().tasks.insert(task.id.clone(), task);
