@@ -19,8 +19,8 @@ use crate::clock::SharedClock;
 
 /// How often providers are told what is in use.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// For how long a verdict counts as use: streams are asked about every minute or so.
-const RECENT: Duration = Duration::from_secs(90);
+/// How late a question about what is open may come.
+const LATE: Duration = Duration::from_secs(30);
 /// How long a provider may take for one service, and how many are told at a time.
 const PATIENCE: Duration = Duration::from_secs(10);
 const AT_ONCE: usize = 8;
@@ -84,12 +84,12 @@ impl Activity {
         Some(if found.open_streams > 0 { Use { last_used_at: self.clock.now(), ..found } } else { found })
     }
 
-    /// The services in use, of those that `is_there`. Others are forgotten.
-    fn in_use(&self, is_there: impl Fn(&str) -> bool) -> Vec<Box<str>> {
+    /// The services in use, of those that `is_there`: what was used less than `recent` ago. Others are forgotten.
+    fn in_use(&self, recent: Duration, is_there: impl Fn(&str) -> bool) -> Vec<Box<str>> {
         let now = self.clock.now();
         let mut uses = self.uses();
         uses.retain(|service, found| found.open_streams > 0 || is_there(service));
-        let is_in_use = |found: &Use| found.open_streams > 0 || now.since(found.last_used_at) < RECENT;
+        let is_in_use = |found: &Use| found.open_streams > 0 || now.since(found.last_used_at) < recent;
         uses.iter().filter(|(_, found)| is_in_use(found)).map(|(service, _)| service.clone()).collect()
     }
 
@@ -122,13 +122,21 @@ pub async fn tell_providers(app: Arc<App>, stop: CancellationToken) {
             _ = ticks.tick() => {}
             () = stop.cancelled() => return,
         }
-        let services = app.activity.in_use(|service| app.registry.service(service).is_some());
+        let recheck = Duration::from_secs(app.control.control().gate.session_recheck_secs);
+        let recent = recent(recheck, app.judge.load().allow_lifetime());
+        let services = app.activity.in_use(recent, |service| app.registry.service(service).is_some());
         let told = stream::iter(services).for_each_concurrent(AT_ONCE, |service| touch(&app, service));
         tokio::select! {
             () = told => {}
             () = stop.cancelled() => return,
         }
     }
+}
+
+/// For how long a verdict counts as use. A stream is asked about every `recheck`, the first time after a yes that was as
+/// old as `kept`; and whatever was used is told at least once.
+fn recent(recheck: Duration, kept: Duration) -> Duration {
+    recheck.saturating_add(kept).max(INTERVAL).saturating_add(LATE)
 }
 
 async fn touch(app: &App, service: Box<str>) {
@@ -149,23 +157,46 @@ mod tests {
     use super::*;
     use crate::clock::{Clock as _, ManualClock};
 
+    const RECENT: Duration = Duration::from_secs(90);
+
+    fn activity() -> (Arc<ManualClock>, Arc<Activity>) {
+        let clock = Arc::new(ManualClock::new(UnixTime::from_millis(1_000_000)));
+        let activity = Activity::new(Arc::clone(&clock) as SharedClock);
+        (clock, Arc::new(activity))
+    }
+
     #[test]
     fn what_is_open_is_in_use_and_what_was_used_is_for_a_while() {
-        let clock = Arc::new(ManualClock::new(UnixTime::from_millis(1_000_000)));
-        let activity = Arc::new(Activity::new(Arc::clone(&clock) as SharedClock));
+        let (clock, activity) = activity();
         assert_eq!(activity.of("a"), None);
         activity.used("a");
         let open = activity.open("b", 1).expect("is the first");
         assert!(activity.open("b", 1).is_none(), "no more than one");
         clock.advance(RECENT * 2);
-        assert_eq!(activity.in_use(|_| true), ["b".into()]);
+        assert_eq!(activity.in_use(RECENT, |_| true), ["b".into()]);
         assert_eq!(activity.of("b"), Some(Use { last_used_at: clock.now(), open_streams: 1 }));
         assert_eq!(activity.of("a").map(|found| found.last_used_at), Some(UnixTime::from_millis(1_000_000)));
         drop(open);
-        assert_eq!(activity.in_use(|_| true), ["b".into()], "it was open a moment ago");
+        assert_eq!(activity.in_use(RECENT, |_| true), ["b".into()], "it was open a moment ago");
         clock.advance(RECENT);
-        assert!(activity.in_use(|_| true).is_empty());
-        assert!(activity.in_use(|_| false).is_empty() && activity.of("a").is_none(), "what is gone is forgotten");
+        assert!(activity.in_use(RECENT, |_| true).is_empty());
+        assert!(
+            activity.in_use(RECENT, |_| false).is_empty() && activity.of("a").is_none(),
+            "what is gone is forgotten"
+        );
         assert!(activity.open("b", 1).is_some());
+    }
+
+    #[test]
+    fn a_stream_that_is_seldom_asked_about_is_in_use_in_between() {
+        for (recheck, kept) in [(0, 0), (60, 30), (300, 30), (600, 3_600)] {
+            let (clock, activity) = activity();
+            let recent = recent(Duration::from_secs(recheck), Duration::from_secs(kept));
+            activity.used("a");
+            clock.advance(Duration::from_secs((recheck + kept + 10).max(60)));
+            assert_eq!(activity.in_use(recent, |_| true), ["a".into()], "every {recheck} s, after {kept} s");
+            clock.advance(recent);
+            assert!(activity.in_use(recent, |_| true).is_empty());
+        }
     }
 }

@@ -180,6 +180,12 @@ impl Judge {
         }
     }
 
+    /// How long a yes holds at most.
+    #[must_use]
+    pub const fn allow_lifetime(&self) -> Duration {
+        self.lifetimes.allow
+    }
+
     /// What is answered about a service that is not known; `whole` where every provider has published.
     #[must_use]
     pub fn unknown_service(&self, id: &str, whole: bool) -> WireVerdict {
