@@ -24,6 +24,7 @@ use crate::arvados::client::{Call, Client};
 use crate::arvados::discovery::Workloads;
 use crate::arvados::lent::{Lent, Shown};
 use crate::arvados::token::Token;
+use crate::arvados::uuid::Uuid;
 use crate::auth::actor::Actor;
 use crate::config::arvados::PeopleBy;
 use crate::discovery::inventory::Entry;
@@ -55,6 +56,13 @@ pub struct User {
     /// Whether they may do anything.
     #[serde(default)]
     pub is_active: bool,
+}
+
+/// About whom the cluster was asked, with which token of theirs, and what came of it.
+struct Asked {
+    user: Uuid,
+    token: Option<Token>,
+    decided: Authorisation,
 }
 
 /// What a token is for.
@@ -89,28 +97,10 @@ impl Access {
         if access == AccessLevel::Public {
             return Authorisation::Allow;
         }
-        let unavailable =
-            |error: CallError| Authorisation::Unavailable(format!("the cluster can't say who may use it: {error}"));
         let deadline = Instant::now() + TIME;
-        let user = match self.user(actor, deadline).await {
-            Ok(Some(user)) => user,
-            // Somebody of another platform, whatever the name is.
-            Ok(None) => return Authorisation::UnknownService,
-            Err(error) => return unavailable(error),
-        };
-        let Some(workload) = self.known.of(&service.key.operation) else {
-            return Authorisation::Unavailable("the container has not been looked at yet".into());
-        };
-        // Whoever was not found by a token has shown something that is not for the cluster.
-        let token = credential.filter(|_| actor.arvados_user_uuid().is_some()).and_then(token);
-        let held = match &token {
-            Some(token) => self.held_by_token(&workload, &user, token, access, deadline).await,
-            None => self.held_by_name(&workload, &user, deadline).await,
-        };
-        let decided = match held {
-            Ok(held) => Authorisation::of_level(access, held),
-            Err(CallError::Forbidden) => Authorisation::AccessDenied,
-            Err(error) => unavailable(error),
+        let Asked { user, token, decided } = match self.ask(service, actor, credential, access, deadline).await {
+            Ok(asked) => asked,
+            Err(decided) => return decided,
         };
         if let Some(lent) = &self.lent {
             let container = &service.key.operation;
@@ -124,6 +114,42 @@ impl Access {
             }
         }
         decided
+    }
+
+    /// Whether an actor may let others use a service. A no takes nothing from who uses it.
+    pub async fn may_share(&self, service: &Entry, actor: &Actor, credential: Option<&Credential>) -> Authorisation {
+        let asked = self.ask(service, actor, credential, AccessLevel::CanManage, Instant::now() + TIME).await;
+        asked.map_or_else(|decided| decided, |asked| asked.decided)
+    }
+
+    /// Whether an actor has a level on a container, as the cluster says; or what is to be said without it.
+    async fn ask(
+        &self,
+        service: &Entry,
+        actor: &Actor,
+        credential: Option<&Credential>,
+        access: AccessLevel,
+        deadline: Instant,
+    ) -> Result<Asked, Authorisation> {
+        let unavailable =
+            |error: CallError| Authorisation::Unavailable(format!("the cluster can't say who may use it: {error}"));
+        // Where there is nobody, it is somebody of another platform, whatever the name is.
+        let user = self.user(actor, deadline).await.map_err(unavailable)?.ok_or(Authorisation::UnknownService)?;
+        let Some(workload) = self.known.of(&service.key.operation) else {
+            return Err(Authorisation::Unavailable("the container has not been looked at yet".into()));
+        };
+        // Whoever was not found by a token has shown something that is not for the cluster.
+        let token = credential.filter(|_| actor.arvados_user_uuid().is_some()).and_then(token);
+        let held = match &token {
+            Some(token) => self.held_by_token(&workload, &user, token, access, deadline).await,
+            None => self.held_by_name(&workload, &user, deadline).await,
+        };
+        let decided = match held {
+            Ok(held) => Authorisation::of_level(access, held),
+            Err(CallError::Forbidden) => Authorisation::AccessDenied,
+            Err(error) => unavailable(error),
+        };
+        Ok(Asked { user, token, decided })
     }
 
     /// Whether a token is for everything that its holder may do. It is for less where that can't be said.

@@ -104,4 +104,8 @@ impl Provider for ArvadosProvider {
     async fn authorise(&self, service: &Entry, actor: &Actor, credential: Option<&Credential>) -> Authorisation {
         self.access.authorise(service, actor, credential).await
     }
+
+    async fn may_share(&self, service: &Entry, actor: &Actor, credential: Option<&Credential>) -> Authorisation {
+        self.access.may_share(service, actor, credential).await
+    }
 }

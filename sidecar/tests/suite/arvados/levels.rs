@@ -3,6 +3,8 @@
 use serde_json::json;
 use taskgate::arvados::access::Access;
 use taskgate::arvados::client::Client;
+use taskgate::arvados::lent::Lent;
+use taskgate::arvados::uuid::Uuid;
 use taskgate::auth::actor::Actor;
 use taskgate::config::arvados::PeopleBy;
 use taskgate::discovery::inventory::Entry;
@@ -12,7 +14,7 @@ use taskgate_core::service::AccessLevel;
 use taskgate_emulators::arvados::{Level, Submission};
 
 use crate::arvados::support::{Stage, eventually, id, only, port};
-use crate::kit::{bearer, outcome};
+use crate::kit::{START, bearer, outcome};
 
 /// Alice's service, and what is asked about it.
 struct Levels {
@@ -99,6 +101,24 @@ async fn levels_are_those_of_the_cluster() {
             assert_eq!(levels.told(user, access).await, expected, "{user} at {access:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn who_may_not_share_keeps_what_they_were_let_in_with() {
+    let mut levels = Levels::new().await;
+    let lent = Lent::default();
+    levels.access = levels.access.lending(Some(lent.clone()));
+    let cluster = &levels.stage.cluster;
+    let (reader, container) = (cluster.add_user("reader"), levels.entry.key.operation.clone());
+    let _ = cluster.share(&reader, &levels.request, Level::Read);
+    assert_eq!(levels.told(&reader, AccessLevel::CanRead).await, Authorisation::Allow);
+    let entry = levels.at(AccessLevel::CanRead);
+    assert_eq!(levels.access.may_share(&entry, &actor(&reader), None).await, Authorisation::AccessDenied);
+    let user = Uuid::parse(&reader).expect("a name");
+    assert!(lent.of(&user, &container, START).await.is_some());
+    // Who may not use it any more has nothing there.
+    assert_eq!(levels.told(&reader, AccessLevel::Owner).await, Authorisation::AccessDenied);
+    assert!(lent.of(&user, &container, START).await.is_none());
 }
 
 #[tokio::test]
