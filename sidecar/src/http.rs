@@ -1,5 +1,7 @@
 //! Asking other HTTP services, bounded in time and size.
 
+pub mod reach;
+
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
@@ -74,11 +76,15 @@ pub fn upgradable(timeout: Duration) -> Result<Client, HttpError> {
 }
 
 fn builder(timeout: Duration) -> ClientBuilder {
+    plain(timeout).timeout(timeout)
+}
+
+/// What every client has. It does not bound how long an exchange takes, but for its first part.
+fn plain(timeout: Duration) -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("taskgate/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
         .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-        .timeout(timeout)
 }
 
 /// Sends a request and reads the whole answer.

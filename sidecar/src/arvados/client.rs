@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
-use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, Url};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -31,10 +30,6 @@ const MAX_QUERY: usize = 1_500;
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 /// How long a call may take with all its attempts, in time-outs of one.
 const MAX_TIMEOUTS: u32 = 2;
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long an idle connection is kept: less than load balancers keep them.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A cluster that can be asked.
 #[derive(Clone, Debug)]
@@ -91,8 +86,8 @@ impl Client {
     /// # Errors
     /// [`HttpError::Client`].
     pub fn new(settings: ClusterSettings) -> Result<Self, HttpError> {
-        let http = http_client(&settings).build().map_err(HttpError::Client)?;
-        let fresh = http_client(&settings).pool_max_idle_per_host(0).build().map_err(HttpError::Client)?;
+        let http = settings.reach.client().build().map_err(HttpError::Client)?;
+        let fresh = settings.reach.client().pool_max_idle_per_host(0).build().map_err(HttpError::Client)?;
         Ok(Self { http, fresh, settings: Arc::new(settings) })
     }
 
@@ -113,7 +108,7 @@ impl Client {
         deadline: Instant,
     ) -> Result<T, CallError> {
         // However patient the caller: someone waits for news of the failure, too.
-        let deadline = deadline.min(Instant::now() + self.settings.timeout * MAX_TIMEOUTS);
+        let deadline = deadline.min(Instant::now() + self.settings.reach.timeout * MAX_TIMEOUTS);
         let mut attempt = 0;
         loop {
             let error = match self.attempt(token, call, attempt > 0, deadline).await {
@@ -156,7 +151,7 @@ impl Client {
     }
 
     async fn attempt(&self, token: &Token, call: &Call, again: bool, deadline: Instant) -> Result<Vec<u8>, CallError> {
-        let timeout = self.settings.timeout.min(deadline.saturating_duration_since(Instant::now()));
+        let timeout = self.settings.reach.timeout.min(deadline.saturating_duration_since(Instant::now()));
         let http = if again { &self.fresh } else { &self.http };
         let authorization = token.header().ok_or(CallError::Credential)?;
         let request = self.request(http, call)?.header(AUTHORIZATION, authorization);
@@ -189,16 +184,6 @@ impl Client {
         url.set_path(&format!("/arvados/v1/{path}"));
         Ok(url)
     }
-}
-
-/// A client of HTTP that trusts what the settings say, and follows no redirect.
-pub(crate) fn http_client(settings: &ClusterSettings) -> reqwest::ClientBuilder {
-    let builder = reqwest::Client::builder()
-        .user_agent(concat!("taskgate/", env!("CARGO_PKG_VERSION")))
-        .redirect(Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
-        .pool_idle_timeout(IDLE_TIMEOUT);
-    settings.authorities.iter().cloned().fold(builder, reqwest::ClientBuilder::add_root_certificate)
 }
 
 fn form(parameters: &[(&'static str, String)]) -> String {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use reqwest::{Certificate, Url};
+use reqwest::Url;
 
 use crate::arvados::network::Network;
 use crate::arvados::token::Token;
@@ -11,10 +11,9 @@ use crate::config::arvados::{ArvadosControllerConfig, ArvadosProviderConfig, Con
 use crate::config::resolve::{Files, InvalidSetting, within};
 use crate::digest::Digest;
 use crate::http;
+use crate::http::reach::Reach;
 use crate::secret::SecretText;
 
-/// The largest file of certificates.
-const MAX_CERTIFICATES: u64 = 4 << 20;
 /// The most requests that a controller may be asked at once.
 const MAX_REQUESTS: usize = 1_000;
 /// The most networks that can be listed.
@@ -27,10 +26,8 @@ pub struct ClusterSettings {
     pub api: Url,
     /// The operator's token.
     pub token: Token,
-    /// Authorities that are trusted beside the machine's.
-    pub authorities: Vec<Certificate>,
-    /// How long one request may take.
-    pub timeout: Duration,
+    /// Whom to trust there, and how long to wait.
+    pub reach: Reach,
     /// Differs between any two clusters, tokens or authorities.
     pub fingerprint: Digest,
 }
@@ -94,22 +91,10 @@ impl ClusterSettings {
             .ok_or_else(|| InvalidSetting::new(&token_key, "set `token_file`: containers are listed with it"))?;
         let token = Token::parse(token.expose())
             .ok_or_else(|| InvalidSetting::new(&token_key, "has characters that no token of Arvados has"))?;
-        let authorities_key = format!("{key}.authorities_file");
-        let pem = match &config.authorities_file {
-            Some(path) => files.text(&authorities_key, path, MAX_CERTIFICATES)?,
-            None => String::new(),
-        };
-        let authorities = Certificate::from_pem_bundle(pem.as_bytes())
-            .map_err(|error| InvalidSetting::new(&authorities_key, format!("is no list of certificates: {error}")))?;
-        if config.authorities_file.is_some() && authorities.is_empty() {
-            return Err(InvalidSetting::new(authorities_key, "has no certificate"));
-        }
-        if !(100..=120_000).contains(&config.timeout_ms) {
-            return Err(InvalidSetting::new(format!("{key}.timeout_ms"), "is not between 100 and 120000"));
-        }
+        let reach = Reach::resolve(key, config.authorities_file.as_deref(), config.timeout_ms, files)?;
         let secret = token.secret().expose().as_bytes();
-        let fingerprint = Digest::of_parts(&[api.as_str().as_bytes(), secret, pem.as_bytes()]);
-        Ok(Self { api, token, authorities, timeout: Duration::from_millis(config.timeout_ms), fingerprint })
+        let fingerprint = Digest::of_parts(&[api.as_str().as_bytes(), secret, reach.fingerprint.as_bytes()]);
+        Ok(Self { api, token, reach, fingerprint })
     }
 }
 

@@ -9,7 +9,6 @@ pub mod error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::redirect::Policy;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -26,10 +25,6 @@ use crate::telemetry::trace;
 
 /// The most bytes of an answer.
 const MAX_ANSWER: usize = 32 << 20;
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long an idle connection is kept: less than load balancers keep them.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Where the master's API is: the only place where the provider's own credential is shown.
 const API: &str = "/api/v1/";
 /// How long nobody signs in after the master refused it: a wrong password tried again and again locks accounts.
@@ -70,14 +65,7 @@ impl Client {
     /// # Errors
     /// [`HttpError::Client`].
     pub fn new(settings: MasterSettings) -> Result<Self, HttpError> {
-        let builder = reqwest::Client::builder()
-            .user_agent(concat!("taskgate/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .timeout(settings.timeout);
-        let builder = settings.authorities.iter().cloned().fold(builder, reqwest::ClientBuilder::add_root_certificate);
-        let http = builder.build().map_err(HttpError::Client)?;
+        let http = settings.reach.client().timeout(settings.reach.timeout).build().map_err(HttpError::Client)?;
         Ok(Self { http, settings: Arc::new(settings), own: Arc::default() })
     }
 
@@ -210,7 +198,7 @@ impl Client {
 
     fn failed(&self, error: &reqwest::Error) -> MasterError {
         if error.is_timeout() {
-            MasterError::TimedOut(self.settings.timeout)
+            MasterError::TimedOut(self.settings.reach.timeout)
         } else {
             MasterError::Exchange(crate::http::explain(error))
         }

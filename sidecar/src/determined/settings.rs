@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use reqwest::{Certificate, Url};
+use reqwest::Url;
 
 use crate::arvados::network::Network;
 use crate::config::determined::{DeterminedPeople, DeterminedProviderConfig};
 use crate::config::resolve::{Files, InvalidSetting, within};
 use crate::digest::Digest;
 use crate::http;
+use crate::http::reach::Reach;
 use crate::secret::SecretText;
 
-/// The largest file of certificates.
-const MAX_CERTIFICATES: u64 = 4 << 20;
 /// The most networks that can be listed.
 const MAX_NETWORKS: usize = 256;
 
@@ -23,10 +22,8 @@ pub struct MasterSettings {
     pub url: Url,
     /// As whom tasks are looked at.
     pub login: Login,
-    /// Authorities that are trusted beside the machine's.
-    pub authorities: Vec<Certificate>,
-    /// How long one request may take.
-    pub timeout: Duration,
+    /// Whom to trust there, and how long to wait.
+    pub reach: Reach,
     /// Differs between any two masters, logins or authorities.
     pub fingerprint: Digest,
 }
@@ -79,26 +76,15 @@ impl MasterSettings {
                 return Err(InvalidSetting::new(format!("{key}.username"), reason));
             }
         };
-        let authorities_key = format!("{key}.authorities_file");
-        let pem = match &config.authorities_file {
-            Some(path) => files.text(&authorities_key, path, MAX_CERTIFICATES)?,
-            None => String::new(),
-        };
-        let authorities = Certificate::from_pem_bundle(pem.as_bytes())
-            .map_err(|error| InvalidSetting::new(&authorities_key, format!("is no list of certificates: {error}")))?;
-        if config.authorities_file.is_some() && authorities.is_empty() {
-            return Err(InvalidSetting::new(authorities_key, "has no certificate"));
-        }
-        if !(100..=120_000).contains(&config.timeout_ms) {
-            return Err(InvalidSetting::new(format!("{key}.timeout_ms"), "is not between 100 and 120000"));
-        }
+        let reach = Reach::resolve(key, config.authorities_file.as_deref(), config.timeout_ms, files)?;
         let (name, secret) = match &login {
             Login::Password(name, password) => (name.as_str(), password),
             Login::Token(token) => ("", token),
         };
-        let parts = [url.as_str().as_bytes(), name.as_bytes(), secret.expose().as_bytes(), pem.as_bytes()];
+        let parts =
+            [url.as_str().as_bytes(), name.as_bytes(), secret.expose().as_bytes(), reach.fingerprint.as_bytes()];
         let fingerprint = Digest::of_parts(&parts);
-        Ok(Self { url, login, authorities, timeout: Duration::from_millis(config.timeout_ms), fingerprint })
+        Ok(Self { url, login, reach, fingerprint })
     }
 }
 

@@ -17,7 +17,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
@@ -49,10 +48,6 @@ const REPORTED_ATTEMPT: u32 = 3;
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 /// How long a call may take with all its attempts, in time-outs of one.
 const MAX_TIMEOUTS: u32 = 2;
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long an idle connection is kept: less than load balancers keep them.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A cluster that can be asked.
 #[derive(Clone, Debug)]
@@ -107,15 +102,15 @@ impl Client {
     /// # Errors
     /// [`HttpError::Client`].
     pub fn new(settings: ClusterSettings, metrics: Arc<Metrics>) -> Result<Self, HttpError> {
-        let http = http_client(&settings).build().map_err(HttpError::Client)?;
-        let fresh = http_client(&settings).pool_max_idle_per_host(0).build().map_err(HttpError::Client)?;
+        let http = settings.reach.client().build().map_err(HttpError::Client)?;
+        let fresh = settings.reach.client().pool_max_idle_per_host(0).build().map_err(HttpError::Client)?;
         Ok(Self { http, fresh, settings: Arc::new(settings), metrics })
     }
 
     /// How long one request may take.
     #[must_use]
     pub fn timeout(&self) -> Duration {
-        self.settings.timeout
+        self.settings.reach.timeout
     }
 
     /// A call's answer. What passes is waited for until `deadline`, or until one call has taken twice the time
@@ -137,7 +132,7 @@ impl Client {
             Kind::Download(_) | Kind::Read | Kind::Upload(_) => None,
         };
         // However patient the caller: someone waits for news of the failure, too.
-        let deadline = deadline.min(Instant::now() + self.settings.timeout * MAX_TIMEOUTS);
+        let deadline = deadline.min(Instant::now() + self.settings.reach.timeout * MAX_TIMEOUTS);
         let mut attempt = 0;
         loop {
             let request = self.request(proxy, call, mutation.as_deref(), attempt > 0)?;
@@ -282,7 +277,7 @@ impl Client {
     ) -> Result<Bytes, CallError> {
         let started = Instant::now();
         let left = deadline.saturating_duration_since(started);
-        let timeout = self.settings.timeout.min(left);
+        let timeout = self.settings.reach.timeout.min(left);
         let result = match tokio::time::timeout(timeout, exchange(request)).await {
             Ok(result) => result,
             Err(_) => Err(CallError::TimedOut(timeout)),
@@ -300,15 +295,6 @@ impl Client {
         self.metrics.task_proxy.asked(command, (outcome != "ok").then_some(outcome), took);
         result
     }
-}
-
-fn http_client(settings: &ClusterSettings) -> reqwest::ClientBuilder {
-    let builder = reqwest::Client::builder()
-        .user_agent(concat!("taskgate/", env!("CARGO_PKG_VERSION")))
-        .redirect(Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
-        .pool_idle_timeout(IDLE_TIMEOUT);
-    settings.authorities.iter().cloned().fold(builder, reqwest::ClientBuilder::add_root_certificate)
 }
 
 /// Whether a proxy that only controls was asked to carry rows.

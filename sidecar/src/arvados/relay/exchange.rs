@@ -20,7 +20,6 @@ use taskgate_core::service::AccessLevel;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::problem::Problem;
-use crate::arvados::client::http_client;
 use crate::arvados::lent::Lent;
 use crate::arvados::relay::authorship::Authorship;
 use crate::arvados::relay::gatehouse::{Gatehouse, visitor};
@@ -89,7 +88,7 @@ impl Exchange {
         gatehouse: Arc<dyn Gatehouse>,
         lent: Option<Lent>,
     ) -> Result<Self, HttpError> {
-        let builder = http_client(&settings.cluster).timeout(controller.max).http1_only();
+        let builder = settings.cluster.reach.client().timeout(controller.max).http1_only();
         let builder = match &controller.connect {
             Some(place) => builder.dns_resolver(Arc::new(Connect(place.clone()))),
             None => builder,

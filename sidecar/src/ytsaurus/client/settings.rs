@@ -1,18 +1,13 @@
 //! How a cluster is reached, and as whom.
 
-use std::time::Duration;
-
-use reqwest::Certificate;
 use url::Url;
 
 use crate::config::resolve::{Files, InvalidSetting};
 use crate::config::ytsaurus::YtsaurusProviderConfig;
 use crate::digest::Digest;
 use crate::http;
+use crate::http::reach::Reach;
 use crate::secret::SecretText;
-
-/// The largest file of certificates.
-const MAX_CERTIFICATES: u64 = 4 << 20;
 
 /// How a cluster is reached, and as whom.
 #[derive(Clone, Debug)]
@@ -21,10 +16,8 @@ pub struct ClusterSettings {
     pub proxy: Url,
     /// The robot's token; none on a cluster that asks for none.
     pub token: Option<SecretText>,
-    /// Authorities that are trusted beside the machine's.
-    pub authorities: Vec<Certificate>,
-    /// How long one request may take.
-    pub timeout: Duration,
+    /// Whom to trust there, and how long to wait.
+    pub reach: Reach,
     /// Differs between any two clusters, tokens or authorities.
     pub fingerprint: Digest,
 }
@@ -41,22 +34,11 @@ impl ClusterSettings {
             let reason = "has characters that no token has: spaces, line breaks or other than ASCII";
             return Err(InvalidSetting::new(format!("{key}.token"), reason));
         }
-        let authorities_key = format!("{key}.authorities_file");
-        let pem = match &config.authorities_file {
-            Some(path) => files.text(&authorities_key, path, MAX_CERTIFICATES)?,
-            None => String::new(),
-        };
-        let authorities = Certificate::from_pem_bundle(pem.as_bytes())
-            .map_err(|error| InvalidSetting::new(&authorities_key, format!("is no list of certificates: {error}")))?;
-        if config.authorities_file.is_some() && authorities.is_empty() {
-            return Err(InvalidSetting::new(authorities_key, "has no certificate"));
-        }
-        if !(100..=120_000).contains(&config.timeout_ms) {
-            return Err(InvalidSetting::new(format!("{key}.timeout_ms"), "is not between 100 and 120000"));
-        }
+        let reach = Reach::resolve(key, config.authorities_file.as_deref(), config.timeout_ms, files)?;
         let secret = token.as_ref().map_or("", SecretText::expose);
-        let fingerprint = Digest::of_parts(&[proxy.as_str().as_bytes(), secret.as_bytes(), pem.as_bytes()]);
-        Ok(Self { proxy, token, authorities, timeout: Duration::from_millis(config.timeout_ms), fingerprint })
+        let fingerprint =
+            Digest::of_parts(&[proxy.as_str().as_bytes(), secret.as_bytes(), reach.fingerprint.as_bytes()]);
+        Ok(Self { proxy, token, reach, fingerprint })
     }
 }
 

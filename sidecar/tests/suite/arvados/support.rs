@@ -59,7 +59,7 @@ impl Stage {
     /// Discovery whose requests may take a second, and rounds two.
     pub(crate) fn discovery(&self, rest: &str) -> Discovery {
         let mut settings = Arc::unwrap_or_clone(self.settings(rest));
-        settings.cluster.timeout = Duration::from_secs(1);
+        settings.cluster.reach.timeout = Duration::from_secs(1);
         settings.round = Duration::from_secs(2);
         let client = Client::new(settings.cluster.clone()).expect("a client");
         Discovery::new(Arc::new(settings), client, None, Arc::new(Workloads::default()))

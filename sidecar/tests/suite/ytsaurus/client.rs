@@ -90,7 +90,8 @@ async fn what_does_not_pass_is_asked_once() {
 #[tokio::test]
 async fn a_cluster_that_says_when_is_asked_then() {
     let cluster = with_names().await;
-    let patient = ClusterSettings { timeout: Duration::from_secs(2), ..settings(&cluster.url(), "").cluster };
+    let mut patient = settings(&cluster.url(), "").cluster;
+    patient.reach.timeout = Duration::from_secs(2);
     let patient = client_with(patient);
     cluster.fail("list", 1, Fault::Unavailable { retry_after_secs: 1 });
     let started = Instant::now();

@@ -48,7 +48,9 @@ pub(crate) fn settings(cluster: &str, rest: &str) -> YtsaurusSettings {
 
 /// A client as the robot, whose requests may take a second.
 pub(crate) fn client(cluster: &str) -> Client {
-    client_with(ClusterSettings { timeout: Duration::from_secs(1), ..settings(cluster, "").cluster })
+    let mut settings = settings(cluster, "").cluster;
+    settings.reach.timeout = Duration::from_secs(1);
+    client_with(settings)
 }
 
 pub(crate) fn client_with(settings: ClusterSettings) -> Client {
