@@ -12,6 +12,7 @@ pub mod judge;
 pub mod jwks;
 pub mod jwt;
 pub mod peers;
+mod platform;
 pub mod settings;
 pub mod source;
 pub mod tokens;

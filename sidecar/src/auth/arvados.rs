@@ -20,14 +20,12 @@ use crate::arvados::settings::ClusterSettings;
 use crate::arvados::token::Token;
 use crate::arvados::uuid::{Kind, Uuid};
 use crate::auth::actor::Actor;
+use crate::auth::platform;
 use crate::auth::source::{Identification, Question, Source};
 use crate::config::arvados::ArvadosSourceConfig;
 use crate::config::resolve::InvalidSetting;
 use crate::discovery::settings::ProviderSettings;
 use crate::http::HttpError;
-
-/// The longest that a cluster may take to say whose a token is.
-const MAX_TIMEOUT_MS: u64 = 10_000;
 
 /// The settings of a cluster that knows tokens.
 #[derive(Clone, Debug)]
@@ -53,27 +51,16 @@ impl ArvadosSourceSettings {
         providers: &[ProviderSettings],
         gate: &GateConfig,
     ) -> Result<Self, InvalidSetting> {
-        let provider = providers.iter().find_map(|provider| match provider {
-            ProviderSettings::Arvados(settings) if settings.name == config.provider => Some(settings),
+        let provider = platform::named(key, "arvados", &config.provider, providers, |provider| match provider {
+            ProviderSettings::Arvados(settings) => Some(settings),
             _ => None,
-        });
-        let Some(provider) = provider else {
-            let reason = format!("no arvados provider is named `{}`", config.provider);
-            return Err(InvalidSetting::new(format!("{key}.provider"), reason));
-        };
-        if !(1..=MAX_TIMEOUT_MS).contains(&config.timeout_ms) {
-            let reason = format!("is not between 1 and {MAX_TIMEOUT_MS}");
-            return Err(InvalidSetting::new(format!("{key}.timeout_ms"), reason));
-        }
-        if let Some(cookie) = config.cookies.iter().find(|cookie| !gate.platform_cookies.contains(cookie)) {
-            let reason = format!("`{cookie}` is not among `gate.platform_cookies`, so jobs would get it");
-            return Err(InvalidSetting::new(format!("{key}.cookies"), reason));
-        }
+        })?;
+        platform::are_taken_out(key, &config.cookies, gate)?;
         Ok(Self {
             provider: config.provider,
             cluster: provider.cluster.clone(),
             cookies: config.cookies,
-            timeout: Duration::from_millis(config.timeout_ms),
+            timeout: platform::timeout(key, config.timeout_ms)?,
         })
     }
 }

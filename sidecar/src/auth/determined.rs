@@ -11,6 +11,7 @@ use serde::Deserialize;
 use taskgate_core::identity::WireIdentity;
 
 use crate::auth::actor::{Actor, InvalidActor};
+use crate::auth::platform;
 use crate::auth::source::{Identification, Question, Source};
 use crate::config::determined::DeterminedSourceConfig;
 use crate::config::resolve::InvalidSetting;
@@ -25,8 +26,6 @@ use crate::http::HttpError;
 
 /// What it is called in logs and metrics.
 pub const SOURCE: &str = "determined";
-/// The longest that a master may take to say whose a session is.
-const MAX_TIMEOUT_MS: u64 = 10_000;
 
 /// The settings of a master that knows sessions.
 #[derive(Clone, Debug)]
@@ -49,22 +48,14 @@ impl DeterminedSourceSettings {
         config: DeterminedSourceConfig,
         providers: &[ProviderSettings],
     ) -> Result<Self, InvalidSetting> {
-        let provider = providers.iter().find_map(|provider| match provider {
-            ProviderSettings::Determined(settings) if settings.name == config.provider => Some(settings),
+        let provider = platform::named(key, "determined", &config.provider, providers, |provider| match provider {
+            ProviderSettings::Determined(settings) => Some(settings),
             _ => None,
-        });
-        let Some(provider) = provider else {
-            let reason = format!("no determined provider is named `{}`", config.provider);
-            return Err(InvalidSetting::new(format!("{key}.provider"), reason));
-        };
-        if !(1..=MAX_TIMEOUT_MS).contains(&config.timeout_ms) {
-            let reason = format!("is not between 1 and {MAX_TIMEOUT_MS}");
-            return Err(InvalidSetting::new(format!("{key}.timeout_ms"), reason));
-        }
+        })?;
         Ok(Self {
             provider: config.provider,
             master: provider.master.clone(),
-            timeout: Duration::from_millis(config.timeout_ms),
+            timeout: platform::timeout(key, config.timeout_ms)?,
         })
     }
 }

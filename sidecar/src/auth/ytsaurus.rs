@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::actor::Actor;
+use crate::auth::platform;
 use crate::auth::source::{Identification, Question, Source};
 use crate::auth::ytsaurus::doorway::Doorway;
 use crate::config::resolve::InvalidSetting;
@@ -26,9 +27,6 @@ use crate::ytsaurus::client::Client;
 use crate::ytsaurus::client::credential::Credential;
 use crate::ytsaurus::client::error::{CallError, code};
 use crate::ytsaurus::client::settings::ClusterSettings;
-
-/// The longest that a cluster may take to say whose a credential is.
-const MAX_TIMEOUT_MS: u64 = 10_000;
 
 /// The settings of a cluster that knows credentials.
 #[derive(Clone, Debug)]
@@ -56,28 +54,16 @@ impl YtsaurusSourceSettings {
         providers: &[ProviderSettings],
         gate: &GateConfig,
     ) -> Result<Self, InvalidSetting> {
-        let provider = providers.iter().find_map(|provider| match provider {
-            ProviderSettings::Ytsaurus(settings) if settings.name == config.provider => Some(settings),
+        let provider = platform::named(key, "ytsaurus", &config.provider, providers, |provider| match provider {
+            ProviderSettings::Ytsaurus(settings) => Some(settings),
             _ => None,
-        });
-        let Some(provider) = provider else {
-            let reason = format!("no ytsaurus provider is named `{}`", config.provider);
-            return Err(InvalidSetting::new(format!("{key}.provider"), reason));
-        };
-        if !(1..=MAX_TIMEOUT_MS).contains(&config.timeout_ms) {
-            let reason = format!("is not between 1 and {MAX_TIMEOUT_MS}");
-            return Err(InvalidSetting::new(format!("{key}.timeout_ms"), reason));
-        }
-        let timeout = Duration::from_millis(config.timeout_ms);
-        if let Some(cookie) = config.cookies.iter().find(|cookie| !gate.platform_cookies.contains(cookie)) {
-            let reason = format!("`{cookie}` is not among `gate.platform_cookies`, so jobs would get it");
-            return Err(InvalidSetting::new(format!("{key}.cookies"), reason));
-        }
+        })?;
+        platform::are_taken_out(key, &config.cookies, gate)?;
         Ok(Self {
             provider: config.provider,
             cluster: provider.cluster.clone(),
             cookies: config.cookies,
-            timeout,
+            timeout: platform::timeout(key, config.timeout_ms)?,
             allow_unauthenticated_cluster: config.allow_unauthenticated_cluster,
         })
     }
