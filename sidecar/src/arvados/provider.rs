@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use taskgate_core::verdict::Credential;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::arvados::access::Access;
@@ -20,7 +19,7 @@ use crate::discovery::inventory::{Entry, Inventory};
 use crate::discovery::policy::Authorisation;
 use crate::discovery::provider::Provider;
 use crate::discovery::publisher::Publisher;
-use crate::discovery::rest::rest;
+use crate::discovery::rest::Rounds;
 use crate::http::HttpError;
 use crate::registry::Registry;
 
@@ -70,23 +69,13 @@ impl ArvadosProvider {
 impl Provider for ArvadosProvider {
     async fn run(&self, publisher: Publisher, _stop: CancellationToken) {
         let mut discovery = self.discovery();
-        let mut failures = 0;
+        let mut rounds = Rounds::new(self.settings.period, publisher);
         loop {
-            let started = Instant::now();
-            match discovery.round().await {
-                Ok(inventory) => {
-                    failures = 0;
-                    if let Some(lent) = &self.lent {
-                        lent.keep(|container| self.known.of(container).is_some()).await;
-                    }
-                    publisher.publish(inventory);
-                }
-                Err(error) => {
-                    failures += 1;
-                    publisher.fail(error.to_string());
-                }
+            let found = discovery.round().await;
+            if let (Ok(_), Some(lent)) = (&found, &self.lent) {
+                lent.keep(|container| self.known.of(container).is_some()).await;
             }
-            tokio::time::sleep(rest(self.settings.period, started.elapsed(), failures)).await;
+            rounds.end(found).await;
         }
     }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use taskgate_core::verdict::Credential;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::actor::Actor;
@@ -13,7 +12,7 @@ use crate::discovery::inventory::{Entry, Inventory};
 use crate::discovery::policy::Authorisation;
 use crate::discovery::provider::Provider;
 use crate::discovery::publisher::Publisher;
-use crate::discovery::rest::rest;
+use crate::discovery::rest::Rounds;
 use crate::http::HttpError;
 use crate::registry::Registry;
 use crate::telemetry::metrics::{Metrics, ProviderLabels};
@@ -65,23 +64,15 @@ impl YtsaurusProvider {
 impl Provider for YtsaurusProvider {
     async fn run(&self, publisher: Publisher, _stop: CancellationToken) {
         let mut discovery = self.discovery();
-        let mut failures = 0;
+        let mut rounds = Rounds::new(self.settings.jobs_period, publisher);
         loop {
-            let started = Instant::now();
-            match discovery.round().await {
-                Ok(inventory) => {
-                    failures = 0;
-                    let acls = discovery.operations().filter_map(|one| Some((one.id.clone(), one.acl.clone()?)));
-                    self.acls.replace(acls.collect());
-                    publisher.publish(inventory);
-                    self.count_round(started.elapsed());
-                }
-                Err(error) => {
-                    failures += 1;
-                    publisher.fail(error.to_string());
-                }
+            let found = discovery.round().await;
+            if found.is_ok() {
+                let acls = discovery.operations().filter_map(|one| Some((one.id.clone(), one.acl.clone()?)));
+                self.acls.replace(acls.collect());
+                self.count_round(rounds.took());
             }
-            tokio::time::sleep(rest(self.settings.jobs_period, started.elapsed(), failures)).await;
+            rounds.end(found).await;
         }
     }
 
