@@ -30,6 +30,8 @@ pub mod file;
 pub mod gateway;
 pub mod hsds;
 pub mod http;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 pub mod lifecycle;
 pub mod random;
 pub mod registry;

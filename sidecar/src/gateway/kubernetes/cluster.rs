@@ -18,7 +18,8 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use crate::gateway::kubernetes::error::{ApiError, cause};
+use crate::gateway::kubernetes::error::ApiError;
+use crate::kubernetes;
 
 /// How long Kubernetes may take for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -55,17 +56,10 @@ impl Cluster {
     }
 
     async fn connect(&self) -> Result<Client, ApiError> {
-        let unknown = |reason: String| {
+        kubernetes::connect(self.said.as_ref()).await.map_err(|reason| {
             let hint = "run the sidecar in a pod that has a service account, or set `KUBECONFIG`";
             ApiError::Unavailable(format!("the sidecar knows no cluster of Kubernetes ({reason}): {hint}"))
-        };
-        let mut config = match &self.said {
-            Some(config) => config.clone(),
-            None => Config::infer().await.map_err(|error| unknown(cause(&error)))?,
-        };
-        // What may be repeated, and for how long, is said here at each call.
-        config.default_retry = false;
-        Client::try_from(config).map_err(|error| unknown(cause(&error)))
+        })
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, name: &str) -> Result<T, ApiError> {

@@ -3,15 +3,12 @@
 use std::error::Error;
 
 use http::StatusCode;
-use kube::client::AuthError;
 use kube::core::Status;
 use thiserror::Error;
 
 use crate::gateway::ledger::{LeaseError, ReserveError};
 use crate::gateway::plane::PlaneError;
-
-/// The most characters of a text of the cluster that go on.
-const MAX_TEXT: usize = 300;
+use crate::kubernetes::{cause, plain};
 
 /// What Kubernetes says instead of doing it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -82,26 +79,6 @@ impl From<ApiError> for PlaneError {
         match error {
             ApiError::Invalid(text) => Self::Refused(text),
             other => Self::Unavailable(other.to_string()),
-        }
-    }
-}
-
-/// A text of the cluster as one line of bounded length: controllers and whoever writes objects chose it.
-pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(MAX_TEXT).collect()
-}
-
-/// What is at the bottom of an error. What a program for credentials printed is not told: it may be one.
-pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
-    let mut cause = error;
-    loop {
-        let is_credential = matches!(cause.downcast_ref(), Some(kube::Error::Auth(_))) || cause.is::<AuthError>();
-        if is_credential {
-            return "no credential can be had the way that the service account or `KUBECONFIG` says".into();
-        }
-        match cause.source() {
-            Some(deeper) => cause = deeper,
-            None => return plain(&cause.to_string()),
         }
     }
 }

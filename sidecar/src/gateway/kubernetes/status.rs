@@ -5,8 +5,8 @@
 use kube::api::DynamicObject;
 use serde::de::DeserializeOwned;
 
-use crate::gateway::kubernetes::error::plain;
 use crate::gateway::kubernetes::wire::{Condition, LISTENER, ListenersStatus, ParentRef, RouteStatus};
+use crate::kubernetes::plain;
 
 /// Whether something listens.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! The cluster whose pods' logs are read.
 
-use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
@@ -9,14 +8,15 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{GetParams, LogParams, Request as Requests};
-use kube::client::{AuthError, Body};
+use kube::client::Body;
 use kube::core::Status;
-use kube::{Client, Config, Resource as _};
+use kube::{Client, Resource as _};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use crate::data::error::DataError;
 use crate::data::logs::kubernetes::place::PodPlace;
+use crate::kubernetes::{self, cause, plain};
 
 /// How long Kubernetes may take to begin its answer, and to give the whole of a pod.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -73,22 +73,18 @@ fn requests(place: &PodPlace) -> Requests {
 }
 
 async fn connect() -> Result<Client, DataError> {
-    let unknown = |error: &(dyn Error + 'static)| {
+    kubernetes::connect(None).await.map_err(|reason| {
         tracing::error!(
-            reason = cause(error),
+            reason,
             "logs of pods can't be read: run the sidecar in a pod that has a service account, or set `KUBECONFIG`"
         );
         DataError::Internal("the sidecar knows no cluster of Kubernetes".into())
-    };
-    let mut config = Config::infer().await.map_err(|error| unknown(&error))?;
-    // Whoever asks for a log may ask again; until then nobody waits for a cluster that is busy.
-    config.default_retry = false;
-    Client::try_from(config).map_err(|error| unknown(&error))
+    })
 }
 
 /// Why Kubernetes refused, for the client; what an operator has to do is in the log.
 fn refused(place: &PodPlace, status: StatusCode, said: &Bytes) -> DataError {
-    let said = serde_json::from_slice::<Status>(said).unwrap_or_default().message;
+    let said = plain(&serde_json::from_slice::<Status>(said).unwrap_or_default().message);
     let namespace = place.namespace();
     match status {
         StatusCode::UNAUTHORIZED => {
@@ -123,19 +119,4 @@ fn silent() -> DataError {
 fn unreachable(error: &kube::Error) -> DataError {
     tracing::warn!(reason = cause(error), "Kubernetes can't be asked for the log of a pod");
     DataError::Unavailable("Kubernetes can't be asked".into())
-}
-
-/// What is at the bottom of an error. What a program for credentials printed is not told: it may be one.
-fn cause(error: &(dyn Error + 'static)) -> String {
-    let mut cause = error;
-    loop {
-        let is_credential = matches!(cause.downcast_ref(), Some(kube::Error::Auth(_))) || cause.is::<AuthError>();
-        if is_credential {
-            return "no credential can be had the way that the service account or `KUBECONFIG` says".into();
-        }
-        match cause.source() {
-            Some(deeper) => cause = deeper,
-            None => return cause.to_string(),
-        }
-    }
 }
