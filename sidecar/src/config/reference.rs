@@ -6,6 +6,7 @@ use schemars::schema_for;
 use serde_json::{Map, Value};
 
 use crate::config::Config;
+use crate::config::resolve::NEEDS_RESTART;
 
 /// A complete configuration, with comments.
 pub const EXAMPLE: &str = include_str!("example.yaml");
@@ -22,15 +23,14 @@ pub fn schema() -> String {
 #[must_use]
 pub fn markdown() -> String {
     let root = &root();
-    let mut text = String::from(
+    let restarts = NEEDS_RESTART.map(|(key, _)| format!("`{key}`")).join(", ");
+    let mut text = format!(
         "# Configuration\n\n\
          Every key of `taskgate.yaml`. Made by `taskgate config reference`; do not edit.\n\n\
-         A list's entries are written `[]`. Where a key `x` has a sibling `x_file`, set one of the two. Relative \
+         A list's entries are written `[]`, names of your own `<name>`. Where a key `x` has a sibling `x_file`, set one of the two. Relative \
          paths are relative to the configuration file. Unknown keys are errors. A changed file is taken at once, \
-         and on SIGHUP; one with an error never replaces what runs. `internal.listen`, `operations.listen`, \
-         `public.listen`, `logs.format`, `verdicts.cache_entries`, `shutdown.grace_secs`, `discovery.startup_secs`, `tasks`, \
-         `access`, `sessions.plain_http` \
-         and `state.directory` need a restart.\n",
+         and on SIGHUP; one with an error never replaces what runs. What follows needs a restart, and the log says \
+         so when it changed: {restarts}.\n",
     );
     for (name, section) in properties(root) {
         let _ = write!(text, "\n## `{name}`\n\n{}\n\n", description(root, section));
@@ -61,6 +61,9 @@ fn sorted(value: Value) -> Value {
     }
 }
 
+/// Where a schema has what is inside a list or a map, and how a key of that is written.
+const CONTAINERS: [(&str, &str); 2] = [("items", "[]"), ("additionalProperties", ".<name>")];
+
 /// One key.
 struct Row {
     key: String,
@@ -71,31 +74,35 @@ struct Row {
 
 fn collect(root: &Value, path: &str, schema: &Value, rows: &mut Vec<Row>) {
     let target = resolve(root, schema);
-    if let Some(items) = target.get("items").filter(|items| is_object(root, items)) {
-        collect(root, &format!("{path}[]"), items, rows);
-        return;
+    for (part, suffix) in CONTAINERS {
+        if let Some(inside) = target.get(part).filter(|inside| has_keys(root, inside)) {
+            collect(root, &format!("{path}{suffix}"), inside, rows);
+        }
     }
     let required: Vec<&str> =
         target.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     for (name, property) in properties(target) {
-        let key = format!("{path}.{name}");
-        if is_object(root, property) || resolve(root, property).get("items").is_some_and(|items| is_object(root, items))
-        {
-            collect(root, &key, property, rows);
-            continue;
-        }
-        let default = match property.get("default") {
-            _ if required.contains(&name.as_str()) => "required".to_owned(),
-            None | Some(Value::Null) => "none".to_owned(),
-            Some(value) => format!("`{value}`"),
-        };
-        rows.push(Row { key, kind: kind(root, property), default, meaning: meaning(root, property) });
+        describe(root, format!("{path}.{name}"), property, required.contains(&name.as_str()), rows);
     }
     for variant in target.get("oneOf").and_then(Value::as_array).into_iter().flatten() {
         for (name, property) in properties(variant) {
-            collect(root, &format!("{path}.{name}"), property, rows);
+            describe(root, format!("{path}.{name}"), property, false, rows);
         }
     }
+}
+
+/// One key, or the keys that are below it.
+fn describe(root: &Value, key: String, schema: &Value, is_required: bool, rows: &mut Vec<Row>) {
+    if has_keys(root, schema) {
+        collect(root, &key, schema, rows);
+        return;
+    }
+    let default = match schema.get("default") {
+        _ if is_required => "required".to_owned(),
+        None | Some(Value::Null) => "none".to_owned(),
+        Some(value) => format!("`{value}`"),
+    };
+    rows.push(Row { key, kind: kind(root, schema), default, meaning: meaning(root, schema) });
 }
 
 /// What a schema stands for: behind a reference, and without the alternative of nothing.
@@ -109,11 +116,13 @@ fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     something.map_or(schema, |one| resolve(root, one))
 }
 
-fn is_object(root: &Value, schema: &Value) -> bool {
+/// Whether there are keys in it: of an object, of one of several objects, or of what is in a list or a map.
+fn has_keys(root: &Value, schema: &Value) -> bool {
     let target = resolve(root, schema);
     let variants = target.get("oneOf").and_then(Value::as_array);
     target.get("properties").is_some()
         || variants.is_some_and(|all| all.iter().any(|one| one.get("properties").is_some()))
+        || CONTAINERS.iter().any(|(part, _)| target.get(part).is_some_and(|inside| has_keys(root, inside)))
 }
 
 fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
@@ -233,6 +242,46 @@ mod tests {
             // A secret that is written down is a bad example.
             let is_pair = reference.contains(&format!("`{key}_file`"));
             assert!(is_pair || EXAMPLE.contains(&format!("{leaf}:")), "the example lacks `{key}`");
+        }
+    }
+
+    /// Every key that has no keys below it, found without what makes the page.
+    fn leaves(root: &Value, path: &str, schema: &Value, found: &mut Vec<String>) {
+        let target = resolve(root, schema);
+        let variants = target.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+        let named = [target].into_iter().chain(variants).flat_map(properties);
+        let mut below: Vec<(String, &Value)> =
+            named.map(|(name, property)| (format!("{path}.{name}"), property)).collect();
+        let inside = |part: &str| target.get(part).filter(|inside| inside.is_object());
+        below.extend(inside("items").map(|items| (format!("{path}[]"), items)));
+        below.extend(inside("additionalProperties").map(|values| (format!("{path}.<name>"), values)));
+        if below.is_empty() {
+            found.push(path.trim_end_matches("[]").trim_end_matches(".<name>").to_owned());
+        }
+        for (path, schema) in below {
+            leaves(root, &path, schema, found);
+        }
+    }
+
+    #[test]
+    fn the_reference_has_every_key() {
+        let (root, reference) = (root(), markdown());
+        let mut found = Vec::new();
+        for (name, section) in properties(&root) {
+            leaves(&root, name, section, &mut found);
+        }
+        assert!(found.len() > 300, "{found:?}");
+        found.retain(|key| !reference.contains(&format!("| `{key}` |")));
+        assert!(found.is_empty(), "the reference lacks {found:#?}");
+    }
+
+    #[test]
+    fn what_needs_a_restart_is_a_key() {
+        let reference = markdown();
+        for (key, _) in NEEDS_RESTART {
+            let is_section = reference.contains(&format!("\n## `{key}`\n"));
+            let begins = |end: &str| reference.contains(&format!("| `{key}{end}"));
+            assert!(is_section || begins("`") || begins("."), "`{key}` is no key");
         }
     }
 

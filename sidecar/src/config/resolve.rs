@@ -42,6 +42,32 @@ pub const MAX_SECRET_BYTES: u64 = 64 << 10;
 /// The most keys of the ring: all of them travel to every worker.
 const MAX_KEYS: usize = 16;
 
+/// Whether something differs between the settings that run and others.
+type Differs = fn(&Settings, &Settings) -> bool;
+
+/// The keys that count from the next start on alone, in the order of the sections.
+pub const NEEDS_RESTART: [(&str, Differs); 19] = [
+    ("gate.url_audience", |old, new| old.gate.url_audience != new.gate.url_audience),
+    ("internal.listen", |old, new| old.internal != new.internal),
+    ("forward_auth.listen", |old, new| old.forward_auth_listen() != new.forward_auth_listen()),
+    ("xds", |old, new| old.xds != new.xds),
+    ("internal_task_gateway", |old, new| old.gateway_fingerprint() != new.gateway_fingerprint()),
+    ("operations.listen", |old, new| old.operations != new.operations),
+    ("public.listen", |old, new| old.public != new.public),
+    ("discovery.startup_secs", |old, new| old.startup != new.startup),
+    ("verdicts.cache_entries", |old, new| old.verdicts.cache_entries != new.verdicts.cache_entries),
+    ("access", |old, new| old.entrance_fingerprint() != new.entrance_fingerprint()),
+    ("access.store", |old, new| old.access.store_digest() != new.access.store_digest()),
+    ("data", |old, new| old.data_fingerprint() != new.data_fingerprint()),
+    ("tasks", |old, new| old.task_fingerprint() != new.task_fingerprint()),
+    ("tunnels", |old, new| old.tunnels != new.tunnels),
+    ("sessions.plain_http", |old, new| old.gate.plain_http != new.gate.plain_http),
+    ("state.directory", |old, new| old.state_directory != new.state_directory),
+    ("logs.format", |old, new| old.logs.format != new.logs.format),
+    ("telemetry.otlp", |old, new| !old.has_same_traces(new)),
+    ("shutdown.grace_secs", |old, new| old.grace != new.grace),
+];
+
 /// A value that makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{key}`: {reason}")]
@@ -248,30 +274,7 @@ impl Settings {
     /// The settings that only a restart changes, where they differ in `other`.
     #[must_use]
     pub fn restart_needed(&self, other: &Self) -> Vec<&'static str> {
-        [
-            ("internal.listen", self.internal != other.internal),
-            ("forward_auth.listen", self.forward_auth_listen() != other.forward_auth_listen()),
-            ("operations.listen", self.operations != other.operations),
-            ("xds", self.xds != other.xds),
-            ("internal_task_gateway", self.gateway_fingerprint() != other.gateway_fingerprint()),
-            ("public.listen", self.public != other.public),
-            ("logs.format", self.logs.format != other.logs.format),
-            ("verdicts.cache_entries", self.verdicts.cache_entries != other.verdicts.cache_entries),
-            ("telemetry.otlp", !self.has_same_traces(other)),
-            ("shutdown.grace_secs", self.grace != other.grace),
-            ("discovery.startup_secs", self.startup != other.startup),
-            ("gate.url_audience", self.gate.url_audience != other.gate.url_audience),
-            ("access", self.entrance_fingerprint() != other.entrance_fingerprint()),
-            ("sessions.plain_http", self.gate.plain_http != other.gate.plain_http),
-            ("data", self.data_fingerprint() != other.data_fingerprint()),
-            ("tunnels", self.tunnels != other.tunnels),
-            ("tasks", self.task_fingerprint() != other.task_fingerprint()),
-            ("state.directory", self.state_directory != other.state_directory),
-            ("access.store", self.access.store_digest() != other.access.store_digest()),
-        ]
-        .into_iter()
-        .filter_map(|(key, differs)| differs.then_some(key))
-        .collect()
+        NEEDS_RESTART.into_iter().filter_map(|(key, differs)| differs(self, other).then_some(key)).collect()
     }
 
     /// Where ingresses without the filter ask.
