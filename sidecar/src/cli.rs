@@ -3,6 +3,7 @@
 mod access;
 mod client;
 mod columns;
+mod commands;
 mod config;
 mod data;
 mod discover;
@@ -40,6 +41,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// print the reference of all commands
+    Commands,
     /// check a configuration, or print what is known about it
     #[command(subcommand)]
     Config(config::Config),
@@ -95,6 +98,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
+        Command::Commands => output::text(&commands::markdown()),
         Command::Config(config) => config.run(),
         Command::Data(data) => return exit(data.run()),
         Command::Discover(discover) => discover.run(),

@@ -16,8 +16,9 @@ use crate::cli::server::{self, Server};
 pub(super) struct Office {
     #[command(flatten)]
     target: Target,
-    /// ask the API for everybody there, as in `https://access.tasks.example.test`, and not the internal listener
-    #[arg(long, value_name = "URL", conflicts_with_all = ["config", "internal", "addresses_file", "secret_file"])]
+    /// ask the API for everybody there, as in `https://access.tasks.example.test`, and not the internal listener. What
+    /// says where that is comes first
+    #[arg(long, value_name = "URL", env = "TASKGATE_ACCESS")]
     at: Option<String>,
     /// a file with your token, for `--at`
     #[arg(long, value_name = "FILE", env = "TASKGATE_TOKEN_FILE")]
@@ -33,7 +34,8 @@ impl Office {
         body: Option<&impl Serialize>,
     ) -> anyhow::Result<T> {
         let body = body.map(serde_json::to_vec).transpose()?;
-        let Some(at) = &self.at else {
+        // A variable is no reason to refuse options, so they don't exclude each other.
+        let Some(at) = self.at.as_ref().filter(|_| !self.target.is_given()) else {
             return self.target.ask(method, &format!("/internal{path}"), body.unwrap_or_default());
         };
         let client = Server::at(at.clone(), self.token_file.clone()).client()?;

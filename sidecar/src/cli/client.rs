@@ -1,6 +1,6 @@
 //! Talking to the internal listener of a running sidecar.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -25,11 +25,14 @@ use crate::serve::Addresses;
 const MAX_ANSWER: usize = 512 << 20;
 /// How long an exchange may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// The sidecar's configuration where nothing else is said, as for `taskgate serve`.
+const CONFIG: &str = "taskgate.yaml";
 
 /// Where the sidecar is.
 #[derive(Debug, Args)]
 pub(super) struct Target {
-    /// the sidecar's configuration file: says where it listens, and with which secret
+    /// the sidecar's configuration file: says where it listens, and with which secret; by default `taskgate.yaml`,
+    /// where there is one
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// where the sidecar listens: `ip:port` or `unix:/path`
@@ -50,6 +53,18 @@ struct Client {
 }
 
 impl Target {
+    /// Whether anything says where the sidecar is.
+    pub(super) const fn is_given(&self) -> bool {
+        self.config.is_some() || self.internal.is_some() || self.addresses_file.is_some() || self.secret_file.is_some()
+    }
+
+    /// The configuration file to go by.
+    fn configuration(&self) -> Option<&Path> {
+        let is_elsewhere = self.internal.is_some() || self.addresses_file.is_some();
+        let default = || Some(Path::new(CONFIG)).filter(|path| !is_elsewhere && path.exists());
+        self.config.as_deref().or_else(default)
+    }
+
     /// Asks the sidecar and reads its JSON answer.
     pub(super) fn ask<T: DeserializeOwned>(&self, method: &Method, path: &str, body: Vec<u8>) -> anyhow::Result<T> {
         let client = self.client()?;
@@ -62,7 +77,7 @@ impl Target {
     }
 
     fn client(&self) -> anyhow::Result<Client> {
-        let settings = self.config.as_deref().map(load).transpose()?;
+        let settings = self.configuration().map(load).transpose()?;
         let listen = match (&self.internal, &self.addresses_file, &settings) {
             (Some(text), ..) => Listen::parse(text, "0").with_context(|| format!("`--internal {text}`"))?,
             (None, Some(path), _) => {
@@ -71,7 +86,10 @@ impl Target {
                 Listen::parse(&addresses.internal, "0").context("the addresses file can't be read")?
             }
             (None, None, Some(settings)) => settings.internal.clone(),
-            (None, None, None) => bail!("say where the sidecar is: `--config`, `--internal` or `--addresses-file`"),
+            (None, None, None) => bail!(
+                "there is no `{CONFIG}` here: say where the sidecar is, by `--config`, `--internal` or \
+                 `--addresses-file`"
+            ),
         };
         if matches!(&listen, Listen::Tcp(address) if address.port() == 0) {
             bail!("the sidecar picked a port of its own: say which with `--internal` or `--addresses-file`");

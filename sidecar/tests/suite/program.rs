@@ -269,7 +269,8 @@ async fn a_unix_socket_serves_and_goes_with_its_process() {
     assert_eq!(program.internal, listen);
     let services = async {
         loop {
-            let output = run(directory.path(), &["services", "--config", "taskgate.yaml"]);
+            // Like `serve` it goes by the `taskgate.yaml` that is here.
+            let output = run(directory.path(), &["services"]);
             assert!(output.status.success(), "{}", self::text(&output.stderr));
             let listed = self::text(&output.stdout);
             if listed.contains(GREETER) {
@@ -283,6 +284,10 @@ async fn a_unix_socket_serves_and_goes_with_its_process() {
         ["session", "seal", "--config", "taskgate.yaml", "--service", GREETER, "--actor", "bob", "--for", "15m"];
     let output = run(directory.path(), &words);
     assert!(self::text(&output.stdout).starts_with("tg1.s."), "{}", self::text(&output.stderr));
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let output = run(elsewhere.path(), &["services"]);
+    let message = self::text(&output.stderr);
+    assert!(output.status.code() == Some(1) && message.contains("there is no `taskgate.yaml` here"), "{message}");
     signal(&program, Signal::INT);
     assert_eq!(end(&mut program), Some(0));
     assert!(!socket.exists());

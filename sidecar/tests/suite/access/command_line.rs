@@ -29,7 +29,8 @@ async fn run_as(sidecar: &Sidecar, who: &str, words: &[&str]) -> Outcome {
 
 async fn program(sidecar: &Sidecar, words: &[&str]) -> Outcome {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_taskgate"));
-    command.args(words).current_dir(sidecar.directory.path()).env_remove("TASKGATE_TOKEN_FILE").kill_on_drop(true);
+    command.args(words).current_dir(sidecar.directory.path()).kill_on_drop(true);
+    command.env_remove("TASKGATE_TOKEN_FILE").env_remove("TASKGATE_ACCESS");
     let output = command.output().await.expect("runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     Outcome { code: output.status.code(), output: text(output.stdout), errors: text(output.stderr) }
@@ -74,6 +75,26 @@ async fn people_use_it_with_a_token() {
     assert!(list.output.contains("0/1"), "{list:?}");
     let explained = run_as(&sidecar, "bob", &["explain", &format!("https://{service}.tasks.example.test/")]).await;
     assert_eq!(explained.code, Some(0), "{explained:?}");
+}
+
+#[tokio::test]
+async fn where_to_ask_is_an_option_or_a_variable() {
+    let sidecar = start("").await;
+    std::fs::write(sidecar.directory.path().join("alice"), "token-of-alice\n").expect("writes");
+    let list = |words: &[&str]| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_taskgate"));
+        command.args(["share", "list"]).args(words).current_dir(sidecar.directory.path()).kill_on_drop(true);
+        command.env("TASKGATE_ACCESS", public(&sidecar, "")).env("TASKGATE_TOKEN_FILE", "alice");
+        command
+    };
+    let service = id(&sidecar, "op1");
+    let made = run_as(&sidecar, "alice", &["share", &service, "--note", "by-alice"]).await;
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let output = list(&[]).output().await.expect("runs");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("by-alice"), "{output:?}");
+    // What is said by an option counts, whatever the variable is.
+    let output = list(&["--internal", "unix:/nowhere"]).output().await.expect("runs");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("unix:/nowhere"), "{output:?}");
 }
 
 #[tokio::test]
