@@ -21,6 +21,7 @@ use std::time::Duration;
 use taskgate_core::label::Label;
 use taskgate_core::service::Protocol;
 use taskgate_core::time::UnixTime;
+use taskgate_core::visitor::OWN_PROVIDER;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -253,6 +254,10 @@ impl Registry {
             self.metrics.problems.get_or_create(&labels).set(problems);
             // Counted as services come and go; here only so that it is there before the first one.
             let _ = self.metrics.id_collisions.get_or_create(&labels);
+            // What the sidecar serves itself is said once: there is nothing to look at again, and to alert about.
+            if provider.name == OWN_PROVIDER {
+                continue;
+            }
             let success = provider.last_success.map_or(0, UnixTime::as_millis);
             let seconds = Duration::from_millis(success).as_secs_f64();
             self.metrics.discovery_success.get_or_create(&labels).set(seconds);

@@ -27,6 +27,16 @@ fn it_has_its_label_and_may_be_the_sidecar_itself() {
 }
 
 #[test]
+fn nobody_waits_for_it_to_be_looked_at_again() {
+    let registry = with_own("data");
+    publish(&registry, OWN_PROVIDER, &[data_entry(&[LISTENER])]);
+    publish(&registry, "file", &[entry("op", "ui")]);
+    let text = registry.metrics.text().expect("metrics");
+    let looked: Vec<&str> = text.lines().filter(|line| line.contains("last_success_timestamp_seconds{")).collect();
+    assert!(looked.len() == 1 && looked[0].contains("provider=\"file\""), "{looked:?}");
+}
+
+#[test]
 fn nobody_else_gets_its_label_or_its_names() {
     // Whoever was there first.
     let registry = with_own("alice-web-ui");
