@@ -2,7 +2,7 @@
 # time. What comes is pinned, but for Debian's packages, which are those of Debian 12.
 
 ENVOY_VERSION := 1.40.0
-# The oldest ones that are supported: for static.yaml, and for addresses of jobs and TCP services over xDS.
+# The oldest ones that are supported: for static.yaml and tcp.yaml, and for xds.yaml.
 ENVOY_OLDEST_VERSION := 1.37.0
 ENVOY_OLDEST_XDS_VERSION := 1.36.2
 NEXTEST_VERSION := 0.9.143

@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 pub const TASKGATE_ENVOY: &str = "TASKGATE_ENVOY";
 /// The oldest supported `envoy` to use instead of the one that `make envoy-oldest` installs.
 pub const TASKGATE_ENVOY_OLDEST: &str = "TASKGATE_ENVOY_OLDEST";
-/// The same for what Envoy is told over xDS, where still older ones are supported.
+/// The same for addresses of jobs over xDS, where still older ones are supported.
 pub const TASKGATE_ENVOY_OLDEST_XDS: &str = "TASKGATE_ENVOY_OLDEST_XDS";
 /// The `taskgate` program to use instead of the one that was built.
 pub const TASKGATE_BIN: &str = "TASKGATE_BIN";
@@ -85,7 +85,7 @@ pub fn envoy() -> anyhow::Result<PathBuf> {
     first(TASKGATE_ENVOY, &[installed], "run `make envoy`")
 }
 
-/// Where the oldest Envoy is that `envoy-config/static.yaml` supports.
+/// Where the oldest Envoy is that `envoy-config/static.yaml` and `tcp.yaml` support.
 ///
 /// # Errors
 /// It is not installed.
@@ -94,7 +94,7 @@ pub fn envoy_oldest() -> anyhow::Result<PathBuf> {
     first(TASKGATE_ENVOY_OLDEST, &[installed], "run `make envoy-oldest`")
 }
 
-/// Where the oldest Envoy is that `envoy-config/xds.yaml` and `tcp.yaml` support.
+/// Where the oldest Envoy is that `envoy-config/xds.yaml` supports.
 ///
 /// # Errors
 /// It is not installed.

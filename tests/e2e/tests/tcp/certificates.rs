@@ -56,7 +56,7 @@ async fn a_known_user_comes_in_until_the_grant_goes_and_nobody_else_does() -> Ou
 
 #[tokio::test]
 async fn the_oldest_envoy_does_so_too() -> Outcome {
-    known_users(Some(environment::envoy_oldest_xds()?)).await
+    known_users(Some(environment::envoy_oldest()?)).await
 }
 
 async fn known_users(program: Option<PathBuf>) -> Outcome {

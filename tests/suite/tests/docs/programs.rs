@@ -24,7 +24,8 @@ fn pages_name_the_envoys_that_tests_run() -> Checked {
         ("envoy-config/static.yaml", vec![format!("Envoy {static_minor} or later")]),
         ("envoy-config/ext_authz.yaml", vec![format!("Envoy {static_minor} or later")]),
         ("envoy-config/xds.yaml", vec![format!("Envoy {xds_minor} or later")]),
-        ("envoy-config/tcp.yaml", vec![format!("Envoy {xds_minor} or later")]),
+        ("envoy-config/tcp.yaml", vec![format!("Envoy {static_minor} or later")]),
+        ("docs/internal-task-gateway.md", vec![format!("Envoy {static_minor} or later")]),
     ] {
         let text = read(&repository.join(page))?;
         let missing: Vec<&String> = words.iter().filter(|word| !text.contains(word.as_str())).collect();
