@@ -13,10 +13,12 @@ use serde::Deserialize;
 use taskgate_core::denial::Denial;
 use taskgate_core::edit::RequestEdits;
 use taskgate_core::gate::Decision;
+use taskgate_core::reply::Reply;
 
 use crate::api::guard;
 use crate::api::problem::{self, Problem};
 use crate::decide::check::Checks;
+use crate::decide::destination::Destination;
 use crate::decide::dialect::Dialect;
 use crate::decide::office::{Office, refuse};
 use crate::decide::original::{Original, Unsaid};
@@ -34,16 +36,30 @@ struct DecideQuery {
     service: Option<String>,
     /// Whether that is where tunnels end, and not the service's own servers.
     #[serde(default)]
-    tunnel: Tunnel,
+    tunnel: YesNo,
+    /// Whether that is the sidecar, for paths below `/.taskgate/`, and not the service's own servers.
+    #[serde(default)]
+    own: YesNo,
 }
 
-/// Whether what the ingress has chosen by itself is where tunnels end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Tunnel {
+enum YesNo {
     #[default]
     No,
     Yes,
+}
+
+impl DecideQuery {
+    /// Where the ingress takes what is permitted, if it has chosen that by itself; none: nowhere that there is.
+    const fn chosen(&self) -> Option<Destination> {
+        match (self.tunnel, self.own) {
+            (YesNo::No, YesNo::No) => Some(Destination::Service),
+            (YesNo::Yes, YesNo::No) => Some(Destination::Tunnel),
+            (YesNo::No, YesNo::Yes) => Some(Destination::OwnPath),
+            (YesNo::Yes, YesNo::Yes) => None,
+        }
+    }
 }
 
 /// The routes.
@@ -71,27 +87,30 @@ async fn decide(
     query: Result<Query<DecideQuery>, QueryRejection>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let Query(DecideQuery { dialect, service, tunnel }) = query.map_err(|_| {
+    let malformed = || {
         Problem::malformed(
-            "`for` is one of caddy, generic, haproxy, nginx and traefik; `service` a label; `tunnel` yes or no; there is nothing else",
+            "`for` is one of caddy, generic, haproxy, nginx and traefik; `service` a label; one of `tunnel` and `own` may be yes; there is nothing else",
         )
-    })?;
+    };
+    let Query(query) = query.map_err(|_| malformed())?;
+    let chosen = query.chosen().ok_or_else(malformed)?;
+    let DecideQuery { dialect, service, .. } = query;
+    let has_chosen = service.is_some() || !dialect.chooses_upstream();
     let original = Original::forwarded(request.headers()).map_err(unsaid)?;
     let permit = |edits: &mut RequestEdits| {
         // What was decided about is where the request goes: also where the ingress goes by a rule of its own.
         if service.as_deref().is_some_and(|label| !office.is_named(edits.standing.service(), label)) {
             return Err(Denial::ConflictingAddress);
         }
-        // What vouches for a visitor is for the sidecar, and no job speaks what a tunnel begins with.
-        if edits.is_tunnel != (tunnel == Tunnel::Yes) && !dialect.chooses_upstream() {
-            return Err(Denial::ProtocolMismatch);
+        let destination = Destination::of(edits);
+        if has_chosen && destination != chosen {
+            return Err(destination.instead_of(chosen));
         }
-        // A tunnel goes to the sidecar and not to the service's own servers.
-        let group = if edits.is_tunnel { None } else { office.group(edits.standing.service()) };
+        // The group is the service's own servers; with the sidecar's address what is for the sidecar gets there.
+        let group = office.group(edits.standing.service()).filter(|_| destination == Destination::Service);
         answer::permit(edits, group.as_deref(), original.header(":path").unwrap_or_default(), dialect)
     };
-    let decision = office.decide(&original, dialect, dialect.rewrites_path()).await;
-    Ok(respond(&original, decision, dialect, permit))
+    Ok(respond(office.decide(&original, dialect, dialect.rewrites_path(), permit).await, dialect))
 }
 
 /// The whole reply to a request that was refused, for ingresses that are told of 401 and 403 alone.
@@ -118,22 +137,11 @@ async fn check(State(office): State<Arc<Office>>, request: Request) -> Result<Re
     let path = path.strip_prefix(PASSED_ON).unwrap_or_default();
     let original = Original::passed_on(&parts, path).map_err(unsaid)?;
     let dialect = Dialect::Envoy;
-    let decision = office.decide(&original, dialect, dialect.rewrites_path()).await;
-    Ok(respond(&original, decision, dialect, passed::permit))
+    Ok(respond(office.decide(&original, dialect, dialect.rewrites_path(), passed::permit).await, dialect))
 }
 
-fn respond(
-    original: &Original,
-    decision: Decision,
-    dialect: Dialect,
-    permit: impl FnOnce(&mut RequestEdits) -> Result<Response, Denial>,
-) -> Response {
-    match decision {
-        Decision::Permit(mut edits) => {
-            permit(&mut edits).unwrap_or_else(|denial| answer::refuse(refuse(original, denial, edits.audit), dialect))
-        }
-        Decision::Redirect(reply) | Decision::Refuse(_, reply) => answer::refuse(*reply, dialect),
-    }
+fn respond(told: Result<Response, Box<Reply>>, dialect: Dialect) -> Response {
+    told.unwrap_or_else(|reply| answer::refuse(*reply, dialect))
 }
 
 fn unsaid(unsaid: Unsaid) -> Problem {

@@ -11,7 +11,6 @@ use envoy_types::pb::envoy::r#type::v3::HttpStatus;
 use envoy_types::pb::google::protobuf::BoolValue;
 use envoy_types::pb::google::rpc;
 use taskgate_core::edit::RequestEdits;
-use taskgate_core::gate::Decision;
 use taskgate_core::reply::Reply;
 use tonic::{Code, Request, Response, Status};
 
@@ -32,16 +31,13 @@ impl Authorization for Checks {
         let original = request.as_ref().ok_or(Unsaid::Request).and_then(Original::checked);
         let original = original.map_err(|unsaid| Status::invalid_argument(unsaid.to_string()))?;
         // Unlike the answer over HTTP, this one can change the path.
-        let decision = self.0.decide(&original, Dialect::Envoy, true).await;
-        Ok(Response::new(match decision {
-            Decision::Permit(edits) => permit(*edits),
-            Decision::Redirect(reply) | Decision::Refuse(_, reply) => refuse(*reply),
-        }))
+        let told = self.0.decide(&original, Dialect::Envoy, true, |edits| Ok(permit(edits))).await;
+        Ok(Response::new(told.unwrap_or_else(|reply| refuse(*reply))))
     }
 }
 
-fn permit(mut edits: RequestEdits) -> CheckResponse {
-    let HeaderEdits { set, remove } = HeaderEdits::of(&edits);
+fn permit(edits: &mut RequestEdits) -> CheckResponse {
+    let HeaderEdits { set, remove } = HeaderEdits::of(edits);
     let cookies = edits.standing.take_cookies();
     answer(
         Code::Ok,

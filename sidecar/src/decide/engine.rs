@@ -16,6 +16,10 @@ use crate::replica::{NotTaken, Replica};
 /// The most requests that wait for verdicts.
 const MAX_WAITING: usize = 10_000;
 
+/// The most gates. Each has the whole table, 20 MiB at 100,000 services, and reads every change of it; a decision takes
+/// microseconds, so that these are more than what answers over HTTP can keep busy.
+const MAX_GATES: usize = 4;
+
 /// Gates that decide.
 #[derive(Debug)]
 pub struct Engine {
@@ -26,11 +30,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// So many gates, at least one, that know nothing yet and refuse everything.
+    /// As many gates as are of use on so many processors; they know nothing yet and refuse everything.
     ///
     /// # Errors
     /// [`NoRandomness`].
-    pub fn new(gates: usize) -> Result<Self, NoRandomness> {
+    pub fn new(processors: usize) -> Result<Self, NoRandomness> {
+        let gates = processors.min(MAX_GATES);
         let replica = |_| Ok(Mutex::new(Replica::new(random::non_zero()?)));
         Ok(Self {
             first: replica(0)?,
@@ -100,5 +105,17 @@ impl Engine {
             nth => self.others.get(nth - 1).unwrap_or(&self.first),
         };
         replica.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_machine_holds_no_more_tables_than_decide() {
+        for (processors, gates) in [(0, 1), (1, 1), (3, 3), (64, MAX_GATES)] {
+            assert_eq!(Engine::new(processors).expect("randomness").gates(), gates, "{processors}");
+        }
     }
 }

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use taskgate_core::audit::{Audit, Rule};
 use taskgate_core::denial::Denial;
+use taskgate_core::edit::RequestEdits;
 use taskgate_core::gate::Decision;
-use taskgate_core::reply;
+use taskgate_core::reply::{self, Reply};
 use taskgate_core::service::AccessLevel;
 use taskgate_core::time::{Moment, SteadyClock};
 use taskgate_core::verdict::VerdictAnswer;
@@ -47,9 +48,9 @@ impl Office {
     /// # Errors
     /// [`NoRandomness`].
     pub fn open(app: Arc<App>, tasks: &Tasks) -> Result<Arc<Self>, NoRandomness> {
-        let gates = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let clock = Mutex::new(SteadyClock::new(Some(app.clock.now())));
-        let office = Arc::new(Self { app, engine: Engine::new(gates)?, clock });
+        let office = Arc::new(Self { app, engine: Engine::new(processors)?, clock });
         for gate in 0..office.engine.gates() {
             let (office, stop) = (Arc::clone(&office), tasks.stop().clone());
             tasks.spawn("forward-auth table", async move { office.follow(gate, &stop).await });
@@ -63,13 +64,35 @@ impl Office {
         &self.app
     }
 
-    /// Decides about a request, and says so in the log and the metrics. `rewrites_path` is whether its path can be
-    /// changed.
-    pub async fn decide(&self, original: &Original, dialect: Dialect, rewrites_path: bool) -> Decision {
+    /// Decides about a request, and says in the log and the metrics what became of it. `rewrites_path` is whether its
+    /// path can be changed; `permit` makes what the ingress is told of a permit, which may still be a refusal.
+    ///
+    /// # Errors
+    /// What the client gets in place of the job's answer.
+    pub async fn decide<T>(
+        &self,
+        original: &Original,
+        dialect: Dialect,
+        rewrites_path: bool,
+        permit: impl FnOnce(&mut RequestEdits) -> Result<T, Denial>,
+    ) -> Result<T, Box<Reply>> {
         let started = Instant::now();
-        let decision = self.silently(original, rewrites_path).await;
-        self.record(original, dialect, &decision, started.elapsed());
-        decision
+        let (outcome, told) = match self.silently(original, rewrites_path).await {
+            Decision::Permit(mut edits) => match permit(&mut edits) {
+                Ok(told) => ("permit", Ok((told, edits.audit))),
+                Err(denial) => ("refuse", Err(Box::new(refuse(original, denial, edits.audit)))),
+            },
+            Decision::Redirect(reply) => ("redirect", Err(reply)),
+            Decision::Refuse(_, reply) => ("refuse", Err(reply)),
+        };
+        let (audit, status) = match &told {
+            Ok((_, audit)) => (audit, None),
+            Err(reply) => (&reply.audit, Some(reply.status)),
+        };
+        let labels = DecisionLabels { ingress: dialect.code(), outcome };
+        self.app.metrics.decisions.get_or_create(&labels).inc();
+        record(original, labels, audit, status, started.elapsed());
+        told.map(|(told, _)| told)
     }
 
     /// Decides about a request that was decided about before.
@@ -123,43 +146,37 @@ impl Office {
             tokio::task::yield_now().await;
         }
     }
+}
 
-    fn record(&self, original: &Original, dialect: Dialect, decision: &Decision, took: Duration) {
-        let (outcome, audit, status) = match decision {
-            Decision::Permit(edits) => ("permit", &edits.audit, None),
-            Decision::Redirect(reply) => ("redirect", &reply.audit, Some(reply.status)),
-            Decision::Refuse(_, reply) => ("refuse", &reply.audit, Some(reply.status)),
-        };
-        let labels = DecisionLabels { ingress: dialect.code(), outcome };
-        self.app.metrics.decisions.get_or_create(&labels).inc();
-        let Audit { service, level, rule, actor, denial } = audit;
-        let path = text(original.header(":path"));
-        tracing::event!(
-            target: TARGET,
-            tracing::Level::INFO,
-            ingress = dialect.code(),
-            outcome,
-            http.method = text(original.header(":method")),
-            http.authority = text(original.header(":authority")),
-            // Queries can hold credentials.
-            http.path = path.split('?').next().unwrap_or_default(),
-            http.status = status,
-            actor.id = actor.as_deref().unwrap_or_default(),
-            service.id = service.as_deref().unwrap_or_default(),
-            access.level = level.map_or("", AccessLevel::code),
-            access.rule = rule.map_or("", Rule::code),
-            denial.code = denial.map_or("", Denial::code),
-            request.id = text(original.header(REQUEST_ID)),
-            trace.id = trace::current_id(),
-            decision_ms = took.as_secs_f64() * 1_000.0,
-            "decision"
-        );
-    }
+/// The line of the audit about a request.
+fn record(original: &Original, labels: DecisionLabels, audit: &Audit, status: Option<u16>, took: Duration) {
+    let Audit { service, level, rule, actor, denial } = audit;
+    let path = text(original.header(":path"));
+    tracing::event!(
+        target: TARGET,
+        tracing::Level::INFO,
+        ingress = labels.ingress,
+        outcome = labels.outcome,
+        http.method = text(original.header(":method")),
+        http.authority = text(original.header(":authority")),
+        // Queries can hold credentials.
+        http.path = path.split('?').next().unwrap_or_default(),
+        http.status = status,
+        actor.id = actor.as_deref().unwrap_or_default(),
+        service.id = service.as_deref().unwrap_or_default(),
+        access.level = level.map_or("", AccessLevel::code),
+        access.rule = rule.map_or("", Rule::code),
+        denial.code = denial.map_or("", Denial::code),
+        request.id = text(original.header(REQUEST_ID)),
+        trace.id = trace::current_id(),
+        decision_ms = took.as_secs_f64() * 1_000.0,
+        "decision"
+    );
 }
 
 /// The decision to refuse a request that was permitted, since the ingress can't be told what to do with it.
 #[must_use]
-pub fn refuse(original: &Original, denial: Denial, audit: Audit) -> reply::Reply {
+pub fn refuse(original: &Original, denial: Denial, audit: Audit) -> Reply {
     let client = reply::Client::of(&original.request());
     reply::reply(denial, client).audited(Audit { rule: None, denial: Some(denial), ..audit })
 }

@@ -4,18 +4,25 @@ use axum::http::HeaderMap;
 use reqwest::Response;
 
 use crate::kit::{GREETER, Sidecar, config, tokens};
+use crate::log_lines::Lines;
 
 const HOST: &str = "ae5cf6f5.tasks.example.test";
 const OPEN: &str = "forward_auth: {listen: \"127.0.0.1:0\"}";
+/// More gates than there are.
+const MAX_GATES: usize = 8;
 
 async fn start(rest: &str) -> Sidecar {
     let sidecar = Sidecar::start(&format!("{}{rest}", tokens(&[("alice", ""), ("mallory", "")]))).await;
-    // Its gates follow the same table; until they have it they say so.
-    loop {
-        let answer = ask(&sidecar, "/v1/decide", HOST, &[]).await;
-        if !matches!(code(&answer), Some("table-loading")) {
-            return sidecar;
-        }
+    loaded(&sidecar, HOST).await;
+    sidecar
+}
+
+/// Waits until every gate has the table: they take turns, and until they have it they say so.
+async fn loaded(sidecar: &Sidecar, host: &str) {
+    let mut in_turn = 0;
+    while in_turn < 2 * MAX_GATES {
+        let answer = ask(sidecar, "/v1/decide", host, &[]).await;
+        in_turn = if code(&answer) == Some("table-loading") { 0 } else { in_turn + 1 };
         tokio::task::yield_now().await;
     }
 }
@@ -52,12 +59,12 @@ async fn a_permit_says_where_to_go_and_who_asks() {
     let answer = ask(&sidecar, "/v1/decide?for=nginx", HOST, &[ALICE, ("cookie", "own=1")]).await;
     assert_eq!(answer.status(), 200);
     let said = |name| value(answer.headers(), name);
-    assert_eq!(said("x-taskgate-upstream"), Some("127.0.0.1:27001"));
-    assert_eq!(said("x-taskgate-protocol"), Some("h2"));
-    assert_eq!(said("x-taskgate-uri"), Some("/a%2Fb/../c?x=%20"));
+    assert_eq!(said("upstream-taskgate"), Some("127.0.0.1:27001"));
+    assert_eq!(said("protocol-taskgate"), Some("h2"));
+    assert_eq!(said("uri-taskgate"), Some("/a%2Fb/../c?x=%20"));
     assert_eq!(said("x-forwarded-user"), Some("alice"));
-    assert_eq!((said("x-taskgate-edit-authorization"), said("x-taskgate-edit-cookie")), (Some("remove"), Some("keep")));
-    assert_eq!((said("x-taskgate-service"), said("x-taskgate-rule")), (Some(GREETER), Some("verdict")));
+    assert_eq!((said("edit-authorization-taskgate"), said("edit-cookie-taskgate")), (Some("remove"), Some("keep")));
+    assert_eq!((said("service-taskgate"), said("rule-taskgate")), (Some(GREETER), Some("verdict")));
     assert_eq!(said("x-accel-expires"), Some("1"));
     assert_eq!(answer.bytes().await.expect("a body").len(), 0);
     assert_eq!(sidecar.metric("taskgate_decisions_total{ingress=\"nginx\",outcome=\"permit\"}").await, Some(1));
@@ -73,8 +80,12 @@ async fn nginx_hears_of_two_statuses_and_asks_for_the_rest() {
         ("a.b.c", vec![ALICE], 404, "address-missing", 403),
     ] {
         let short = ask(&sidecar, "/v1/decide?for=nginx", host, &headers).await;
-        assert_eq!((short.status().as_u16(), code(&short)), (squeezed, Some(code_of)), "{host}");
-        assert_eq!(value(short.headers(), "x-taskgate-status"), Some(status.to_string().as_str()), "{host}");
+        assert_eq!(
+            (short.status().as_u16(), value(short.headers(), "denial-taskgate")),
+            (squeezed, Some(code_of)),
+            "{host}"
+        );
+        assert_eq!(value(short.headers(), "status-taskgate"), Some(status.to_string().as_str()), "{host}");
         let whole = ask(&sidecar, "/v1/reply", host, &headers).await;
         assert_eq!((whole.status().as_u16(), code(&whole)), (status, Some(code_of)), "{host}");
         let other = ask(&sidecar, "/v1/decide?for=caddy", host, &headers).await;
@@ -131,9 +142,7 @@ async fn a_tunnel_goes_through_no_ingress_that_might_take_it_to_a_job() {
     let id = services.iter().find(|service| &*service.provider == "file").expect("a service").id.to_string();
     let host = format!("{id}.tasks.example.test");
     let headers = [ALICE, ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="), ("sec-websocket-version", "13")];
-    while code(&ask(&sidecar, "/v1/decide", &host, &headers).await) == Some("table-loading") {
-        tokio::task::yield_now().await;
-    }
+    loaded(&sidecar, &host).await;
     for (query, expected) in [
         (format!("for=traefik&service={id}"), 400),
         ("for=traefik".to_owned(), 400),
@@ -149,6 +158,78 @@ async fn a_tunnel_goes_through_no_ingress_that_might_take_it_to_a_job() {
             (code(&answer), is_vouched),
             if expected == 200 { (None, true) } else { (Some("protocol-mismatch"), false) }
         );
+    }
+}
+
+/// With what serves paths below `/.taskgate/`.
+fn with_access(forward_auth: &str) -> String {
+    let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    format!(
+        "{forward_auth}\nkeys: [{{id: k1, secret: \"{key}\"}}]\npublic: {{listen: \"127.0.0.1:0\"}}\naccess: {{}}\n"
+    )
+}
+
+#[tokio::test]
+async fn what_is_for_the_sidecar_goes_through_no_ingress_that_might_take_it_to_a_job() {
+    let sidecar = start(&with_access(OPEN)).await;
+    let own: &[_] = &[("x-forwarded-uri", "/.taskgate/../admin")];
+    let of_the_job: &[_] = &[ALICE];
+    for (query, headers, expected) in [
+        ("for=traefik&service=ae5cf6f5", own, (400, Some("conflicting-address"))),
+        ("for=traefik", own, (400, Some("conflicting-address"))),
+        ("service=ae5cf6f5", own, (400, Some("conflicting-address"))),
+        ("for=traefik&tunnel=yes", own, (400, Some("protocol-mismatch"))),
+        // The operator says that the router leads to the sidecar: with nothing else.
+        ("for=traefik&own=yes", own, (200, None)),
+        ("for=traefik&own=yes&service=ae5cf6f5", own, (200, None)),
+        ("for=traefik&own=yes", of_the_job, (400, Some("conflicting-address"))),
+        ("for=traefik&own=yes&tunnel=yes", own, (400, None)),
+        ("for=traefik&service=ae5cf6f5", of_the_job, (200, None)),
+        // Who goes where the answer says.
+        ("for=caddy", own, (200, None)),
+    ] {
+        let answer = ask(&sidecar, &format!("/v1/decide?{query}"), HOST, headers).await;
+        assert_eq!((answer.status().as_u16(), code(&answer)), expected, "{query} {headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_group_is_for_jobs_alone() {
+    let groups = "forward_auth: {listen: \"127.0.0.1:0\", groups: [{service: ae5cf6f5, group: greeters}]}";
+    let sidecar = start(&with_access(groups)).await;
+    let public = sidecar.running.addresses.public.clone().expect("a listener");
+    for path in ["/.taskgate/sign-in?to=/", "/.taskgate/../admin"] {
+        let answer = ask(&sidecar, "/v1/decide?for=nginx", HOST, &[("x-forwarded-uri", path)]).await;
+        assert_eq!(value(answer.headers(), "upstream-taskgate"), Some(public.as_str()), "{path}");
+    }
+    let answer = ask(&sidecar, "/v1/decide?for=nginx", HOST, &[ALICE]).await;
+    assert_eq!(value(answer.headers(), "upstream-taskgate"), Some("greeters"));
+}
+
+#[tokio::test]
+async fn the_audit_says_what_went_out() {
+    let sidecar = start(OPEN).await;
+    let long = format!("__Host-taskgate=tg1.k.x; own={}", "a".repeat(7_900));
+    for (query, headers, status, denial) in [
+        ("for=traefik&service=2ef4261c", vec![ALICE], 400, "conflicting-address"),
+        ("for=haproxy", vec![ALICE, ("cookie", long.as_str())], 431, "headers-too-large"),
+    ] {
+        let (lines, _guard) = Lines::capture();
+        let answer = ask(&sidecar, &format!("/v1/decide?{query}"), HOST, &headers).await;
+        assert_eq!((answer.status().as_u16(), code(&answer)), (status, Some(denial)));
+        let text = lines.text();
+        let decisions: Vec<&str> = text.lines().filter(|line| line.contains("taskgate::audit")).collect();
+        let [line] = decisions[..] else { panic!("one line, but {text}") };
+        for part in ["outcome=\"refuse\"", &format!("http.status={status}"), &format!("denial.code=\"{denial}\"")] {
+            assert!(line.contains(part), "{part} is not in {line}");
+        }
+        assert!(line.contains("actor.id=\"alice\"") && line.contains("access.rule=\"\""), "{line}");
+    }
+    for (ingress, permits) in [("traefik", None), ("haproxy", None)] {
+        let line = format!("taskgate_decisions_total{{ingress=\"{ingress}\",outcome=\"permit\"}}");
+        assert_eq!(sidecar.metric(&line).await, permits, "{ingress}");
+        let line = line.replace("permit", "refuse");
+        assert_eq!(sidecar.metric(&line).await, Some(1), "{ingress}");
     }
 }
 
@@ -210,11 +291,10 @@ async fn with_a_secret_nobody_else_is_answered() {
 #[tokio::test]
 async fn a_websocket_of_another_origin_does_not_come_in_by_a_cookie() {
     let sidecar = start(OPEN).await;
-    let headers = [
-        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
-        ("origin", "https://evil.example"),
-        ("cookie", "YTCypressCookie=token-of-alice"),
-    ];
-    let answer = ask(&sidecar, "/v1/decide", HOST, &headers).await;
-    assert_eq!((answer.status().as_u16(), code(&answer)), (403, Some("cross-origin")));
+    // Over HTTP/2 it has no key.
+    for of_websockets in [("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="), ("sec-websocket-version", "13")] {
+        let headers = [of_websockets, ("origin", "https://evil.example"), ("cookie", "YTCypressCookie=token-of-alice")];
+        let answer = ask(&sidecar, "/v1/decide", HOST, &headers).await;
+        assert_eq!((answer.status().as_u16(), code(&answer)), (403, Some("cross-origin")), "{of_websockets:?}");
+    }
 }
