@@ -16,6 +16,9 @@ local BAD_SECS = 10
 -- How many addresses are remembered at most.
 local MAX_REMEMBERED = 10000
 
+-- By this the sidecar knows a WebSocket. Over HTTP/2 clients send none; it is never used as a key.
+local WEBSOCKET_KEY = "dGFza2dhdGUtcXVlc3Rpb24="
+
 -- Headers of this hop alone. The sidecar knows a WebSocket by its key.
 local OF_THE_HOP = {
   ["connection"] = true, ["content-length"] = true, ["expect"] = true, ["host"] = true, ["keep-alive"] = true,
@@ -132,6 +135,9 @@ local function ask(txn)
   headers["x-forwarded-method"] = { txn.sf:method() }
   headers["x-forwarded-host"] = { host }
   headers["x-forwarded-uri"] = { txn.sf:pathq() }
+  if txn:get_var("txn.tg_websocket") then
+    headers["sec-websocket-key"] = { WEBSOCKET_KEY }
+  end
   return core.httpclient():get({
     url = "http://127.0.0.1/v1/decide?for=haproxy", dst = ASK_AT, headers = headers, timeout = ASK_TIMEOUT,
   })

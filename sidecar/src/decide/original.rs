@@ -14,8 +14,9 @@ const HOST: &str = "x-forwarded-host";
 const URI: &str = "x-forwarded-uri";
 /// Headers of the hop between ingress and sidecar, or of the ingress.
 const OF_THE_HOP: [&str; 7] = [METHOD, HOST, URI, "host", "connection", "content-length", "transfer-encoding"];
-/// What every WebSocket request has (RFC 6455, section 4.1), and no hop takes away.
-const WEBSOCKET_KEY: &str = "sec-websocket-key";
+/// What requests for WebSockets have and no hop takes away: the key over HTTP/1.1 alone, the version over HTTP/2 and
+/// HTTP/3 too (RFC 6455, section 4.1; RFC 8441, section 5).
+const OF_WEBSOCKETS: [&str; 2] = ["sec-websocket-key", "sec-websocket-version"];
 
 /// What a client asked for: its headers, pseudo headers first.
 #[derive(Clone, Debug, Default)]
@@ -100,7 +101,7 @@ impl Original {
         let (mut is_websocket, mut says_so) = (false, false);
         for (name, value) in headers {
             let is_of_the_hop = name.starts_with(':') || OF_THE_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop));
-            is_websocket |= name.eq_ignore_ascii_case(WEBSOCKET_KEY);
+            is_websocket |= OF_WEBSOCKETS.iter().any(|of| name.eq_ignore_ascii_case(of));
             says_so |= name.eq_ignore_ascii_case("upgrade");
             if !is_of_the_hop {
                 self.headers.push((name.into(), value.into()));

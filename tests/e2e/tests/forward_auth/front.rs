@@ -73,6 +73,29 @@ impl Front {
         Ok(Self { kind, sidecar, running, _asked_at: asked_at })
     }
 
+    /// One that offers WebSockets over HTTP/2: Envoy does so where an operator says it, HAProxy by itself, Caddy not.
+    pub(super) async fn start_connecting(
+        kind: Kind,
+        services: &[Service],
+        change: impl FnOnce(&mut Value),
+    ) -> anyhow::Result<Self> {
+        let asked_at = ReservedAddress::new()?;
+        let setup = Setup::new(services.iter().cloned());
+        let setup = setup.configure(|config| config["forward_auth"] = json!({"listen": asked_at.address()}));
+        let sidecar = setup.configure(change).start_sidecar().await?;
+        let running = match kind {
+            Kind::EnvoyGrpc | Kind::EnvoyHttp => {
+                let config = ext_authz(kind, asked_at.address(), None)?;
+                let codec = "codec_type: AUTO\n";
+                ensure!(config.matches(codec).count() == 1, "ext_authz.yaml does not have `{codec}` once");
+                let allowed = format!("{codec}          http2_protocol_options: {{allow_connect: true}}\n");
+                Running::envoy(config.replace(codec, &allowed)).await?
+            }
+            Kind::Haproxy | Kind::Caddy => Running::start(kind, asked_at.address(), None).await?,
+        };
+        Ok(Self { kind, sidecar, running, _asked_at: asked_at })
+    }
+
     /// One whose sidecar wants a secret, which the ingress says or does not know.
     pub(super) async fn start_secret(kind: Kind, services: &[Service], is_known: bool) -> anyhow::Result<Self> {
         let (asked_at, secret) = (ReservedAddress::new()?, "0123456789abcdef0123456789abcdef");
@@ -143,12 +166,14 @@ impl Running {
         Ok(match kind {
             Kind::Haproxy => Self::Haproxy(Haproxy::start(asked, secret).await?),
             Kind::Caddy => Self::Caddy(Caddy::start(asked, secret).await?),
-            Kind::EnvoyGrpc | Kind::EnvoyHttp => {
-                let envoy = Envoy::start(ext_authz(kind, asked, secret)?).await?;
-                let address = envoy.listener_address("taskgate").await?;
-                Self::Envoy(envoy, address)
-            }
+            Kind::EnvoyGrpc | Kind::EnvoyHttp => Self::envoy(ext_authz(kind, asked, secret)?).await?,
         })
+    }
+
+    async fn envoy(config: String) -> anyhow::Result<Self> {
+        let envoy = Envoy::start(config).await?;
+        let address = envoy.listener_address("taskgate").await?;
+        Ok(Self::Envoy(envoy, address))
     }
 }
 

@@ -10,6 +10,7 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
+use hyper::ext::Protocol;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
@@ -55,6 +56,13 @@ impl Ask {
 
     pub(crate) fn post(host: &str, path: &str, body: impl Into<Bytes>) -> Self {
         Self::new(Method::POST, host, path).body(Full::new(body.into()).boxed())
+    }
+
+    /// An extended CONNECT of HTTP/2 (RFC 8441), by which WebSockets are opened there: it has no key.
+    pub(crate) fn connect(protocol: &'static str, host: &str, path: &str) -> Self {
+        let mut ask = Self::new(Method::CONNECT, host, path);
+        ask.request.extensions_mut().insert(Protocol::from_static(protocol));
+        ask
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: impl AsRef<[u8]>) -> Self {
