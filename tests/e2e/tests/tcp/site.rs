@@ -42,12 +42,12 @@ impl Plan {
             config["xds"] = json!({"listen": listen, "health_checks": {"enabled": false}});
             config["internal_task_gateway"] = json!({
                 "gateway_ip": "127.0.0.1", "gateway_port_range_start": start, "gateway_port_range_end": end,
+                // All services here are of one owner.
+                "ports_per_owner": 65_535,
                 "program_timeout_secs": 20, "port_kept_secs": 0, "port_rest_secs": 5, "close_after_secs": 1,
                 "source_ranges": ["127.0.0.0/8"],
                 "envoy": {"listen": "127.0.0.1", "filter_file": filter},
             });
-                // All services here are of one owner.
-                "ports_per_owner": 65_535,
         });
         Ok(Self { setup, xds, ports, program: None })
     }
