@@ -43,8 +43,17 @@ pub struct EnvoyPlane {
     board: Arc<Board>,
     /// How many times a listener at each port was refused: what is sent anew must differ from what was refused.
     refusals: Mutex<HashMap<u16, u32>>,
-    /// Which reservation each port is programmed for, by name: at one port there may be two services for a moment.
-    generations: Mutex<HashMap<Arc<str>, u64>>,
+    /// What each port is programmed for, by name: at one port there may be two services for a moment.
+    programmed: Mutex<HashMap<Arc<str>, Programmed>>,
+}
+
+/// What a port is programmed for.
+#[derive(Clone, Copy, Debug)]
+struct Programmed {
+    /// Which reservation.
+    generation: u64,
+    /// Whether every Envoy had it once, in this life or an earlier one: then people may be connected to it.
+    was_whole: bool,
 }
 
 impl EnvoyPlane {
@@ -55,11 +64,11 @@ impl EnvoyPlane {
         secrets: watch::Receiver<Option<SecretText>>,
         patience: Duration,
     ) -> Self {
-        let (board, refusals, generations): (Arc<Board>, _, _) = Default::default();
+        let (board, refusals, programmed): (Arc<Board>, _, _) = Default::default();
         if let Some(files) = &settings.tls {
             board.want_secrets(secret::secrets(files));
         }
-        Self { settings, secrets, patience, board, refusals, generations }
+        Self { settings, secrets, patience, board, refusals, programmed }
     }
 
     /// Where proxies read what is wanted of them.
@@ -124,8 +133,8 @@ impl EnvoyPlane {
         read(&mut self.refusals.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn generations<T>(&self, read: impl FnOnce(&mut HashMap<Arc<str>, u64>) -> T) -> T {
-        read(&mut self.generations.lock().unwrap_or_else(PoisonError::into_inner))
+    fn programmed<T>(&self, read: impl FnOnce(&mut HashMap<Arc<str>, Programmed>) -> T) -> T {
+        read(&mut self.programmed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -149,30 +158,57 @@ impl Plane for EnvoyPlane {
                 return Err(error);
             }
         };
-        self.generations(|generations| generations.insert(Arc::clone(&port.name), wish.lease.generation));
+        let (former, is_held) = (self.board.wanted(&port.name), self.board.is_held(&port.name));
+        let was_whole = self.programmed(|programmed| {
+            let was_whole = programmed.get(&port.name).map_or(is_held, |known| known.was_whole);
+            let generation = wish.lease.generation;
+            programmed.insert(Arc::clone(&port.name), Programmed { generation, was_whole });
+            was_whole
+        });
         if port.is_secured {
             self.offer_secrets_again();
         }
         let port = self.board.want(port);
         let listening = self.listening(&port, number).await;
-        if matches!(listening, Err(PlaneError::PortTaken(_) | PlaneError::Refused(_))) {
+        let is_refused = matches!(listening, Err(PlaneError::PortTaken(_) | PlaneError::Refused(_)));
+        if is_refused {
             self.refusals(|refusals| {
                 let count = refusals.entry(number).or_default();
                 *count = count.wrapping_add(1);
             });
-            self.board.drop_port(&port.name);
         }
-        listening
+        match listening {
+            // One Envoy that can't must not take it from those that can: they go on, with what they took last.
+            Err(error) if was_whole && is_held => {
+                if let Some(former) = former.filter(|_| is_refused) {
+                    self.board.want(Port::clone(&former));
+                }
+                let reason = format!("an Envoy does not listen as it should, and others go on as they did: {error}");
+                Err(PlaneError::Unavailable(reason))
+            }
+            Err(error) => {
+                if is_refused {
+                    self.board.drop_port(&port.name);
+                }
+                Err(error)
+            }
+            Ok(()) => {
+                self.programmed(|programmed| {
+                    programmed.entry(Arc::clone(&port.name)).and_modify(|known| known.was_whole = true);
+                });
+                Ok(())
+            }
+        }
     }
 
     async fn withdraw(&self, lease: &Lease) -> Result<(), PlaneError> {
         let name = name::of(&lease.service, lease.port);
         // What nobody holds goes, whatever it was programmed for.
-        let is_newer = |known: &u64| *known > lease.generation && lease.holder != Holder::nobody();
-        if self.generations(|generations| generations.get(&name).is_some_and(is_newer)) {
+        let is_newer = |known: &Programmed| known.generation > lease.generation && lease.holder != Holder::nobody();
+        if self.programmed(|programmed| programmed.get(&name).is_some_and(is_newer)) {
             return Ok(());
         }
-        self.generations(|generations| generations.remove(&name));
+        self.programmed(|programmed| programmed.remove(&name));
         let mut news = self.board.news();
         self.board.drop_port(&name);
         let deadline = Instant::now() + self.patience;

@@ -62,6 +62,20 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
         self.release(lease, rest).await.map(|()| true)
     }
 
+    /// Notes what listens at a port of which nothing is known, as after a ledger was lost: that it is the holder's, or,
+    /// where there is none, that it rests. A port, or a holder, of which something is known stays as it is. A ledger that
+    /// is kept where it listens does nothing.
+    async fn remember(
+        &self,
+        port: u16,
+        service: &Label,
+        holder: Option<&Holder>,
+        rest: Duration,
+    ) -> Result<(), LeaseError> {
+        let _ = (port, service, holder, rest);
+        Ok(())
+    }
+
     /// Whether a port can be somebody else's after a while in which nobody said that the service is there.
     fn expires(&self) -> bool {
         false

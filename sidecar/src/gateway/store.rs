@@ -100,6 +100,26 @@ impl SqlLedger {
         Ok(was_held)
     }
 
+    async fn remembered(
+        &self,
+        port: u16,
+        service: &Label,
+        holder: Option<&Holder>,
+        rest: Duration,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.database.begin().await?;
+        transaction.take(Turn::Port).await?;
+        let generation = transaction.count(&sql::NEXT_GENERATION, &[]).await?;
+        let (statement, last) = match holder {
+            Some(holder) => (&sql::REMEMBER_HELD, Value::from(holder.as_str())),
+            None => (&sql::REMEMBER_RESTING, Value::from(self.rest_clock.until(rest).as_millis())),
+        };
+        let port = Value::from(u32::from(port));
+        let values = [port, Value::from(service.as_str()), Value::from(generation), self.now(), last];
+        transaction.rows(statement, &values).await?;
+        transaction.commit().await
+    }
+
     async fn is_held(&self, lease: &Lease) -> Result<bool, StoreError> {
         Ok(!self.database.read(&sql::IS_HELD, &key_of(lease)).await?.is_empty())
     }
@@ -168,6 +188,16 @@ impl Ledger for SqlLedger {
             return Ok(true);
         }
         if self.is_held(lease).await? { Ok(false) } else { Err(LeaseError::Lost) }
+    }
+
+    async fn remember(
+        &self,
+        port: u16,
+        service: &Label,
+        holder: Option<&Holder>,
+        rest: Duration,
+    ) -> Result<(), LeaseError> {
+        Ok(self.remembered(port, service, holder, rest).await?)
     }
 
     fn expires(&self) -> bool {

@@ -286,6 +286,37 @@ async fn a_refused_listener_is_taken_back_and_may_be_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_envoy_that_refuses_takes_nothing_from_those_that_listen() {
+    let secret = watch::Sender::new(None);
+    let plane = EnvoyPlane { secrets: secret.subscribe(), ..plane(None) };
+    let mut one = Proxy::connect(&plane, &[]);
+    let wish = wish(AccessLevel::Public, 80, 1);
+    assert_eq!(program(&plane, &wish, &mut [&mut one]).await, Ok(()));
+    let before = one.listeners.clone();
+    // One more comes, and can't.
+    let mut other = Proxy::connect(&plane, &[]);
+    for reason in ["no such file", "Address already in use"] {
+        other.refuses = Some(reason);
+        let refused = program(&plane, &wish, &mut [&mut one, &mut other]).await;
+        assert!(matches!(refused, Err(PlaneError::Unavailable(_))), "{refused:?}");
+        assert_eq!((&one.listeners, other.listeners.len()), (&before, 0));
+    }
+    other.refuses = None;
+    assert_eq!(program(&plane, &wish, &mut [&mut one, &mut other]).await, Ok(()));
+    // A change that one of them does not take is taken back.
+    one.refuses = Some("no");
+    secret.send_replace(Some(SecretText::from("another".to_owned())));
+    let refused = program(&plane, &wish, &mut [&mut one, &mut other]).await;
+    assert!(matches!(refused, Err(PlaneError::Unavailable(_))), "{refused:?}");
+    one.refuses = None;
+    one.take();
+    other.take();
+    assert_eq!((&one.listeners, &other.listeners), (&before, &before));
+    assert_eq!(program(&plane, &wish, &mut [&mut one, &mut other]).await, Ok(()));
+    assert_ne!(one.listeners, before);
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_listens_without_the_filter_or_for_whom_it_must_not() {
     let open = plane(None);
     let mut proxy = Proxy::connect(&open, &[]);

@@ -1,6 +1,6 @@
 //! What is done again and again: saying which services are there, and looking for listeners that nobody holds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use taskgate_core::label::Label;
 
@@ -28,21 +28,47 @@ impl Keeper {
         Ok(Beat { lost, slots })
     }
 
-    /// Takes away what listens for no holder: what an earlier life left, which did not hear of the end of a service.
-    /// `ours`: what services are called here, whatever another sidecar calls them.
-    pub(super) async fn sweep(self, ours: HashMap<Holder, Label>) -> Result<(), Trouble> {
+    /// Takes away what listens for no holder: what an earlier life left, which did not hear of the end of a service, or
+    /// of which the ledger was lost. Whoever knows such a port must not reach somebody else there, so it rests; where it is
+    /// a service's that has no other one, it stays that one's. `ours`: what services are called here, whatever another
+    /// sidecar calls them; `earlier`: the last reservation that was made before this life.
+    pub(super) async fn sweep(self, ours: HashMap<Holder, Label>, earlier: u64) -> Result<(), Trouble> {
         let observed = self.plane.observe().await?;
         // Later, so that what was reserved meanwhile is in it.
-        let slots = self.ledger.list().await?;
-        let held: HashMap<u16, Lease> = slots.into_iter().filter_map(held).collect();
-        let is_held = |port: u16, service: &Label| {
-            held.get(&port).is_some_and(|lease| lease.service == *service || ours.get(&lease.holder) == Some(service))
-        };
-        for (port, service) in observed {
-            if !is_held(port, &service) {
-                tracing::warn!(service.id = %service, port, "something listens for a service that does not hold the port");
-                self.withdraw([Lease { port, holder: Holder::nobody(), service, generation: 0 }]).await?;
+        let slots: HashMap<u16, Slot> = self.ledger.list().await?.into_iter().map(|slot| (slot.port(), slot)).collect();
+        let holders: HashSet<&Holder> = slots.values().filter_map(held).map(|lease| &lease.holder).collect();
+        let is_ours =
+            |lease: &Lease, service: &Label| lease.service == *service || ours.get(&lease.holder) == Some(service);
+        for (port, service) in &observed {
+            let slot = slots.get(port);
+            if slot.and_then(held).is_some_and(|lease| is_ours(lease, service)) {
+                continue;
             }
+            match slot {
+                None if self.terms.range.has(*port) => {
+                    let homeless = ours.iter().find(|(holder, id)| *id == service && !holders.contains(holder));
+                    let holder = homeless.map(|(holder, _)| holder);
+                    self.ledger.remember(*port, service, holder, self.terms.rest).await?;
+                    if holder.is_some() {
+                        tracing::warn!(service.id = %service, port, "a port of which nothing was known is its service's again");
+                        continue;
+                    }
+                }
+                // It was given away in this life, before anybody knew that it is somebody's.
+                Some(Slot::Held(lease)) if lease.generation > earlier => {
+                    let listens = |(at, whom): &(u16, Label)| at == port && is_ours(lease, whom);
+                    if !observed.iter().any(listens) {
+                        match self.ledger.release(lease, self.terms.rest).await {
+                            Ok(()) | Err(LeaseError::Lost) => {}
+                            Err(error @ LeaseError::Unavailable(_)) => return Err(error.into()),
+                        }
+                    }
+                }
+                _ => {}
+            }
+            tracing::warn!(service.id = %service, port, "something listens for a service that does not hold the port");
+            let nobodys = Lease { port: *port, holder: Holder::nobody(), service: service.clone(), generation: 0 };
+            self.withdraw([nobodys]).await?;
         }
         Ok(())
     }
@@ -67,9 +93,10 @@ impl Keeper {
     }
 }
 
-fn held(slot: Slot) -> Option<(u16, Lease)> {
+/// Who holds it; none while it rests.
+pub(super) fn held(slot: &Slot) -> Option<&Lease> {
     match slot {
-        Slot::Held(lease) => Some((lease.port, lease)),
+        Slot::Held(lease) => Some(lease),
         Slot::Resting { .. } => None,
     }
 }

@@ -152,7 +152,10 @@ impl Attempt<'_> {
             if !range.has(lease.port) && self.leave(&lease).await? {
                 continue;
             }
-            self.wait_until_swept(lease.port, &mut swept).await?;
+            if self.wait_until_swept(lease.port, &mut swept).await? {
+                // What was found to listen may have it that the port is somebody else's.
+                continue;
+            }
             let until = Instant::now() + self.keeper.terms.program_timeout;
             match self.program(&lease).await {
                 Ok(()) => return Ok(self.try_port(lease.port, until).await?),
@@ -191,10 +194,14 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    async fn wait_until_swept(&self, port: u16, swept: &mut watch::Receiver<bool>) -> Result<(), PlaneError> {
+    /// Whether it had to wait.
+    async fn wait_until_swept(&self, port: u16, swept: &mut watch::Receiver<bool>) -> Result<bool, PlaneError> {
+        if *swept.borrow() {
+            return Ok(false);
+        }
         let after = self.keeper.terms.program_timeout;
         match timeout(after, swept.wait_for(|swept| *swept)).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(_)) => Ok(true),
             Ok(Err(_)) | Err(_) => {
                 let reason = "the gateway has not said what it listens at".to_owned();
                 Err(PlaneError::NotProgrammed { port, after, reason })

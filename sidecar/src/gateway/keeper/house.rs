@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::{AbortHandle, BoxFuture, abortable};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
+use taskgate_core::label::Label;
 use taskgate_core::service::Protocol;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -21,7 +22,6 @@ use crate::gateway::ledger::LeaseError;
 use crate::gateway::plane::PlaneError;
 use crate::gateway::port::Holder;
 use crate::gateway::standing::{Reason, Standing};
-use crate::registry::published::Published;
 
 /// How many services are worked on at once. Most of the work is waiting.
 const MAX_AT_ONCE: usize = 1_024;
@@ -77,6 +77,8 @@ pub(super) struct House {
     pub(super) sweep_failures: u32,
     /// Whether the ledger was read once.
     pub(super) is_listed: bool,
+    /// The last reservation that was made before that.
+    pub(super) earlier: u64,
     is_settled: bool,
     ledger_turns: Arc<Semaphore>,
 }
@@ -100,6 +102,7 @@ impl House {
             next_sweep: Some(now),
             sweep_failures: 0,
             is_listed: false,
+            earlier: 0,
             is_settled: false,
             ledger_turns: Arc::new(Semaphore::new(MAX_AT_LEDGER)),
         }
@@ -126,7 +129,7 @@ impl House {
     }
 
     /// Looks at the table: which services get a port.
-    fn look(&mut self) {
+    pub(super) fn look(&mut self) {
         let now = Instant::now();
         let Keeper { registry, board, .. } = &self.keeper;
         let services = registry.services_that_speak(Protocol::Tcp);
@@ -142,12 +145,12 @@ impl House {
         for (holder, room) in &mut self.rooms {
             let service = wanted.remove(holder);
             // Or it is there, and speaks something else.
-            let is_there = |before: &Arc<Published>| {
-                let now = registry.service(before.id.as_str());
-                now.is_some_and(|now| now.entry.key == before.entry.key)
-            };
+            let is_there =
+                |id: &Label| registry.service(id.as_str()).is_some_and(|now| Holder::of(&now.entry.key) == *holder);
+            let wanted_as = room.wanted.as_ref().map(|before| &before.id);
+            let held_as = room.lease.as_ref().map(|lease| &lease.service);
             room.is_barred = service.is_none()
-                && (room.is_barred || barred.contains(holder) || room.wanted.as_ref().is_some_and(is_there));
+                && (room.is_barred || barred.contains(holder) || wanted_as.into_iter().chain(held_as).any(is_there));
             if service.is_none() && room.wanted.is_some() {
                 board.forget(holder);
                 if let Some((_, job)) = self.working.get(holder) {
@@ -181,7 +184,7 @@ impl House {
 
     fn begin_what_is_due(&mut self) {
         self.fence();
-        if self.next_sweep.is_some_and(|at| at <= Instant::now()) {
+        if self.is_listed && self.next_sweep.is_some_and(|at| at <= Instant::now()) {
             self.sweep();
         }
         let weather = self.weather();
@@ -208,6 +211,10 @@ impl House {
                 break;
             }
             let (is_retry, Some(work)) = (room.failures > 0, room.work(weather)) else { continue };
+            // What is reserved must be told from what was before.
+            if work == Work::Establish && !self.is_listed {
+                continue;
+            }
             if is_retry && free_for_retries == 0 {
                 continue;
             }
@@ -314,8 +321,8 @@ impl House {
         self.next_sweep = None;
         let called = |room: &Room| room.wanted.as_ref().map(|service| service.id.clone());
         let ours = self.rooms.iter().filter_map(|(holder, room)| Some((holder.clone(), called(room)?))).collect();
-        let keeper = self.keeper.clone();
-        self.jobs.push(async move { Done::Swept(keeper.sweep(ours).await) }.boxed());
+        let (keeper, earlier) = (self.keeper.clone(), self.earlier);
+        self.jobs.push(async move { Done::Swept(keeper.sweep(ours, earlier).await) }.boxed());
     }
 
     /// Where it could not be said for long that services are there, their ports may be others' soon.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::gateway::keeper::Keeper;
-use crate::gateway::keeper::beat::Beat;
+use crate::gateway::keeper::beat::{Beat, held};
 use crate::gateway::keeper::establish::{Established, Trouble};
 use crate::gateway::keeper::house::{Done, House};
 use crate::gateway::keeper::room::Room;
@@ -158,15 +158,24 @@ impl House {
                 if std::mem::take(&mut self.ledger_fails) {
                     tracing::info!("it can be said again who has which port");
                 }
-                (self.is_fenced, self.is_listed) = (false, true);
+                self.is_fenced = false;
+                if !std::mem::replace(&mut self.is_listed, true) {
+                    let held = beat.slots.iter().filter_map(held);
+                    self.earlier = held.map(|lease| lease.generation).max().unwrap_or_default();
+                }
                 let outside = self.lost_outside(&beat.slots);
                 for lease in beat.lost.into_iter().chain(outside) {
                     self.lose(&lease);
                 }
+                let mut is_news = false;
                 for slot in beat.slots {
                     if let Slot::Held(lease) = slot {
-                        self.adopt(lease, started);
+                        is_news |= self.adopt(lease, started);
                     }
+                }
+                // Of who was not known yet the table may say that nothing may listen for them.
+                if is_news {
+                    self.look();
                 }
                 for room in self.rooms.values_mut() {
                     // What was held by one with a job was not taken over.
@@ -213,18 +222,19 @@ impl House {
         }
     }
 
-    /// A port is held, by whichever life or sidecar, as the ledger said when it was asked at `listed`, or later.
-    fn adopt(&mut self, lease: Lease, listed: Instant) {
+    /// A port is held, by whichever life or sidecar, as the ledger said when it was asked at `listed`, or later. Whether
+    /// that was not known.
+    fn adopt(&mut self, lease: Lease, listed: Instant) -> bool {
         let now = Instant::now();
         let Some(room) = self.rooms.get_mut(&lease.holder) else {
             self.rooms.insert(lease.holder.clone(), Room::of_lease(lease, now));
-            return;
+            return true;
         };
         let is_known =
             room.lease.as_ref().is_some_and(|known| (known.port, known.generation) == (lease.port, lease.generation));
         // What a job came to since then may be newer.
         if room.is_busy || is_known || room.finished_at.is_some_and(|at| at > listed) {
-            return;
+            return false;
         }
         if room.wanted.is_some() {
             // It is reserved anew, which says which port it is.
@@ -234,6 +244,7 @@ impl House {
             room.lost = room.lease.replace(lease).or(room.lost.take());
             room.may_listen = true;
         }
+        true
     }
 
     fn take_sweep(&mut self, outcome: Result<(), Trouble>, now: Instant) {

@@ -55,7 +55,7 @@ impl House {
 
     /// Says of those who wait for the ledger to be read that it can't be.
     pub(super) fn say_unlisted(&self) {
-        let waits = |room: &Room| !self.is_listed && room.wanted.is_some() && !room.may_reserve();
+        let waits = |room: &Room| !self.is_listed && room.wanted.is_some();
         for (holder, _) in self.rooms.iter().filter(|(_, room)| waits(room)) {
             self.keeper.board.say(holder, Standing::Pending(Some(Reason::Unavailable)));
         }

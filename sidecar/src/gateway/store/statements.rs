@@ -35,6 +35,16 @@ pub(super) const NEXT_GENERATION: Sql = sql!["UPDATE gateway_generation SET numb
 pub(super) const RESERVE: Sql =
     sql!["INSERT INTO gateway_port (port, holder, service, generation, seen) VALUES ($1, $2, $3, $4, $5)"];
 
+pub(super) const REMEMBER_HELD: Sql = sql![
+    "INSERT INTO gateway_port (port, service, generation, seen, holder) VALUES ($1, $2, $3, $4, $5) ",
+    "ON CONFLICT DO NOTHING"
+];
+
+pub(super) const REMEMBER_RESTING: Sql = sql![
+    "INSERT INTO gateway_port (port, service, generation, seen, rests_until) VALUES ($1, $2, $3, $4, $5) ",
+    "ON CONFLICT DO NOTHING"
+];
+
 pub(super) const RENEW: Sql =
     sql!["UPDATE gateway_port SET seen = $4 WHERE port = $1 AND holder = $2 AND generation = $3 RETURNING port"];
 

@@ -58,6 +58,12 @@ impl Board {
         port
     }
 
+    /// What proxies should have under that name.
+    #[must_use]
+    pub fn wanted(&self, name: &str) -> Option<Arc<Port>> {
+        self.ports.borrow().wanted.get(name).cloned()
+    }
+
     /// Has proxies give up the port of that name.
     pub fn drop_port(&self, name: &Arc<str>) {
         self.change(|ports| {

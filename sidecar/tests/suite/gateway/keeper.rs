@@ -373,6 +373,33 @@ async fn who_is_cut_off_from_the_ledger_for_long_listens_no_more() {
 }
 
 #[tokio::test]
+async fn a_ledger_that_is_lost_leads_nobody_to_a_stranger() {
+    let ids = {
+        let other = stage(terms(4)).await;
+        other.life.see(&["a", "b", "c"]);
+        ["a", "b", "c"].map(|operation| other.id(operation))
+    };
+    let [a, b, gone] = ids;
+    // What Envoy listens at goes on; nothing else is left of the life before.
+    let (directory, pretend) = (tempfile::tempdir().expect("a directory"), Arc::new(Pretend::default()));
+    for (port, service) in [(FIRST, &gone), (FIRST + 1, &b), (FIRST + 2, &a)] {
+        pretend.state().listeners.insert(port, service.clone());
+    }
+    let ledger = ledger(&file_in(directory.path())).await;
+    let terms = Terms { rest: Duration::from_secs(60), ..terms(8) };
+    let life = Life::begin(Arc::<SqlLedger>::clone(&ledger), Arc::<Pretend>::clone(&pretend), &pretend, terms);
+    life.see(&["a", "b"]);
+    until("both are told", async || life.board.count() == 2).await;
+    for (operation, own) in [("a", FIRST + 2), ("b", FIRST + 1)] {
+        let port = life.port(operation).expect("it is told");
+        assert!(port == own || port > FIRST + 2, "{operation} is where somebody else was: {port}");
+    }
+    assert!(pretend.state().wrongs.is_empty(), "{:?}", pretend.state().wrongs);
+    let rests = |slot: &Slot| matches!(slot, Slot::Resting { port, .. } if *port == FIRST);
+    assert!(ledger.list().await.expect("a list").iter().any(rests), "clients of the one that is gone reach nobody");
+}
+
+#[tokio::test]
 async fn many_services_at_once_get_a_port_each() {
     let names: Vec<String> = (0..300).map(|number| format!("op{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
