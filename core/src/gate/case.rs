@@ -131,10 +131,9 @@ impl<'a> Case<'a> {
     /// On to the job, without the credentials that it must not see; `used` is the one that let the visitor in.
     ///
     /// # Errors
-    /// A credential in the path can't be taken out.
+    /// A credential in the path can't be taken out, or not by this ingress.
     pub(super) fn to_job(&self, used: Option<(&Credential, Source)>) -> Result<Plan, Denial> {
-        let credentials = credential::strip(self.request, self.names, used, self.service.forward_credential)?;
-        let plan = Plan { credentials, cookies: self.cookies.clone(), ..self.draft(&self.service) };
+        let plan = self.stripped(used)?;
         if plan.changes_path() && !self.surroundings.rewrites_path {
             return Err(Denial::UnsupportedCredential);
         }
@@ -144,9 +143,9 @@ impl<'a> Case<'a> {
     /// Back to the same URL, without what is in its query.
     ///
     /// # Errors
-    /// As [`Case::to_job`].
+    /// A credential in the path can't be taken out.
     pub(super) fn to_itself(&self) -> Result<Plan, Denial> {
-        let plan = self.to_job(None)?;
+        let plan = self.stripped(None)?;
         let location = arrival::location(plan.credentials.path.as_deref().unwrap_or(self.path()));
         Ok(Plan { redirect: Some(location), ..plan })
     }
@@ -154,11 +153,16 @@ impl<'a> Case<'a> {
     /// The same, for a visitor who stays who they are.
     ///
     /// # Errors
-    /// As [`Case::to_job`].
+    /// As [`Case::to_itself`].
     pub(super) fn stays(&self) -> Result<Step, Denial> {
         let plan = self.to_itself()?;
         let reply = arrival::redirect(plan.redirect.unwrap_or_default(), plan.cookies);
         Ok(Step::Done(Decision::Redirect(Box::new(reply.audited(plan.audit)))))
+    }
+
+    fn stripped(&self, used: Option<(&Credential, Source)>) -> Result<Plan, Denial> {
+        let credentials = credential::strip(self.request, self.names, used, self.service.forward_credential)?;
+        Ok(Plan { credentials, cookies: self.cookies.clone(), ..self.draft(&self.service) })
     }
 
     fn draft(&self, upstream: &Service<'_>) -> Plan {
