@@ -86,7 +86,7 @@ impl Dialect {
     /// What a header of an answer is called for it. NGINX compares names letter by letter, each header with each of the
     /// two dozen names that it wants to know: for it they differ from the first letter on.
     #[must_use]
-    pub fn header(self, name: &'static str) -> &'static str {
+    pub fn header(self, name: &str) -> &str {
         if self != Self::Nginx {
             return name;
         }

@@ -124,6 +124,8 @@ impl Office {
     }
 
     async fn follow(&self, gate: usize, stop: &CancellationToken) {
+        // The table of a start is empty at first, and the next page begins it: once is no sign of anything.
+        let mut began_again = false;
         while !stop.is_cancelled() {
             let ask = self.engine.ask(gate);
             let page = self.app.feed.next_page(ask, WAIT, stop).await;
@@ -132,10 +134,13 @@ impl Office {
                 taken.map_err(|error| error.to_string()).map(|_| page.begins_again(ask))
             });
             // Either may come again at once, and for ever.
-            let has_to_pause = taken.unwrap_or_else(|error| {
-                tracing::error!(error, "forward-auth did not take a page of the table; what it knew goes on");
-                true
-            });
+            let has_to_pause = match taken {
+                Ok(begins_again) => std::mem::replace(&mut began_again, begins_again) && begins_again,
+                Err(error) => {
+                    tracing::error!(error, "forward-auth did not take a page of the table; what it knew goes on");
+                    true
+                }
+            };
             if has_to_pause {
                 tokio::select! {
                     () = tokio::time::sleep(PAUSE) => {}

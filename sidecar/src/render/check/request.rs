@@ -1,5 +1,6 @@
 //! What jobs get: who the visitor is, from the gate alone, and no credential.
 
+use crate::decide::dialect::Dialect;
 use crate::render::check::Findings;
 use crate::render::check::guarded::Guarded;
 use crate::render::check::variables::{Map, Variables, name};
@@ -106,7 +107,7 @@ pub fn check(guarded: &Guarded<'_>, variables: &Variables<'_>, findings: &mut Fi
         }
     }
     for (header, of_the_filter) in IDENTITY {
-        let answer = header.to_lowercase().replace('-', "_");
+        let answer = Dialect::Nginx.header(&header.to_lowercase()).replace('-', "_");
         let is_ours = |name: String| {
             if guarded.is_wasm() { name == of_the_filter } else { variables.is_answer(&name, &answer) }
         };
