@@ -18,6 +18,7 @@ use crate::config::internal_task_gateway::kubernetes::KubernetesGatewayMode;
 use crate::config::internal_task_gateway::peers::ClientCertificatesConfig;
 use crate::config::resolve::{Files, InvalidSetting, within};
 use crate::digest::Digest;
+use crate::gateway::envoy::cluster::MAX_CONNECTIONS;
 use crate::gateway::port::PortRange;
 use crate::secret::SecretText;
 use crate::tasks::settings::store_address;
@@ -236,8 +237,9 @@ impl EnvoyGatewaySettings {
             }
         };
         let most = config.max_connections_per_service;
-        if most == 0 {
-            return Err(InvalidSetting::new(key("envoy.max_connections_per_service"), "is 0"));
+        if !(1..=MAX_CONNECTIONS).contains(&most) {
+            let reason = format!("is not between 1 and {MAX_CONNECTIONS}");
+            return Err(InvalidSetting::new(key("envoy.max_connections_per_service"), reason));
         }
         Ok(Self {
             listen,

@@ -24,6 +24,8 @@ use crate::gateway::store::statements as sql;
 use crate::tasks::store::StoreError;
 use crate::tasks::store::database::{Database, Row, Transaction, Turn, Value};
 
+/// By how much other sidecars' clocks may be ahead of this one without being wrong.
+const TOLERATED: Duration = Duration::from_secs(60);
 /// How many leases are renewed at once: other writers are not kept waiting for longer.
 const RENEWED_AT_ONCE: usize = 500;
 
@@ -127,14 +129,15 @@ impl SqlLedger {
     /// Takes back what a clock wrote that was ahead by years: until then a port would rest, or count as seen.
     async fn mend(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let values = [now.after(self.longest_rest), now].map(|time| Value::from(time.as_millis()));
-        if self.database.read(&sql::AHEAD, &values).await?.is_empty() {
+        let [latest, tolerated, now] =
+            [now.after(self.longest_rest), now.after(TOLERATED), now].map(|time| Value::from(time.as_millis()));
+        let bounds = [latest.clone(), tolerated.clone()];
+        if self.database.read(&sql::AHEAD, &bounds).await?.is_empty() {
             return Ok(());
         }
-        let [latest, now] = &values;
         let mut transaction = self.database.begin().await?;
-        let rests = transaction.rows(&sql::MEND_RESTS, std::slice::from_ref(latest)).await?.len();
-        let sightings = transaction.rows(&sql::MEND_SIGHTINGS, std::slice::from_ref(now)).await?.len();
+        let rests = transaction.rows(&sql::MEND_RESTS, &[latest]).await?.len();
+        let sightings = transaction.rows(&sql::MEND_SIGHTINGS, &[tolerated, now]).await?.len();
         transaction.commit().await?;
         tracing::warn!(rests, sightings, "times of ports lie ahead of this machine's clock, and were set back");
         Ok(())

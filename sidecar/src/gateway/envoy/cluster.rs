@@ -26,8 +26,8 @@ use crate::gateway::envoy::message::{address, ads, keepalive, number, span};
 const CONNECT: Duration = Duration::from_secs(1);
 /// How long a job that took none is left out, the first time.
 const LEFT_OUT: Duration = Duration::from_secs(5);
-/// The most connections of one service.
-const MAX_CONNECTIONS: u32 = 16_384;
+/// The most connections of one service: the listener's limit, which comes first, may not be above it.
+pub const MAX_CONNECTIONS: u32 = 16_384;
 /// What is kept of one connection at most, in bytes, in each direction.
 pub(super) const BUFFER: u32 = 262_144;
 

@@ -83,6 +83,7 @@ fn what_makes_no_sense_is_refused() {
         ("{gateway_ip: 192.0.2.1, store: \"mysql://x\"}", ENVOY, "store"),
         ("{gateway_ip: 192.0.2.1, envoy: {verdict_timeout_ms: 0}}", ENVOY, "envoy.verdict_timeout_ms"),
         ("{gateway_ip: 192.0.2.1, envoy: {max_connections_per_service: 0}}", ENVOY, "max_connections_per_service"),
+        ("{gateway_ip: 192.0.2.1, envoy: {max_connections_per_service: 16385}}", ENVOY, "max_connections_per_service"),
         (
             "{gateway_ip: 192.0.2.1}",
             "xds: {}\nstate: {directory: /var/lib/taskgate}\ninternal: {secret: \"a;b\"}",

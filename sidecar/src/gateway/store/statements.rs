@@ -54,7 +54,7 @@ pub(super) const AHEAD: Sql = sql!["SELECT port FROM gateway_port WHERE rests_un
 pub(super) const MEND_RESTS: Sql =
     sql!["UPDATE gateway_port SET rests_until = $1 WHERE rests_until > $1 RETURNING port"];
 
-pub(super) const MEND_SIGHTINGS: Sql = sql!["UPDATE gateway_port SET seen = $1 WHERE seen > $1 RETURNING port"];
+pub(super) const MEND_SIGHTINGS: Sql = sql!["UPDATE gateway_port SET seen = $2 WHERE seen > $1 RETURNING port"];
 
 pub(super) const IS_HELD: Sql =
     sql!["SELECT port FROM gateway_port WHERE port = $1 AND holder = $2 AND generation = $3"];
