@@ -63,7 +63,8 @@ async fn a_permit_says_where_to_go_and_who_asks() {
     assert_eq!(said("protocol-taskgate"), Some("h2"));
     assert_eq!(said("uri-taskgate"), Some("/a%2Fb/../c?x=%20"));
     assert_eq!(said("x-forwarded-user"), Some("alice"));
-    assert_eq!((said("edit-authorization-taskgate"), said("edit-cookie-taskgate")), (Some("remove"), Some("keep")));
+    // It removes what it is not told to keep.
+    assert_eq!((said("edit-authorization-taskgate"), said("edit-cookie-taskgate")), (None, Some("keep")));
     assert_eq!((said("service-taskgate"), said("rule-taskgate")), (Some(GREETER), Some("verdict")));
     assert_eq!(said("x-accel-expires"), Some("1"));
     assert_eq!(answer.bytes().await.expect("a body").len(), 0);
