@@ -91,7 +91,7 @@ impl Office {
         };
         let labels = DecisionLabels { ingress: dialect.code(), outcome };
         self.app.metrics.decisions.get_or_create(&labels).inc();
-        record(original, labels, audit, status, started.elapsed());
+        record(original, &labels, audit, status, started.elapsed());
         told.map(|(told, _)| told)
     }
 
@@ -154,7 +154,7 @@ impl Office {
 }
 
 /// The line of the audit about a request.
-fn record(original: &Original, labels: DecisionLabels, audit: &Audit, status: Option<u16>, took: Duration) {
+fn record(original: &Original, labels: &DecisionLabels, audit: &Audit, status: Option<u16>, took: Duration) {
     let Audit { service, level, rule, actor, denial } = audit;
     let path = text(original.header(":path"));
     tracing::event!(

@@ -26,11 +26,14 @@ pub struct LeftOut {
     pub doubted: usize,
 }
 
+/// What an owner is told by, and what they have.
+type ByName<'a> = HashMap<(Option<&'a str>, &'a str), (u32, BTreeSet<SocketAddr>)>;
+
 impl Owners {
     /// Those of these services.
     #[must_use]
     pub fn of(services: &[Arc<Published>]) -> Self {
-        let mut owners: HashMap<(Option<&str>, &str), (u32, BTreeSet<SocketAddr>)> = HashMap::new();
+        let mut owners = ByName::new();
         for service in services {
             let entry = &service.entry;
             // Never routed.

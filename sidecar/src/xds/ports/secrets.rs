@@ -115,13 +115,13 @@ impl Secrets {
     /// One, in the form of this attempt.
     #[must_use]
     pub fn resource(&self, name: SecretName) -> Resource {
-        self.form(name, self.attempt % 2 == 1)
+        self.form(name, !self.attempt.is_multiple_of(2))
     }
 
     /// One in the other form. Who took this, or refused it, looks at [`Self::resource`] for sure.
     #[must_use]
     pub fn prelude(&self, name: SecretName) -> Resource {
-        self.form(name, self.attempt % 2 == 0)
+        self.form(name, self.attempt.is_multiple_of(2))
     }
 
     fn form(&self, name: SecretName, is_other: bool) -> Resource {

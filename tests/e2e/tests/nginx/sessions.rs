@@ -87,6 +87,30 @@ async fn a_person_is_sent_to_sign_in_and_the_gates_own_pages_are_there() -> Outc
 }
 
 #[tokio::test]
+async fn with_a_group_of_the_service_they_are_still_the_gates() -> Outcome {
+    let (web, rpc) = (jobs::http("A").await?, jobs::grpc("G").await?);
+    let services = [
+        Service::http("web").at(web.address()).access("owner"),
+        Service::grpc("rpc").at(rpc.address()).access("owner"),
+    ];
+    let plan = Plan::new(services).with_access();
+    let gate = plan.group("web", "webs", &[web.address()]).group("rpc", "rpcs", &[rpc.address()]).start().await?;
+    for mut link in gate.links().await? {
+        for task in ["web", "rpc"] {
+            let keys = link.send(Ask::get(&host(task), "/.taskgate/jwks.json")).await?;
+            assert!(keys.is_ok() && keys.json()?["keys"].is_array(), "{task}: {}", keys.text());
+            // Permitted to everybody, and with every credential that there is.
+            let visit = Ask::get(&host(task), "/.taskgate/../admin").header("cookie", "taskgate=tg1.s.x");
+            assert_ne!(link.send(visit.token(ALICE)).await?.status, 200, "{task}");
+        }
+    }
+    assert_eq!((web.connections(), rpc.connections()), (0, 0), "no job heard of it");
+    let answer = gate.grpc("rpc").await?.unary(crate::support::ingress::message("hi", ALICE)?).await?;
+    assert!(format!("{answer:?}").contains("hi"), "what is the service's own goes to its group: {answer:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_session_that_ended_lets_nobody_in() -> Outcome {
     let job = jobs::http("A").await?;
     let gate = Plan::new([Service::http("web").at(job.address())]).with_access().start().await?;
