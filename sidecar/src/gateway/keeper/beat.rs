@@ -31,12 +31,12 @@ impl Keeper {
     /// Takes away what listens for no holder: what an earlier life left, which did not hear of the end of a service, or
     /// of which the ledger was lost. Whoever knows such a port must not reach somebody else there, so it rests; where it is
     /// a service's that has no other one, it stays that one's. `ours`: what services are called here, whatever another
-    /// sidecar calls them; `earlier`: the last reservation that was made before this life.
+    /// sidecar calls them; `earlier`: the last reservation that can't have been made for want of knowing what listens.
     pub(super) async fn sweep(self, ours: HashMap<Holder, Label>, earlier: u64) -> Result<(), Trouble> {
         let observed = self.plane.observe().await?;
-        // Later, so that what was reserved meanwhile is in it.
+        self.remember(&observed, &ours).await?;
+        // Later, so that what was reserved meanwhile is in it: now every port at which something listens is known.
         let slots: HashMap<u16, Slot> = self.ledger.list().await?.into_iter().map(|slot| (slot.port(), slot)).collect();
-        let holders: HashSet<&Holder> = slots.values().filter_map(held).map(|lease| &lease.holder).collect();
         let is_ours =
             |lease: &Lease, service: &Label| lease.service == *service || ours.get(&lease.holder) == Some(service);
         for (port, service) in &observed {
@@ -44,31 +44,35 @@ impl Keeper {
             if slot.and_then(held).is_some_and(|lease| is_ours(lease, service)) {
                 continue;
             }
-            match slot {
-                None if self.terms.range.has(*port) => {
-                    let homeless = ours.iter().find(|(holder, id)| *id == service && !holders.contains(holder));
-                    let holder = homeless.map(|(holder, _)| holder);
-                    self.ledger.remember(*port, service, holder, self.terms.rest).await?;
-                    if holder.is_some() {
-                        tracing::warn!(service.id = %service, port, "a port of which nothing was known is its service's again");
-                        continue;
+            // It was given away before anybody knew that it is somebody's.
+            if let Some(lease) = slot.and_then(held).filter(|lease| lease.generation > earlier) {
+                let listens = |(at, whom): &(u16, Label)| at == port && is_ours(lease, whom);
+                if !observed.iter().any(listens) {
+                    match self.ledger.release(lease, self.terms.rest).await {
+                        Ok(()) | Err(LeaseError::Lost) => {}
+                        Err(error @ LeaseError::Unavailable(_)) => return Err(error.into()),
                     }
                 }
-                // It was given away in this life, before anybody knew that it is somebody's.
-                Some(Slot::Held(lease)) if lease.generation > earlier => {
-                    let listens = |(at, whom): &(u16, Label)| at == port && is_ours(lease, whom);
-                    if !observed.iter().any(listens) {
-                        match self.ledger.release(lease, self.terms.rest).await {
-                            Ok(()) | Err(LeaseError::Lost) => {}
-                            Err(error @ LeaseError::Unavailable(_)) => return Err(error.into()),
-                        }
-                    }
-                }
-                _ => {}
             }
             tracing::warn!(service.id = %service, port, "something listens for a service that does not hold the port");
             let nobodys = Lease { port: *port, holder: Holder::nobody(), service: service.clone(), generation: 0 };
             self.withdraw([nobodys]).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes the ports at which something listens and of which nothing is known.
+    async fn remember(&self, observed: &[(u16, Label)], ours: &HashMap<Holder, Label>) -> Result<(), LeaseError> {
+        let slots = self.ledger.list().await?;
+        let known: HashSet<u16> = slots.iter().map(Slot::port).collect();
+        let holders: HashSet<&Holder> = slots.iter().filter_map(held).map(|lease| &lease.holder).collect();
+        let is_unknown = |port: u16| self.terms.range.has(port) && !known.contains(&port);
+        for (port, service) in observed.iter().filter(|(port, _)| is_unknown(*port)) {
+            let homeless = ours.iter().find(|(holder, id)| *id == service && !holders.contains(holder));
+            let holder = homeless.map(|(holder, _)| holder);
+            self.ledger.remember(*port, service, holder, self.terms.rest).await?;
+            let is_kept = holder.is_some();
+            tracing::warn!(service.id = %service, port, is_kept, "something listens at a port of which nothing was known");
         }
         Ok(())
     }

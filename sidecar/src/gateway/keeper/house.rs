@@ -321,7 +321,9 @@ impl House {
         self.next_sweep = None;
         let called = |room: &Room| room.wanted.as_ref().map(|service| service.id.clone());
         let ours = self.rooms.iter().filter_map(|(holder, room)| Some((holder.clone(), called(room)?))).collect();
-        let (keeper, earlier) = (self.keeper.clone(), self.earlier);
+        // Afterwards nobody starts to listen before it is known what does.
+        let earlier = if *self.swept.borrow() { u64::MAX } else { self.earlier };
+        let keeper = self.keeper.clone();
         self.jobs.push(async move { Done::Swept(keeper.sweep(ours, earlier).await) }.boxed());
     }
 

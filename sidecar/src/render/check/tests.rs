@@ -154,7 +154,6 @@ fn what_is_decided_on_is_what_the_job_gets() {
             ("$tg_upgrade;", "\"${http_upgrade}\";", "upgrade"),
             ("$tg_upgrade    { default \"\";", "$tg_upgrade { default $http_upgrade;", "upgrade"),
             ("$tg_upgrade    { default \"\";", "$tg_upgrade { default \"\"; h2c h2c;", "upgrade"),
-            ("{ default $request_method; }", "{ default GET; }", "original"),
             ("    \"127.0.0.1:7012\" $tg_upstream;", "    \"127.0.0.1:7012\" $arg_x;", "set-address"),
             ("Connection                    $tg_connection", "Connection $http_connection", "upgrade"),
             ("\"~^h2 ([^ ]+) \\1$\"", "\"~^h2 \"", "path"),

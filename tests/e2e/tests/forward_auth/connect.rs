@@ -1,18 +1,14 @@
 //! WebSockets over HTTP/2 (RFC 8441): an extended CONNECT, without the key by which the sidecar knows others.
 
 use anyhow::Context as _;
-use futures_util::{SinkExt as _, StreamExt as _};
 use hyper_util::rt::TokioIo;
-use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::front::{Front, Kind};
 use crate::support::ask::{Answer, Ask, Link};
-use crate::support::service::{ALICE, BOB, MALLORY, Service, host};
+use crate::support::service::{ALICE, BOB, Service, host};
 use crate::support::stage::Stage;
 use crate::support::{Outcome, jobs, soon};
 
@@ -65,50 +61,6 @@ async fn no_page_of_another_job_opens_one_with_a_visitors_cookies() -> Outcome {
     let refused = open(&front, bare.header("cookie", format!("YTCypressCookie={ALICE}"))).await?.err();
     assert_eq!(refused.context("let in")?.denial(), (403, "cross-origin"));
     assert_eq!(job.connections(), 0, "no job heard of it");
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_services_own_page_and_a_token_open_one() -> Outcome {
-    let job = jobs::websocket("W").await?;
-    let services = [Service::websocket("ws").at(job.address())];
-    for kind in CONNECTING {
-        let front = Front::start_connecting(kind, &services, |_| {}).await?;
-        for ask in [by_page("ws", "ws"), websocket("ws").token(BOB)] {
-            let mut socket =
-                open(&front, ask).await?.map_err(|answer| anyhow::anyhow!("{kind:?}: {}", answer.text()))?;
-            soon("a message to go", socket.send(Message::text("hi"))).await??;
-            let answer = soon("an answer", socket.next()).await?.context("ended")??;
-            assert_eq!(answer.into_text()?.as_str(), "W: hi", "{kind:?}");
-        }
-        for ask in [websocket("ws"), websocket("ws").token(MALLORY)] {
-            assert!(open(&front, ask).await?.is_err(), "{kind:?}");
-        }
-    }
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_tunnel_is_one_too() -> Outcome {
-    let job = TcpListener::bind("127.0.0.1:0").await?;
-    let services = [Service::tcp("db").at(job.local_addr()?)];
-    for kind in CONNECTING {
-        let front = Front::start_connecting(kind, &services, |config| {
-            config["public"] = json!({"listen": "127.0.0.1:0"});
-            config["tunnels"] = json!({});
-        });
-        let front = front.await?;
-        let opened = open(&front, websocket("db").token(BOB)).await?;
-        let mut socket = opened.map_err(|answer| anyhow::anyhow!("{kind:?}: {}", answer.text()))?;
-        let mut connection = soon("a connection to the job", job.accept()).await??.0;
-        soon("a message to be taken", socket.send(Message::binary(b"to".to_vec()))).await??;
-        let mut heard = [0; 2];
-        soon("the job to hear it", connection.read_exact(&mut heard)).await??;
-        connection.write_all(b"and fro").await?;
-        let message = soon("a message", socket.next()).await?.transpose()?;
-        assert_eq!((&heard, message), (b"to", Some(Message::binary(b"and fro".to_vec()))), "{kind:?}");
-        assert!(open(&front, websocket("db").token(MALLORY)).await?.is_err(), "{kind:?}");
-    }
     Ok(())
 }
 
