@@ -112,13 +112,16 @@ impl SqlLedger {
         let mut transaction = self.database.begin().await?;
         transaction.take(Turn::Port).await?;
         let generation = transaction.count(&sql::NEXT_GENERATION, &[]).await?;
-        let (statement, last) = match holder {
-            Some(holder) => (&sql::REMEMBER_HELD, Value::from(holder.as_str())),
-            None => (&sql::REMEMBER_RESTING, Value::from(self.rest_clock.until(rest).as_millis())),
+        let row = |last: Value| {
+            let port = Value::from(u32::from(port));
+            [port, Value::from(service.as_str()), Value::from(generation), self.now(), last]
         };
-        let port = Value::from(u32::from(port));
-        let values = [port, Value::from(service.as_str()), Value::from(generation), self.now(), last];
-        transaction.rows(statement, &values).await?;
+        if let Some(holder) = holder {
+            transaction.rows(&sql::REMEMBER_HELD, &row(Value::from(holder.as_str()))).await?;
+        }
+        // Where the holder got another port meanwhile, it rests; where it is held now, this changes nothing.
+        let until = Value::from(self.rest_clock.until(rest).as_millis());
+        transaction.rows(&sql::REMEMBER_RESTING, &row(until)).await?;
         transaction.commit().await
     }
 
