@@ -155,14 +155,16 @@ pub(super) async fn address(sidecar: &Sidecar, task: &str) -> anyhow::Result<Soc
     announced.await
 }
 
-/// So many ports that other tests of the same run are unlikely to have, below those that the system gives to clients.
-/// Where one of them is taken all the same, another one is announced.
+/// So many ports that no other test has that runs at the same time, below those that the system gives to clients: each
+/// place of the test runner has a part of them. Where one of them is taken all the same, another one is announced.
 pub(super) fn block(count: u16) -> anyhow::Result<RangeInclusive<u16>> {
     const FIRST: u16 = 20_000;
     const LAST: u16 = 32_767;
-    let blocks = (LAST - FIRST) / count;
+    const PART: u16 = (LAST - FIRST) / 8;
+    let blocks = PART / count;
     ensure!(blocks > 0, "too many ports");
+    let place: u16 = std::env::var("NEXTEST_TEST_GLOBAL_SLOT").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
     let chosen = u16::try_from(std::process::id().wrapping_mul(7) % u32::from(blocks))?;
-    let start = FIRST + chosen * count;
+    let start = FIRST + place % 8 * PART + chosen * count;
     Ok(start..=start + count - 1)
 }
