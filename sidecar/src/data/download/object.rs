@@ -30,8 +30,9 @@ impl DataService {
         let missing = || DataError::NotFound("there is no such object, or none that you may read".into());
         let prefix = self.settings.upload.storage_prefix.as_ref();
         let upload = self.placement.upload(&ask.uri, prefix).ok_or_else(missing)?;
-        // The inputs of runs may be of a project of another organization, whose name stands in front.
-        if upload.rest.as_str().split('/').any(|part| part == INPUTS_FOLDER) {
+        // The inputs of runs may be of a project of another organization, whose name stands in front, or may lie under
+        // another prefix than uploads do. So the folder's name is nowhere in what is signed.
+        if upload.key.as_str().split('/').any(|part| part == INPUTS_FOLDER) {
             return Err(missing());
         }
         let admitted = self.admit(caller, &ask.organization, &upload.project, &upload.domain, Right::Read).await;

@@ -20,6 +20,7 @@ fn stage() -> (DataService, Arc<MemoryStore>, Arc<MemoryStore>) {
             "uploads/p/d/offloaded-inputs/h/inputs.pb",
             "uploads/p/d/x/offloaded-inputs/h/inputs.pb",
             "uploads/open/p/d/offloaded-inputs/h/inputs.pb",
+            "uploads/open/offloaded-inputs/h/inputs.pb",
             "uploads/p/d",
             "uploads/p",
             "outputs/p/d/x",
@@ -67,6 +68,7 @@ async fn what_is_not_there_and_what_is_not_yours_look_alike() {
         ("ann", "s3://main/uploads/p/d/offloaded-inputs/h/inputs.pb"),
         ("ann", "s3://main/uploads/p/d/x/offloaded-inputs/h/inputs.pb"),
         ("ann", "s3://main/uploads/open/p/d/offloaded-inputs/h/inputs.pb"),
+        ("ann", "s3://main/uploads/open/offloaded-inputs/h/inputs.pb"),
         // A store that the project's data do not go into.
         ("ann", "s3://team/uploads/p/d/ROOT/a b?#%.txt"),
         ("ann", "s3://elsewhere/uploads/p/d/x"),
