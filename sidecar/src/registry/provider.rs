@@ -65,10 +65,39 @@ impl Provider {
     /// problems are already [`fair`](crate::registry::problems::fair).
     pub(super) fn take_inventory(
         &mut self,
-        mut services: Vec<Arc<Entry>>,
+        services: Vec<Arc<Entry>>,
         problems: Vec<Problem>,
         whole: bool,
     ) -> Option<Vec<Arc<Entry>>> {
+        let changed = match replaced(&self.entries, &services) {
+            Some(replaced) if self.published => self.replace(replaced),
+            _ => self.merge(services, whole),
+        };
+        log_new(&self.name, &problems, &self.unread);
+        self.unread = problems;
+        changed
+    }
+
+    /// Takes entries in the places of others of the same services. The entries to pack, or None; see
+    /// [`Self::take_inventory`].
+    fn replace(&mut self, replaced: Vec<(usize, Arc<Entry>)>) -> Option<Vec<Arc<Entry>>> {
+        let mut alike = true;
+        for (place, entry) in &replaced {
+            let around = [place.checked_sub(1), place.checked_add(1)];
+            let mut around = around.into_iter().flatten().filter_map(|place| self.entries.get(place));
+            // Which of two entries of one service counts is not decided here.
+            alike &= !around.any(|other| other.key == entry.key);
+            if let Some(known) = self.entries.get_mut(*place) {
+                alike &= is_called_the_same(known, entry);
+                *known = Arc::clone(entry);
+            }
+        }
+        alike.then(|| replaced.into_iter().map(|(_, entry)| entry).collect())
+    }
+
+    /// Takes entries that may have come, gone and changed places. The entries to pack, or None; see
+    /// [`Self::take_inventory`].
+    fn merge(&mut self, mut services: Vec<Arc<Entry>>, whole: bool) -> Option<Vec<Arc<Entry>>> {
         services.sort_by(|left, right| left.key.cmp(&right.key));
         let mut before = std::mem::take(&mut self.entries).into_iter().peekable();
         let mut changed = Some(Vec::new());
@@ -97,6 +126,10 @@ impl Provider {
                     entry
                 }
             };
+            // Which of two entries of one service counts is not decided here.
+            if self.entries.last().is_some_and(|last| last.key == entry.key) {
+                changed = None;
+            }
             self.entries.push(entry);
         }
         if whole {
@@ -106,8 +139,6 @@ impl Provider {
         } else {
             self.entries.extend(before);
         }
-        log_new(&self.name, &problems, &self.unread);
-        self.unread = problems;
         changed
     }
 
@@ -128,6 +159,28 @@ impl Provider {
             problems: self.unread.iter().take(unread).chain(&self.naming).take(MAX_PROBLEMS).cloned().collect(),
         }
     }
+}
+
+/// The entries that are not as they were, with their places, where the services are the same ones in the same order.
+/// Providers mostly say again what they said, and keep what did not change: then this looks at no more than where
+/// entries lie in memory, which is what makes a change cost as much among many services as among few.
+fn replaced(known: &[Arc<Entry>], services: &[Arc<Entry>]) -> Option<Vec<(usize, Arc<Entry>)>> {
+    if known.len() != services.len() {
+        return None;
+    }
+    let mut replaced = Vec::new();
+    for (place, (known, entry)) in known.iter().zip(services).enumerate() {
+        if Arc::ptr_eq(known, entry) {
+            continue;
+        }
+        if known.key != entry.key {
+            return None;
+        }
+        if known != entry {
+            replaced.push((place, Arc::clone(entry)));
+        }
+    }
+    Some(replaced)
 }
 
 /// Whether two entries of one service have the same names, and count alike.

@@ -302,6 +302,30 @@ fn patching_comes_to_the_same_as_starting_anew() {
 }
 
 #[test]
+fn of_two_entries_of_one_service_the_first_counts_whichever_changes() {
+    let registry = registry(&["file"]);
+    let at = |port| {
+        let mut entry = entry("op", "ui");
+        entry.endpoints[0].address.set_port(port);
+        entry
+    };
+    let between = || entry("op", "vi");
+    for ports in [[1, 2], [1, 3], [4, 3], [5, 6]] {
+        // Told in the order of names, and in another one.
+        for services in [[at(ports[0]), at(ports[1]), between()], [between(), at(ports[0]), at(ports[1])]] {
+            publish(&registry, "file", &services);
+            let found: Vec<u16> = registry
+                .services()
+                .iter()
+                .filter(|service| service.entry.key.service == "ui")
+                .map(|service| service.entry.endpoints[0].address.port())
+                .collect();
+            assert_eq!(found, [ports[0]]);
+        }
+    }
+}
+
+#[test]
 fn a_preferred_service_that_becomes_valid_takes_over() {
     let registry = registry(&["one", "two"]);
     let at = |port: u16| {
