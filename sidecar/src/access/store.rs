@@ -4,7 +4,7 @@
 //! What must not be torn apart is one method here and one transaction. Time is an argument. What a link has in it is
 //! kept as a digest: who reads the store can use none of them.
 
-mod open;
+pub(crate) mod open;
 mod rows;
 mod statements;
 

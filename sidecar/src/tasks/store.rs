@@ -12,6 +12,7 @@ mod columns;
 mod commands;
 pub(crate) mod database;
 mod kept;
+pub mod migrations;
 pub(crate) mod open;
 pub mod outcome;
 mod signal;

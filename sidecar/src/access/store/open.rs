@@ -10,14 +10,14 @@ use crate::access::store::{AccessStore, AccessStoreError};
 use crate::secret::SecretText;
 use crate::tasks::store::StoreError;
 use crate::tasks::store::database::Database;
+use crate::tasks::store::migrations::migrator;
 use crate::tasks::store::open::{Settings, migration, open_database, sqlite_path};
 
-/// The tables, the same files for both databases. Which of them are there is kept beside what the task store keeps of
-/// its own: both may be in one database.
-static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
-    let mut migrator = sqlx::migrate!("migrations/access");
-    migrator.dangerous_set_table_name("taskgate_access_migrations");
-    migrator
+/// The tables, the same files for both databases.
+pub(crate) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let access = (1, "access", include_str!("../../../migrations/access/0001_access.sql"));
+    let actor = (2, "actor", include_str!("../../../migrations/access/0002_actor.sql"));
+    migrator("taskgate_access_migrations", &[access, actor])
 });
 
 impl AccessStore {

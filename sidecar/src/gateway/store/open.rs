@@ -1,6 +1,6 @@
 //! Opening the ledger: in a file, or on a server.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use sqlx::migrate::Migrator;
 use thiserror::Error;
@@ -11,14 +11,13 @@ use crate::gateway::settings::LONGEST_REST;
 use crate::gateway::store::{SqlLedger, why};
 use crate::secret::SecretText;
 use crate::tasks::store::StoreError;
+use crate::tasks::store::migrations::migrator;
 use crate::tasks::store::open::{Settings, open_database};
 
-/// The tables, the same files for both databases. Which of them are there is kept beside what other stores keep of their
-/// own: all may be in one database.
-static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
-    let mut migrator = sqlx::migrate!("migrations/gateway");
-    migrator.dangerous_set_table_name("taskgate_gateway_migrations");
-    migrator
+/// The tables, the same files for both databases.
+pub(crate) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let ports = (1, "ports", include_str!("../../../migrations/gateway/0001_ports.sql"));
+    migrator("taskgate_gateway_migrations", &[ports])
 });
 
 /// Why it can't be kept who holds which port. It never shows the address's password.
@@ -44,7 +43,7 @@ impl SqlLedger {
         match open_database(address.expose(), &Settings::default(), &MIGRATIONS).await {
             Ok(database) => {
                 let rest_clock = RestClock::new(Arc::clone(&clock));
-                Ok(Self { database, clock, rest_clock, longest_rest: LONGEST_REST })
+                Ok(Self { database, clock, rest_clock, longest_rest: LONGEST_REST, made: Mutex::default() })
             }
             Err(StoreError::Address(reason)) => Err(LedgerError::Address(reason)),
             Err(error) => Err(LedgerError::Unusable(why(error))),

@@ -3,7 +3,7 @@
 use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -17,12 +17,16 @@ use crate::random;
 use crate::tasks::store::commands::lifetime::Look;
 use crate::tasks::store::database::Database;
 use crate::tasks::store::kept::Kept;
+use crate::tasks::store::migrations::migrator;
 use crate::tasks::store::signal::Signal;
 use crate::tasks::store::writer::Writer;
 use crate::tasks::store::{Changes, Store, StoreError};
 
 /// The tables, the same files for both databases.
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/tasks");
+pub(crate) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let tasks = (1, "tasks", include_str!("../../../migrations/tasks/0001_tasks.sql"));
+    migrator("_sqlx_migrations", &[tasks])
+});
 
 /// How often setting up is tried, where another process sets up the same database at the same moment.
 const MOST_TRIES: u32 = 5;

@@ -33,7 +33,7 @@ pub(super) enum Ledger {
 }
 
 /// That a task became complete.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) id: String,
     pub(super) epoch: i64,
@@ -74,10 +74,11 @@ impl Ledger {
 
     /// All that became complete, as often as it did.
     pub(super) async fn entries(&self) -> anyhow::Result<Vec<Entry>> {
-        Ok(match self {
+        let entries: Vec<(String, i64, Option<String>)> = match self {
             Self::File(pool) => sqlx::query_as(ENTRIES).fetch_all(pool).await?,
             Self::Server(pool) => sqlx::query_as(ENTRIES).fetch_all(pool).await?,
-        })
+        };
+        Ok(entries.into_iter().map(|(id, epoch, result)| Entry { id, epoch, result }).collect())
     }
 
     /// All tasks.
