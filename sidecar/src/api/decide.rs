@@ -95,7 +95,9 @@ async fn decide(
     let Query(query) = query.map_err(|_| malformed())?;
     let chosen = query.chosen().ok_or_else(malformed)?;
     let DecideQuery { dialect, service, .. } = query;
-    let has_chosen = service.is_some() || !dialect.chooses_upstream();
+    // Where the ingress goes is chosen already: by its own rules, by the service that it names, or for what is the
+    // sidecar's own.
+    let has_chosen = service.is_some() || !dialect.chooses_upstream() || chosen != Destination::Service;
     let original = Original::forwarded(request.headers()).map_err(unsaid)?;
     let permit = |edits: &mut RequestEdits| {
         // What was decided about is where the request goes: also where the ingress goes by a rule of its own.

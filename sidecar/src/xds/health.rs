@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::app::App;
-use crate::xds::owners::Owners;
+use crate::xds::owners::{Owners, Turns};
 use crate::xds::settings::HealthCheckSettings;
 
 /// The most tries at one time.
@@ -30,8 +30,7 @@ const AT_ONCE_OF_ONE: usize = 32;
 #[derive(Debug, Default)]
 pub struct Health {
     records: Mutex<HashMap<SocketAddr, Record>>,
-    /// Which address of each owner was tried last.
-    turns: Mutex<HashMap<u32, SocketAddr>>,
+    turns: Mutex<Turns>,
     expected: watch::Sender<Arc<Owners>>,
     left_out: watch::Sender<Arc<HashSet<SocketAddr>>>,
 }
@@ -73,7 +72,7 @@ impl Health {
             }
             let addresses = owners.addresses();
             self.records().retain(|address, _| addresses.contains(address));
-            self.turns().retain(|_, address| addresses.contains(address));
+            self.turns().last.retain(|_, address| addresses.contains(address));
             *known = Arc::new(owners);
             true
         });
@@ -129,6 +128,9 @@ impl Health {
         let ends_at = Instant::now() + settings.interval;
         let has_time = move || Instant::now() < ends_at;
         let turns = owners.in_turn(&self.turns());
+        let order: Vec<u32> = turns.iter().map(|(owner, _)| *owner).collect();
+        let served = Mutex::new(HashSet::new());
+        let served = &served;
         let rounds = turns.into_iter().map(|(owner, addresses)| async move {
             let tries = addresses.into_iter().take_while(|_| has_time()).map(|address| async move {
                 let Ok(_place) = places.acquire().await else { return };
@@ -138,7 +140,8 @@ impl Health {
                 }
                 turn.tick().await;
                 drop(turn);
-                self.turns().insert(owner, address);
+                self.turns().last.insert(owner, address);
+                lock(served).insert(owner);
                 let is_reached = reaches(address).await;
                 // One that went meanwhile is forgotten after the next change.
                 self.records().entry(address).or_default().note(is_reached, settings);
@@ -146,6 +149,9 @@ impl Health {
             futures_util::stream::iter(tries).buffer_unordered(at_once).for_each(|()| std::future::ready(())).await;
         });
         join_all(rounds).await;
+        // Whoever was not served is first the next time; else everybody is once.
+        let next = order.iter().find(|owner| !lock(served).contains(owner)).or(order.get(1));
+        self.turns().first = next.copied().unwrap_or_default();
     }
 
     /// Leaves out what failed, but for owners of whom so much did that it must be the checks; whether these are
@@ -171,12 +177,16 @@ impl Health {
     }
 
     fn records(&self) -> MutexGuard<'_, HashMap<SocketAddr, Record>> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.records)
     }
 
-    fn turns(&self) -> MutexGuard<'_, HashMap<u32, SocketAddr>> {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        lock(&self.turns)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// From one try to the next: they are spread over the interval, or are as many as are allowed.
@@ -242,6 +252,23 @@ mod tests {
         // And of its own it is always the next ones' turn.
         let of_dead: Vec<u32> = dead.iter().filter_map(|address| tried.get(address)).copied().collect();
         assert!(of_dead.len() > 1_000 && of_dead.iter().all(|times| *times == 1), "{}", of_dead.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_there_is_no_time_for_all_owners_everybody_has_a_turn() {
+        let all = (1..201).map(|owner| jobs(owner, 1..41));
+        let owners: Owners = all.collect();
+        let (health, tried) = (Health::default(), Mutex::new(HashSet::new()));
+        let reaches = |address| {
+            tried.lock().expect("works").insert(address);
+            std::future::ready(true)
+        };
+        health.round(&owners, &settings(), &reaches).await;
+        assert!(lock(&tried).len() <= 5_100, "more than there is time for");
+        for _ in 0..3 {
+            health.round(&owners, &settings(), &reaches).await;
+        }
+        assert_eq!(lock(&tried).len(), 8_000);
     }
 
     #[tokio::test(start_paused = true)]

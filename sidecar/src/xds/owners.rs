@@ -17,6 +17,15 @@ use crate::registry::published::Published;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owners(BTreeMap<u32, BTreeSet<SocketAddr>>);
 
+/// Whose turn it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Turns {
+    /// The owner that comes first.
+    pub first: u32,
+    /// Which address of each owner was tried last.
+    pub last: HashMap<u32, SocketAddr>,
+}
+
 /// Which addresses are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
@@ -72,15 +81,15 @@ impl Owners {
         self.0.values().flatten().copied().collect()
     }
 
-    /// The owners, each with its addresses: first what comes after the one that `last` says.
+    /// The owners in their turn, each with its addresses: first what comes after the one that was tried last.
     #[must_use]
-    pub fn in_turn(&self, last: &HashMap<u32, SocketAddr>) -> Vec<(u32, Vec<SocketAddr>)> {
+    pub fn in_turn(&self, turns: &Turns) -> Vec<(u32, Vec<SocketAddr>)> {
         let in_turn = |(owner, addresses): (&u32, &BTreeSet<SocketAddr>)| {
-            let Some(last) = last.get(owner) else { return (*owner, addresses.iter().copied().collect()) };
+            let Some(last) = turns.last.get(owner) else { return (*owner, addresses.iter().copied().collect()) };
             let after = addresses.range((Bound::Excluded(*last), Bound::Unbounded));
             (*owner, after.chain(addresses.range(..=*last)).copied().collect())
         };
-        self.0.iter().map(in_turn).collect()
+        self.0.range(turns.first..).chain(self.0.range(..turns.first)).map(in_turn).collect()
     }
 
     /// Which of those that failed are left out: none of an owner of whose addresses more than so many per cent failed.
@@ -151,11 +160,11 @@ pub(super) mod tests {
     #[test]
     fn the_next_one_is_first_in_turn() {
         let owners: Owners = [jobs(1, 1..5), jobs(2, 1..3)].into_iter().collect();
-        let last = HashMap::from([(1, SocketAddr::from(([10, 0, 0, 1], 2)))]);
+        let turns = Turns { first: 2, last: HashMap::from([(1, SocketAddr::from(([10, 0, 0, 1], 2)))]) };
         let ports = |(owner, addresses): &(u32, Vec<SocketAddr>)| {
             (*owner, addresses.iter().map(SocketAddr::port).collect::<Vec<_>>())
         };
-        let turns: Vec<_> = owners.in_turn(&last).iter().map(ports).collect();
-        assert_eq!(turns, [(1, vec![3, 4, 1, 2]), (2, vec![1, 2])]);
+        let turns: Vec<_> = owners.in_turn(&turns).iter().map(ports).collect();
+        assert_eq!(turns, [(2, vec![1, 2]), (1, vec![3, 4, 1, 2])]);
     }
 }

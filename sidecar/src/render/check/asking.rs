@@ -15,7 +15,7 @@ const MAX_STEPS: usize = 8;
 /// The least size for the head of an answer.
 const HEAD_BYTES: u64 = 8 << 10;
 /// What a decision that is used again must have in its key: each input that decides.
-const INPUTS: [&str; 17] = [
+const INPUTS: [&str; 18] = [
     "http_host",
     "request_uri",
     "http_authorization",
@@ -25,6 +25,7 @@ const INPUTS: [&str; 17] = [
     "http_sec_fetch_site",
     "http_sec_fetch_mode",
     "http_sec_websocket_key",
+    "http_sec_websocket_version",
     "http_accept",
     "http_content_type",
     "http_connect_protocol_version",

@@ -186,8 +186,11 @@ async fn what_is_for_the_sidecar_goes_through_no_ingress_that_might_take_it_to_a
         ("for=traefik&own=yes", of_the_job, (400, Some("conflicting-address"))),
         ("for=traefik&own=yes&tunnel=yes", own, (400, None)),
         ("for=traefik&service=ae5cf6f5", of_the_job, (200, None)),
-        // Who goes where the answer says.
+        // Who goes where the answer says, but for a router that is for these alone.
         ("for=caddy", own, (200, None)),
+        ("own=yes", own, (200, None)),
+        ("own=yes", of_the_job, (400, Some("conflicting-address"))),
+        ("for=caddy&tunnel=yes", of_the_job, (400, Some("protocol-mismatch"))),
     ] {
         let answer = ask(&sidecar, &format!("/v1/decide?{query}"), HOST, headers).await;
         assert_eq!((answer.status().as_u16(), code(&answer)), expected, "{query} {headers:?}");
