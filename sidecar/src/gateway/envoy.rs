@@ -1,7 +1,8 @@
 //! Envoy as what listens: a listener for each port, told by xDS.
 //!
 //! A port is programmed when every Envoy that takes listeners said that it has it, in that very version. One that
-//! can't listen says so at once, and then the listener is taken back everywhere: it never stays half there.
+//! can't listen says so at once, and then the listener is taken back everywhere: it never comes to be half there. Where
+//! every Envoy had it once, it stays: the others go on, and are told where the jobs are.
 
 pub mod chain;
 pub mod cluster;
@@ -25,8 +26,9 @@ use crate::gateway::plane::{Plane, PlaneError, Wish};
 use crate::gateway::port::{Holder, Lease};
 use crate::gateway::settings::EnvoyGatewaySettings;
 use crate::secret::SecretText;
-use crate::xds::ports::Port;
 use crate::xds::ports::board::{Board, Verdict};
+use crate::xds::ports::proxy::Standing;
+use crate::xds::ports::{Kind, Port};
 
 /// How Envoy says that a port is taken: the text of the system's error `EADDRINUSE`.
 const TAKEN: &str = "Address already in use";
@@ -41,19 +43,21 @@ pub struct EnvoyPlane {
     secrets: watch::Receiver<Option<SecretText>>,
     patience: Duration,
     board: Arc<Board>,
-    /// How many times a listener at each port was refused: what is sent anew must differ from what was refused.
-    refusals: Mutex<HashMap<u16, u32>>,
+    /// How many times what belongs to each port was refused, by kind: what is sent anew must differ from what was refused.
+    refusals: Mutex<HashMap<u16, [u32; 3]>>,
     /// What each port is programmed for, by name: at one port there may be two services for a moment.
     programmed: Mutex<HashMap<Arc<str>, Programmed>>,
 }
 
 /// What a port is programmed for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Programmed {
     /// Which reservation.
     generation: u64,
     /// Whether every Envoy had it once, in this life or an earlier one: then people may be connected to it.
     was_whole: bool,
+    /// What any Envoy took last, in this life.
+    taken: Option<Arc<Port>>,
 }
 
 impl EnvoyPlane {
@@ -129,7 +133,62 @@ impl EnvoyPlane {
         }
     }
 
-    fn refusals<T>(&self, read: impl FnOnce(&mut HashMap<u16, u32>) -> T) -> T {
+    /// Notes which reservation a port is programmed for.
+    fn begin(&self, name: &Arc<str>, generation: u64) {
+        // What listened before this life was whole, as far as anybody knows.
+        let is_held = self.board.is_held(name);
+        self.programmed(|programmed| {
+            let first = || Programmed { generation, was_whole: is_held, taken: None };
+            programmed.entry(Arc::clone(name)).or_insert_with(first).generation = generation;
+        });
+    }
+
+    fn note(&self, port: &Arc<Port>, is_whole: bool) {
+        self.programmed(|programmed| {
+            if let Some(known) = programmed.get_mut(&port.name) {
+                (known.was_whole, known.taken) = (known.was_whole || is_whole, Some(Arc::clone(port)));
+            }
+        });
+    }
+
+    /// What is sent anew must differ from what was refused.
+    fn count_refusals(&self, number: u16, kinds: impl IntoIterator<Item = Kind>) {
+        self.refusals(|refusals| {
+            let counts = refusals.entry(number).or_default();
+            for kind in kinds {
+                if let Some(count) = counts.get_mut(kind.index()) {
+                    *count = count.wrapping_add(1);
+                }
+            }
+        });
+    }
+
+    /// Sees to a port that not every Envoy has, and says what that means.
+    fn failed(&self, port: &Arc<Port>, number: u16, error: PlaneError) -> PlaneError {
+        let is_refused = matches!(error, PlaneError::PortTaken(_) | PlaneError::Refused(_));
+        let mut kinds = self.board.refused_kinds(port);
+        let known = self.programmed(|programmed| programmed.get(&port.name).cloned());
+        let Some(known) = known.filter(|known| known.was_whole && self.board.is_served(port)) else {
+            if is_refused {
+                // It goes, and must not be taken for what comes then.
+                kinds.insert(Kind::Listener);
+                self.count_refusals(number, kinds);
+                self.board.drop_port(&port.name);
+            }
+            return error;
+        };
+        self.count_refusals(number, kinds);
+        let standings = self.board.standings(port);
+        if standings.contains(&Standing::Holds) {
+            self.note(port, false);
+        } else if let Some(taken) = known.taken.filter(|_| !standings.contains(&Standing::Pending)) {
+            // Who did not take a listener has its former one, and so should who comes next. The jobs are where they are.
+            self.board.want(port.behind(&taken));
+        }
+        PlaneError::InPart(error.to_string())
+    }
+
+    fn refusals<T>(&self, read: impl FnOnce(&mut HashMap<u16, [u32; 3]>) -> T) -> T {
         read(&mut self.refusals.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -158,46 +217,18 @@ impl Plane for EnvoyPlane {
                 return Err(error);
             }
         };
-        let (former, is_held) = (self.board.wanted(&port.name), self.board.is_held(&port.name));
-        let was_whole = self.programmed(|programmed| {
-            let was_whole = programmed.get(&port.name).map_or(is_held, |known| known.was_whole);
-            let generation = wish.lease.generation;
-            programmed.insert(Arc::clone(&port.name), Programmed { generation, was_whole });
-            was_whole
-        });
+        self.begin(&port.name, wish.lease.generation);
         if port.is_secured {
             self.offer_secrets_again();
         }
         let port = self.board.want(port);
-        let listening = self.listening(&port, number).await;
-        let is_refused = matches!(listening, Err(PlaneError::PortTaken(_) | PlaneError::Refused(_)));
-        if is_refused {
-            self.refusals(|refusals| {
-                let count = refusals.entry(number).or_default();
-                *count = count.wrapping_add(1);
-            });
-        }
-        match listening {
-            // One Envoy that can't must not take it from those that can: they go on, with what they took last.
-            Err(error) if was_whole && is_held => {
-                if let Some(former) = former.filter(|_| is_refused) {
-                    self.board.want(Port::clone(&former));
-                }
-                let reason = format!("an Envoy does not listen as it should, and others go on as they did: {error}");
-                Err(PlaneError::Unavailable(reason))
-            }
-            Err(error) => {
-                if is_refused {
-                    self.board.drop_port(&port.name);
-                }
-                Err(error)
-            }
+        match self.listening(&port, number).await {
             Ok(()) => {
-                self.programmed(|programmed| {
-                    programmed.entry(Arc::clone(&port.name)).and_modify(|known| known.was_whole = true);
-                });
+                self.note(&port, true);
                 Ok(())
             }
+            // One Envoy that can't must not take it from those that can.
+            Err(error) => Err(self.failed(&port, number, error)),
         }
     }
 

@@ -34,6 +34,9 @@ pub enum LeaseError {
     Unavailable(String),
 }
 
+/// Whether a lease was made for want of knowing what listens.
+pub type GivesWay<'a> = &'a (dyn Fn(&Lease) -> bool + Send + Sync);
+
 /// Keeps who holds which port. Each call is whole or did nothing, whoever else calls at the same time and wherever the
 /// process dies; a port is held by one service at most.
 #[async_trait]
@@ -63,17 +66,19 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Notes what listens at a port of which nothing is known, as after a ledger was lost: that it is the holder's, or,
-    /// where there is none, that it rests. A port, or a holder, of which something is known stays as it is. A ledger that
-    /// is kept where it listens does nothing.
+    /// where there is none, that it rests. A port, or a holder, of which something is known stays as it is; but a lease
+    /// that this process reserved itself is ended for it where `gives_way` says so. Whether the holder has it now. A
+    /// ledger that is kept where it listens does nothing.
     async fn remember(
         &self,
         port: u16,
         service: &Label,
         holder: Option<&Holder>,
+        gives_way: GivesWay<'_>,
         rest: Duration,
-    ) -> Result<(), LeaseError> {
-        let _ = (port, service, holder, rest);
-        Ok(())
+    ) -> Result<bool, LeaseError> {
+        let _ = (port, service, holder, gives_way, rest);
+        Ok(false)
     }
 
     /// Whether a port can be somebody else's after a while in which nobody said that the service is there.

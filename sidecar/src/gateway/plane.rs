@@ -20,12 +20,15 @@ pub struct Wish {
     pub service: Arc<Published>,
 }
 
-/// Why nothing listens at a port.
+/// Why nothing listens at a port, or not everything that should.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PlaneError {
     /// Another program, or another tenant of the gateway, has the port. It is avoided from now on.
     #[error("port {0} is taken by somebody else")]
     PortTaken(u16),
+    /// A part of the data plane does not listen as it should; at the rest people get in.
+    #[error("a part of the gateway does not listen as it should, and the rest goes on: {0}")]
+    InPart(String),
     /// The data plane takes no more listeners.
     #[error("the gateway takes no more than {0} listeners: end services, or raise its limit")]
     ListenerLimit(usize),
@@ -50,8 +53,8 @@ pub enum PlaneError {
 /// What listens at the ports.
 #[async_trait]
 pub trait Plane: fmt::Debug + Send + Sync + 'static {
-    /// Has the port listen for the service; a service that moved has it follow. Returns when something really listens,
-    /// or says why not. To be called again whenever the service changed; nothing is done where nothing did.
+    /// Has the port listen for the service; a service that moved has it follow. Returns when everything that should
+    /// really listens, or says why not. To be called again whenever the service changed; nothing is done where nothing did.
     async fn program(&self, wish: &Wish) -> Result<(), PlaneError>;
 
     /// Takes the listener away, where it is that lease's: the port and the service agree. That it is gone already is no

@@ -153,7 +153,7 @@ impl From<&PlaneError> for Reason {
             PlaneError::ListenerLimit(_) => Self::ListenerLimit,
             PlaneError::NotProgrammed { .. } => Self::NotProgrammed,
             PlaneError::Refused(_) => Self::Refused,
-            PlaneError::Unavailable(_) => Self::Unavailable,
+            PlaneError::InPart(_) | PlaneError::Unavailable(_) => Self::Unavailable,
         }
     }
 }

@@ -137,14 +137,27 @@ impl fmt::Debug for Body {
 }
 
 impl Port {
-    /// A port with these messages: a cluster, its endpoints and a listener. `is_secured`: whether that one refers to the
-    /// secrets.
+    /// A port with these messages: a cluster, its endpoints and a listener. `refusals`: how often each of them was
+    /// refused before; `is_secured`: whether the listener refers to the secrets.
     #[must_use]
-    pub fn new(name: Arc<str>, messages: [Vec<u8>; 3], refusals: u32, is_secured: bool) -> Self {
+    pub fn new(name: Arc<str>, messages: [Vec<u8>; 3], refusals: [u32; 3], is_secured: bool) -> Self {
         let [cluster, endpoints, listener] = messages;
-        let body = |kind, bytes| Arc::new(Body::new(kind, bytes, refusals));
-        let bodies = [body(Kind::Cluster, cluster), body(Kind::Endpoints, endpoints), body(Kind::Listener, listener)];
+        let [of_cluster, of_endpoints, of_listener] = refusals;
+        let bodies = [
+            Arc::new(Body::new(Kind::Cluster, cluster, of_cluster)),
+            Arc::new(Body::new(Kind::Endpoints, endpoints, of_endpoints)),
+            Arc::new(Body::new(Kind::Listener, listener, of_listener)),
+        ];
         Self { name, is_secured, bodies }
+    }
+
+    /// The same jobs behind the listener of another one.
+    #[must_use]
+    pub fn behind(&self, other: &Self) -> Self {
+        let [cluster, endpoints, _] = &self.bodies;
+        let [_, _, listener] = &other.bodies;
+        let bodies = [cluster, endpoints, listener].map(Arc::clone);
+        Self { name: Arc::clone(&self.name), is_secured: other.is_secured, bodies }
     }
 
     /// Its resource of a kind.

@@ -2,6 +2,10 @@ mod secrets;
 
 use std::time::Duration;
 
+use envoy_types::pb::envoy::config::core::v3::address;
+use envoy_types::pb::envoy::config::core::v3::socket_address::PortSpecifier;
+use envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment;
+use envoy_types::pb::envoy::config::endpoint::v3::lb_endpoint::HostIdentifier;
 use envoy_types::pb::envoy::config::listener::v3::Listener;
 use envoy_types::pb::envoy::config::listener::v3::filter::ConfigType;
 use envoy_types::pb::envoy::extensions::filters::network::wasm::v3::Wasm;
@@ -73,7 +77,10 @@ struct Proxy {
     /// What it says of listeners.
     refuses: Option<&'static str>,
     clusters: usize,
-    endpoints: usize,
+    /// The addresses that it got, in order.
+    endpoints: Vec<ClusterLoadAssignment>,
+    /// How often it was sent a listener.
+    offers: usize,
     /// Whether it gives no listener up.
     keeps: bool,
     /// How often it was told to.
@@ -95,7 +102,8 @@ impl Proxy {
             listeners: brings.iter().map(|name| ((*name).to_owned(), Vec::new())).collect(),
             refuses: None,
             clusters: 0,
-            endpoints: 0,
+            endpoints: Vec::new(),
+            offers: 0,
             keeps: false,
             removals: 0,
             held_back: Vec::new(),
@@ -171,9 +179,13 @@ impl Proxy {
                     },
                 );
             }
-            Kind::Endpoints => self.endpoints += response.resources.len(),
+            Kind::Endpoints => self.endpoints.extend(response.resources.iter().map(|resource| {
+                let body = resource.resource.clone().unwrap_or_default().value;
+                ClusterLoadAssignment::decode(body.as_slice()).expect("a message")
+            })),
             Kind::Listener => {
                 assert!(response.resources.len() <= 1, "one at a time");
+                self.offers += response.resources.len();
                 refusal = self.refuses.filter(|_| !response.resources.is_empty());
                 if refusal.is_none() {
                     let body = |resource: &envoy_types::pb::envoy::service::discovery::v3::Resource| {
@@ -206,6 +218,19 @@ impl Proxy {
                 self.say(Kind::Cluster, DeltaDiscoveryRequest { response_nonce, ..Default::default() });
             }
         }
+    }
+
+    /// Where the jobs were, in order.
+    fn jobs(&self) -> Vec<u32> {
+        let addresses = self.endpoints.iter().flat_map(|assignment| &assignment.endpoints);
+        let addresses = addresses.flat_map(|group| &group.lb_endpoints).map(|endpoint| {
+            let Some(HostIdentifier::Endpoint(endpoint)) = &endpoint.host_identifier else { panic!("no address") };
+            let socket = endpoint.address.clone().and_then(|address| address.address);
+            let Some(address::Address::SocketAddress(socket)) = socket else { panic!("no address") };
+            let Some(PortSpecifier::PortValue(port)) = socket.port_specifier else { panic!("no port") };
+            port
+        });
+        addresses.collect()
     }
 
     fn listener(&self) -> Listener {
@@ -243,7 +268,7 @@ async fn a_port_is_programmed_when_every_proxy_has_it() {
     assert!(matches!(waiting, Err(PlaneError::NotProgrammed { .. })), "{waiting:?}");
     deaf.take();
     assert_eq!(plane.program(&wish).await, Ok(()), "nothing more is to be done");
-    assert_eq!((one.clusters, one.endpoints, one.listeners.len()), (1, 1, 1));
+    assert_eq!((one.clusters, one.endpoints.len(), one.listeners.len()), (1, 1, 1));
     // One that comes later counts as well.
     let mut late = Proxy::connect(&plane, &[]);
     assert_eq!(program(&plane, &wish, &mut [&mut late]).await, Ok(()));
@@ -265,7 +290,7 @@ async fn a_service_that_moves_has_only_its_addresses_sent() {
     let mut proxy = Proxy::connect(&plane, &[]);
     for (number, job) in [80, 81, 82, 82].into_iter().enumerate() {
         assert_eq!(program(&plane, &wish(AccessLevel::Public, job, 1), &mut [&mut proxy]).await, Ok(()));
-        assert_eq!((proxy.clusters, proxy.endpoints), (1, (number + 1).min(3)));
+        assert_eq!((proxy.clusters, proxy.endpoints.len()), (1, (number + 1).min(3)));
     }
 }
 
@@ -285,6 +310,10 @@ async fn a_refused_listener_is_taken_back_and_may_be_tried_again() {
     assert_eq!((one.listeners.len(), other.listeners.len()), (1, 1));
 }
 
+fn is_in_part(programmed: &Result<(), PlaneError>) -> bool {
+    matches!(programmed, Err(PlaneError::InPart(_)))
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_envoy_that_refuses_takes_nothing_from_those_that_listen() {
     let secret = watch::Sender::new(None);
@@ -298,22 +327,76 @@ async fn an_envoy_that_refuses_takes_nothing_from_those_that_listen() {
     for reason in ["no such file", "Address already in use"] {
         other.refuses = Some(reason);
         let refused = program(&plane, &wish, &mut [&mut one, &mut other]).await;
-        assert!(matches!(refused, Err(PlaneError::Unavailable(_))), "{refused:?}");
+        assert!(is_in_part(&refused), "{refused:?}");
         assert_eq!((&one.listeners, other.listeners.len()), (&before, 0));
     }
     other.refuses = None;
     assert_eq!(program(&plane, &wish, &mut [&mut one, &mut other]).await, Ok(()));
-    // A change that one of them does not take is taken back.
+    // A change that one of them does not take is in force at the other one.
     one.refuses = Some("no");
     secret.send_replace(Some(SecretText::from("another".to_owned())));
-    let refused = program(&plane, &wish, &mut [&mut one, &mut other]).await;
-    assert!(matches!(refused, Err(PlaneError::Unavailable(_))), "{refused:?}");
+    for _ in 0..3 {
+        let refused = program(&plane, &wish, &mut [&mut one, &mut other]).await;
+        assert!(is_in_part(&refused), "{refused:?}");
+        assert_eq!(one.listeners, before);
+        assert_ne!(other.listeners, before, "a secret that is over is not shown again");
+    }
+    let after = other.listeners.clone();
+    let mut late = Proxy::connect(&plane, &[]);
+    late.take();
+    assert_eq!(late.listeners, after);
     one.refuses = None;
-    one.take();
-    other.take();
-    assert_eq!((&one.listeners, &other.listeners), (&before, &before));
-    assert_eq!(program(&plane, &wish, &mut [&mut one, &mut other]).await, Ok(()));
-    assert_ne!(one.listeners, before);
+    assert_eq!(program(&plane, &wish, &mut [&mut one, &mut other, &mut late]).await, Ok(()));
+    assert_eq!(one.listeners, after);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_nobody_takes_is_not_told_to_who_comes_next() {
+    let secret = watch::Sender::new(None);
+    let plane = EnvoyPlane { secrets: secret.subscribe(), ..plane(None) };
+    let mut one = Proxy::connect(&plane, &[]);
+    assert_eq!(program(&plane, &wish(AccessLevel::Public, 80, 1), &mut [&mut one]).await, Ok(()));
+    let before = one.listeners.clone();
+    one.refuses = Some("no");
+    secret.send_replace(Some(SecretText::from("another".to_owned())));
+    for job in [81, 81, 82] {
+        let refused = program(&plane, &wish(AccessLevel::Public, job, 1), &mut [&mut one]).await;
+        assert!(is_in_part(&refused), "{refused:?}");
+        let mut late = Proxy::connect(&plane, &[]);
+        late.take();
+        assert_eq!((&late.listeners, late.jobs()), (&before, vec![job.into()]));
+    }
+    assert_eq!(one.jobs(), [80, 81, 82]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_moves_is_followed_by_those_that_listen_whoever_refuses() {
+    let plane = plane(None);
+    let (mut one, mut broken) = (Proxy::connect(&plane, &[]), Proxy::connect(&plane, &[]));
+    assert_eq!(program(&plane, &wish(AccessLevel::Public, 80, 1), &mut [&mut one, &mut broken]).await, Ok(()));
+    // It starts again, and another program has the port.
+    drop(broken);
+    let mut broken = Proxy::connect(&plane, &[]);
+    broken.refuses = Some("Address already in use");
+    for job in [81, 81, 81, 82] {
+        let refused = program(&plane, &wish(AccessLevel::Public, job, 1), &mut [&mut one, &mut broken]).await;
+        assert!(is_in_part(&refused), "{refused:?}");
+    }
+    assert_eq!((one.jobs(), one.clusters, one.listeners.len()), (vec![80, 81, 82], 1, 1));
+    assert!(broken.offers > 3 && broken.listeners.is_empty(), "it is tried again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_start_of_the_sidecar_too_an_envoy_that_refuses_takes_nothing_from_the_others() {
+    let name = name::of(&Label::parse(ID.as_bytes()).expect("a label"), 20_000);
+    let plane = plane(None);
+    let (mut one, mut broken) = (Proxy::connect(&plane, &[&name]), Proxy::connect(&plane, &[]));
+    broken.refuses = Some("Address already in use");
+    for job in [80, 80, 81] {
+        let refused = program(&plane, &wish(AccessLevel::Public, job, 1), &mut [&mut broken, &mut one]).await;
+        assert!(is_in_part(&refused), "{refused:?}");
+    }
+    assert_eq!((one.jobs().last(), one.listeners.len(), one.removals), (Some(&81), 1, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! What is done again and again: saying which services are there, and looking for listeners that nobody holds.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use taskgate_core::label::Label;
 
@@ -19,6 +19,15 @@ pub(super) struct Beat {
     pub(super) slots: Vec<Slot>,
 }
 
+/// What listens, and for whom.
+#[derive(Debug)]
+struct Observed {
+    /// The ports, with what the service is called.
+    listeners: Vec<(u16, Label)>,
+    /// What services are called here.
+    ours: HashMap<Holder, Label>,
+}
+
 impl Keeper {
     /// Says that the services of these leases are there.
     pub(super) async fn beat(self, leases: Vec<Lease>) -> Result<Beat, LeaseError> {
@@ -33,26 +42,13 @@ impl Keeper {
     /// a service's that has no other one, it stays that one's. `ours`: what services are called here, whatever another
     /// sidecar calls them; `earlier`: the last reservation that can't have been made for want of knowing what listens.
     pub(super) async fn sweep(self, ours: HashMap<Holder, Label>, earlier: u64) -> Result<(), Trouble> {
-        let observed = self.plane.observe().await?;
-        self.remember(&observed, &ours).await?;
+        let observed = Observed { listeners: self.plane.observe().await?, ours };
+        self.remember(&observed, earlier).await?;
         // Later, so that what was reserved meanwhile is in it: now every port at which something listens is known.
         let slots: HashMap<u16, Slot> = self.ledger.list().await?.into_iter().map(|slot| (slot.port(), slot)).collect();
-        let is_ours =
-            |lease: &Lease, service: &Label| lease.service == *service || ours.get(&lease.holder) == Some(service);
-        for (port, service) in &observed {
-            let slot = slots.get(port);
-            if slot.and_then(held).is_some_and(|lease| is_ours(lease, service)) {
+        for (port, service) in &observed.listeners {
+            if slots.get(port).and_then(held).is_some_and(|lease| observed.is_of(lease, service)) {
                 continue;
-            }
-            // It was given away before anybody knew that it is somebody's.
-            if let Some(lease) = slot.and_then(held).filter(|lease| lease.generation > earlier) {
-                let listens = |(at, whom): &(u16, Label)| at == port && is_ours(lease, whom);
-                if !observed.iter().any(listens) {
-                    match self.ledger.release(lease, self.terms.rest).await {
-                        Ok(()) | Err(LeaseError::Lost) => {}
-                        Err(error @ LeaseError::Unavailable(_)) => return Err(error.into()),
-                    }
-                }
             }
             tracing::warn!(service.id = %service, port, "something listens for a service that does not hold the port");
             let nobodys = Lease { port: *port, holder: Holder::nobody(), service: service.clone(), generation: 0 };
@@ -61,17 +57,22 @@ impl Keeper {
         Ok(())
     }
 
-    /// Notes the ports at which something listens and of which nothing is known.
-    async fn remember(&self, observed: &[(u16, Label)], ours: &HashMap<Holder, Label>) -> Result<(), LeaseError> {
-        let slots = self.ledger.list().await?;
-        let known: HashSet<u16> = slots.iter().map(Slot::port).collect();
-        let holders: HashSet<&Holder> = slots.iter().filter_map(held).map(|lease| &lease.holder).collect();
-        let is_unknown = |port: u16| self.terms.range.has(port) && !known.contains(&port);
-        for (port, service) in observed.iter().filter(|(port, _)| is_unknown(*port)) {
-            let homeless = ours.iter().find(|(holder, id)| *id == service && !holders.contains(holder));
-            let holder = homeless.map(|(holder, _)| holder);
-            self.ledger.remember(*port, service, holder, self.terms.rest).await?;
-            let is_kept = holder.is_some();
+    /// Notes the ports at which something listens and of which nothing is known, or that were given away before anybody
+    /// knew that they are somebody's.
+    async fn remember(&self, observed: &Observed, earlier: u64) -> Result<(), LeaseError> {
+        let slots: HashMap<u16, Slot> = self.ledger.list().await?.into_iter().map(|slot| (slot.port(), slot)).collect();
+        let at_port = observed.by_port();
+        // Since nobody starts to listen before it is known what does, nobody was told of it.
+        let gives_way = |lease: &Lease| {
+            let listens = |services: &Vec<&Label>| services.iter().any(|service| observed.is_of(lease, service));
+            lease.generation > earlier && !at_port.get(&lease.port).is_some_and(listens)
+        };
+        let is_open = |port: u16| {
+            self.terms.range.has(port) && slots.get(&port).is_none_or(|slot| held(slot).is_some_and(gives_way))
+        };
+        for (port, service) in observed.listeners.iter().filter(|(port, _)| is_open(*port)) {
+            let holder = observed.holder(service);
+            let is_kept = self.ledger.remember(*port, service, holder, &gives_way, self.terms.rest).await?;
             tracing::warn!(service.id = %service, port, is_kept, "something listens at a port of which nothing was known");
         }
         Ok(())
@@ -94,6 +95,26 @@ impl Keeper {
         ] {
             metrics.set_services(state, standings.iter().filter(|standing| is_in(standing)).count());
         }
+    }
+}
+
+impl Observed {
+    /// Whether a lease is that service's.
+    fn is_of(&self, lease: &Lease, service: &Label) -> bool {
+        lease.service == *service || self.ours.get(&lease.holder) == Some(service)
+    }
+
+    /// Who the service of that name is.
+    fn holder(&self, service: &Label) -> Option<&Holder> {
+        self.ours.iter().find(|(_, id)| *id == service).map(|(holder, _)| holder)
+    }
+
+    fn by_port(&self) -> HashMap<u16, Vec<&Label>> {
+        let mut by_port: HashMap<u16, Vec<&Label>> = HashMap::new();
+        for (port, service) in &self.listeners {
+            by_port.entry(*port).or_default().push(service);
+        }
+        by_port
     }
 }
 

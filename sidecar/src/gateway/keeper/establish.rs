@@ -68,6 +68,11 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
+    /// Whether people get in all the same.
+    pub(super) const fn is_in_part(&self) -> bool {
+        matches!(self, Self::Plane(PlaneError::InPart(_)))
+    }
+
     pub(super) fn reason(&self) -> Reason {
         match self {
             Self::Lease(error) => error.into(),
@@ -158,8 +163,11 @@ impl Attempt<'_> {
             }
             let until = Instant::now() + self.keeper.terms.program_timeout;
             match self.program(&lease).await {
-                Ok(()) => return Ok(self.try_port(lease.port, until).await?),
                 Err(PlaneError::PortTaken(_)) => self.give_up(lease).await?,
+                outcome @ (Ok(()) | Err(PlaneError::InPart(_))) => {
+                    self.try_port(lease.port, until).await?;
+                    return Ok(outcome?);
+                }
                 Err(error) => return Err(error.into()),
             }
         }

@@ -114,28 +114,24 @@ impl House {
             // It did not get one, and waits for its turn again.
             room.is_admitted = false;
         }
-        match (established.outcome, room.lease.clone()) {
-            (Ok(()), Some(lease)) => {
-                room.programmed = Some((established.service, now));
-                room.succeeded();
-                // It went meanwhile, and what listens is taken away.
-                if room.wanted.is_none() {
-                    return;
-                }
-                let Lease { service, port, .. } = lease;
-                if keeper.board.say(holder, Standing::Announced(port)) {
-                    tracing::info!(service.id = %service, port, host = %keeper.board.host(), "a service is announced");
-                }
-                if !std::mem::replace(&mut room.was_announced, true) {
-                    keeper.metrics.gateway.announce_seconds.observe(room.since.elapsed().as_secs_f64());
-                }
+        let is_in_part = established.outcome.as_ref().is_err_and(Trouble::is_in_part);
+        if let Some(lease) = room.lease.clone().filter(|_| is_in_part || established.outcome.is_ok()) {
+            room.programmed = Some((established.service, now));
+            // Else it went meanwhile, and what listens is taken away.
+            if room.wanted.is_some() {
+                announce(&keeper, room, holder, &lease);
             }
-            (Ok(()), None) => {}
-            (Err(error), _) => {
+        }
+        match established.outcome {
+            Ok(()) if room.lease.is_some() => room.succeeded(),
+            Ok(()) => {}
+            // It went meanwhile: there is nothing to try again.
+            Err(_) if is_in_part && room.wanted.is_none() => room.succeeded(),
+            Err(error) => {
                 let was_announced = room.programmed.is_some() && !is_other;
                 let reason = error.reason();
                 // What can't be asked now is most likely as it was.
-                if !(was_announced && reason == Reason::Unavailable) {
+                if !is_in_part && !(was_announced && reason == Reason::Unavailable) {
                     room.programmed = None;
                     if room.wanted.is_some() {
                         let standing = match reason {
@@ -268,6 +264,17 @@ impl House {
                 self.next_sweep = Some(now + if is_first { wait.min(FIRST_SWEEP) } else { wait });
             }
         }
+    }
+}
+
+/// Tells people of a port.
+fn announce(keeper: &Keeper, room: &mut Room, holder: &Holder, lease: &Lease) {
+    let Lease { service, port, .. } = lease;
+    if keeper.board.say(holder, Standing::Announced(*port)) {
+        tracing::info!(service.id = %service, port, host = %keeper.board.host(), "a service is announced");
+    }
+    if !std::mem::replace(&mut room.was_announced, true) {
+        keeper.metrics.gateway.announce_seconds.observe(room.since.elapsed().as_secs_f64());
     }
 }
 

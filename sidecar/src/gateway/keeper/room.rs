@@ -150,9 +150,11 @@ impl Room {
         if !self.may_reserve() {
             return None;
         }
-        let listens = self.programmed.as_ref().is_some_and(|(service, at)| {
-            Arc::ptr_eq(service, wanted) && weather.now.saturating_duration_since(*at) < RECHECK
-        });
+        // Where it listens in part alone, the rest is tried again, as all that failed.
+        let listens = self.failures == 0
+            && self.programmed.as_ref().is_some_and(|(service, at)| {
+                Arc::ptr_eq(service, wanted) && weather.now.saturating_duration_since(*at) < RECHECK
+            });
         (!listens || self.lost.is_some() || self.lease.is_none()).then_some(Work::Establish)
     }
 
@@ -203,7 +205,7 @@ impl Room {
             return None;
         }
         let due = match (&self.wanted, &self.programmed) {
-            (Some(_), Some((_, at))) => Some(*at + RECHECK),
+            (Some(_), Some((_, at))) if self.failures == 0 => Some(*at + RECHECK),
             (None, _) if self.may_listen => Some(self.since + self.grace(weather)),
             (None, _) if self.lease.is_some() => Some(self.since + weather.kept),
             _ => None,

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::xds::ports::proxy::{Proxy, Standing};
 use crate::xds::ports::secrets::Secrets;
-use crate::xds::ports::{Port, Ports};
+use crate::xds::ports::{Kind, Port, Ports};
 
 /// What is wanted of proxies, and what they say.
 #[derive(Debug, Default)]
@@ -56,12 +56,6 @@ impl Board {
             ports.wanted.insert(Arc::clone(&port.name), Arc::clone(&port));
         });
         port
-    }
-
-    /// What proxies should have under that name.
-    #[must_use]
-    pub fn wanted(&self, name: &str) -> Option<Arc<Port>> {
-        self.ports.borrow().wanted.get(name).cloned()
     }
 
     /// Has proxies give up the port of that name.
@@ -115,12 +109,10 @@ impl Board {
     /// How all proxies together stand to a port.
     #[must_use]
     pub fn verdict(&self, port: &Port) -> Verdict {
-        let secrets = self.secrets();
-        let proxies = self.proxies();
         let (mut count, mut pending) = (0_usize, 0_usize);
-        for proxy in proxies.by_stream.values().filter(|proxy| proxy.listens) {
+        for standing in self.standings(port) {
             count = count.saturating_add(1);
-            match proxy.standing(port, secrets.as_deref()) {
+            match standing {
                 Standing::Holds => {}
                 Standing::Pending => pending = pending.saturating_add(1),
                 Standing::Refuses(reason) => return Verdict::Refused(reason),
@@ -131,6 +123,29 @@ impl Board {
             (_, 0) => Verdict::Holds,
             (_, pending) => Verdict::Pending(pending),
         }
+    }
+
+    /// How each proxy that takes listeners stands to a port.
+    #[must_use]
+    pub fn standings(&self, port: &Port) -> Vec<Standing> {
+        let secrets = self.secrets();
+        let proxies = self.proxies();
+        let listening = proxies.by_stream.values().filter(|proxy| proxy.listens);
+        listening.map(|proxy| proxy.standing(port, secrets.as_deref())).collect()
+    }
+
+    /// Whether people get in at the port at any proxy, in whatever version it listens.
+    #[must_use]
+    pub fn is_served(&self, port: &Port) -> bool {
+        let secrets = self.secrets();
+        self.proxies().by_stream.values().any(|proxy| proxy.serves(port, secrets.as_deref()))
+    }
+
+    /// Which resources of a port any proxy did not take.
+    #[must_use]
+    pub fn refused_kinds(&self, port: &Port) -> BTreeSet<Kind> {
+        let proxies = self.proxies();
+        proxies.by_stream.values().flat_map(|proxy| proxy.refusals(port).map(|(kind, _)| kind)).collect()
     }
 
     /// Whether any proxy still listens at the port of that name.

@@ -81,6 +81,23 @@ impl Proxy {
         self.known.get(name).is_some_and(|known| known.held(Kind::Listener).is_some())
     }
 
+    /// Whether people get in at it, in whatever version it listens. A listener without the secrets that it refers to
+    /// ends every connection.
+    #[must_use]
+    pub fn serves(&self, port: &Port, secrets: Option<&Secrets>) -> bool {
+        let lacks = |secrets: &Secrets| port.is_secured && self.secrets.standing(secrets) != Standing::Holds;
+        self.listens && self.has_listener(&port.name) && !secrets.is_some_and(lacks)
+    }
+
+    /// Which resources of a port it did not take, and why.
+    pub fn refusals(&self, port: &Port) -> impl Iterator<Item = (Kind, &Arc<str>)> {
+        let known = self.known.get(&port.name);
+        Kind::ALL.into_iter().filter_map(move |kind| {
+            let refusal = known?.refused.get(kind.index())?.as_ref()?;
+            (refusal.version == *port.body(kind).version()).then_some((kind, &refusal.reason))
+        })
+    }
+
     /// The names of the ports at which it listens.
     pub fn listeners(&self) -> impl Iterator<Item = &Arc<str>> {
         self.known.iter().filter(|(_, known)| known.held(Kind::Listener).is_some()).map(|(name, _)| name)
@@ -98,12 +115,8 @@ impl Proxy {
 
     fn listening(&self, port: &Port) -> Standing {
         let Some(known) = self.known.get(&port.name) else { return Standing::Pending };
-        let refusal = Kind::ALL.into_iter().find_map(|kind| {
-            let refusal = known.refused.get(kind.index())?.as_ref()?;
-            (refusal.version == *port.body(kind).version()).then(|| Arc::clone(&refusal.reason))
-        });
-        if let Some(reason) = refusal {
-            return Standing::Refuses(reason);
+        if let Some((_, reason)) = self.refusals(port).next() {
+            return Standing::Refuses(Arc::clone(reason));
         }
         let holds = |kind: Kind| known.held(kind) == Some(port.body(kind).version());
         if Kind::ALL.into_iter().all(holds) { Standing::Holds } else { Standing::Pending }

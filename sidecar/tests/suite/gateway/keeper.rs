@@ -372,31 +372,99 @@ async fn who_is_cut_off_from_the_ledger_for_long_listens_no_more() {
     assert_eq!(pretend.ports(), [life.port("a").expect("it is told")]);
 }
 
+/// The ids of services that are called like that.
+async fn ids<const COUNT: usize>(operations: [&str; COUNT]) -> [Label; COUNT] {
+    let stage = stage(terms(9)).await;
+    stage.life.see(&operations);
+    operations.map(|operation| stage.id(operation))
+}
+
 #[tokio::test]
 async fn a_ledger_that_is_lost_leads_nobody_to_a_stranger() {
-    let ids = {
-        let other = stage(terms(4)).await;
-        other.life.see(&["a", "b", "c"]);
-        ["a", "b", "c"].map(|operation| other.id(operation))
+    let operations = ["gone", "a", "b", "c", "d", "e"];
+    let listening = ids(operations).await;
+    let count = u16::try_from(operations.len()).expect("few");
+    for is_away in [false, true] {
+        for turn in 0..count {
+            // What Envoy listens at goes on; nothing else is left of the life before.
+            let at = |index: u16| FIRST + (index + turn) % count;
+            let (directory, pretend) = (tempfile::tempdir().expect("a directory"), Arc::new(Pretend::default()));
+            let listeners = (0..count).zip(&listening).map(|(index, id)| (at(index), id.clone()));
+            pretend.state().listeners.extend(listeners);
+            pretend.state().is_away = is_away;
+            let ledger = ledger(&file_in(directory.path())).await;
+            let terms = Terms { rest: Duration::from_secs(60), ..terms(2 * count) };
+            let life = Life::begin(Arc::<SqlLedger>::clone(&ledger), Arc::<Pretend>::clone(&pretend), &pretend, terms);
+            life.see(&["a", "b", "c", "d", "e", "new"]);
+            // Who has which port is known before what listens is.
+            if is_away {
+                until("all are reserved", async || held(&*ledger).await.0.len() == operations.len()).await;
+                pretend.state().is_away = false;
+            }
+            until("all are told", async || life.board.count() == operations.len()).await;
+            for (index, operation) in (0..count).zip(operations).skip(1) {
+                assert_eq!(life.port(operation), Some(at(index)), "{operation} keeps its own: {turn}");
+            }
+            assert!(life.port("new") >= Some(FIRST + count), "{:?}: {turn}", life.port("new"));
+            assert!(pretend.state().wrongs.is_empty(), "{:?}", pretend.state().wrongs);
+            assert_eq!(pretend.state().withdrawn, [at(0)], "and nobody is cut off: {turn}");
+            let rests = |slot: &Slot| matches!(slot, Slot::Resting { port, .. } if *port == at(0));
+            assert!(
+                ledger.list().await.expect("a list").iter().any(rests),
+                "clients of the one that is gone reach nobody"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_an_envoy_brings_that_comes_late_takes_no_port_from_another_sidecars_service() {
+    let [stray] = ids(["stray"]).await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let address = file_in(directory.path());
+    let begin = async |fate: &Arc<Fate>| {
+        let (ledger, pretend) = (ledger(&address).await, Arc::new(Pretend::default()));
+        pretend.state().is_away = true;
+        let counted = Mortal::new(Arc::clone(&ledger), fate);
+        let terms = Terms { kept: Duration::from_secs(2), ..terms(3) };
+        let life = Life::begin(counted, Arc::<Pretend>::clone(&pretend), &pretend, terms);
+        (life, ledger, pretend)
     };
-    let [a, b, gone] = ids;
-    // What Envoy listens at goes on; nothing else is left of the life before.
-    let (directory, pretend) = (tempfile::tempdir().expect("a directory"), Arc::new(Pretend::default()));
-    for (port, service) in [(FIRST, &gone), (FIRST + 1, &b), (FIRST + 2, &a)] {
-        pretend.state().listeners.insert(port, service.clone());
-    }
-    let ledger = ledger(&file_in(directory.path())).await;
-    let terms = Terms { rest: Duration::from_secs(60), ..terms(8) };
-    let life = Life::begin(Arc::<SqlLedger>::clone(&ledger), Arc::<Pretend>::clone(&pretend), &pretend, terms);
-    life.see(&["a", "b"]);
-    until("both are told", async || life.board.count() == 2).await;
-    for (operation, own) in [("a", FIRST + 2), ("b", FIRST + 1)] {
-        let port = life.port(operation).expect("it is told");
-        assert!(port == own || port > FIRST + 2, "{operation} is where somebody else was: {port}");
-    }
-    assert!(pretend.state().wrongs.is_empty(), "{:?}", pretend.state().wrongs);
-    let rests = |slot: &Slot| matches!(slot, Slot::Resting { port, .. } if *port == FIRST);
-    assert!(ledger.list().await.expect("a list").iter().any(rests), "clients of the one that is gone reach nobody");
+    let fate = Fate::at(usize::MAX, false);
+    let (late, _, brings) = begin(&fate).await;
+    late.see(&[]);
+    // It says who is there, and lists what is held; again and again.
+    until("it listed the ledger", async || fate.steps() > 3).await;
+    let (other, ledger, pretend) = begin(&Fate::at(usize::MAX, false)).await;
+    pretend.state().is_away = false;
+    other.see(&["x"]);
+    until("it is told", async || other.port("x") == Some(FIRST)).await;
+    let leases = held(&*ledger).await;
+    brings.state().listeners.insert(FIRST, stray);
+    brings.state().is_away = false;
+    until("it is taken away", async || brings.state().withdrawn == [FIRST]).await;
+    assert_eq!((other.port("x"), held(&*ledger).await), (Some(FIRST), leases));
+    assert_eq!(pretend.state().withdrawn, Vec::<u16>::new());
+}
+
+#[tokio::test]
+async fn a_port_at_which_some_listen_alone_is_told_and_the_rest_is_tried_again() {
+    let stage = stage(terms(3)).await;
+    stage.pretend.state().in_part.insert(FIRST);
+    stage.life.see(&["a"]);
+    assert_eq!(stage.told("a").await, FIRST);
+    until("it is settled", async || stage.pretend.state().is_settled).await;
+    until("it is tried again", async || stage.pretend.state().programmed > 3).await;
+    // It moves, and those that listen are told so.
+    stage.life.see_at(5433, &["a"]);
+    let programmed = stage.pretend.state().programmed;
+    until("it is programmed again", async || stage.pretend.state().programmed > programmed + 1).await;
+    assert_eq!(stage.life.port("a"), Some(FIRST), "it is told all the time");
+    stage.life.see(&[]);
+    until("nothing is left", async || {
+        stage.pretend.ports().is_empty() && held(&*stage.ledger).await == (Vec::new(), 0)
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -48,6 +48,8 @@ pub(super) struct Listening {
     pub(super) listeners: BTreeMap<u16, Label>,
     /// Ports of somebody else.
     pub(super) foreign: BTreeSet<u16>,
+    /// Ports at which a part of it does not listen.
+    pub(super) in_part: BTreeSet<u16>,
     /// The most listeners.
     pub(super) limit: Option<usize>,
     /// Services for which nothing ever listens.
@@ -58,6 +60,10 @@ pub(super) struct Listening {
     pub(super) is_mute: bool,
     /// Whether it does not answer at all.
     pub(super) is_away: bool,
+    /// How often a port was to be listened at.
+    pub(super) programmed: usize,
+    /// Whether it was told that everything was asked for.
+    pub(super) is_settled: bool,
     /// Ports at which a listener was taken away.
     pub(super) withdrawn: Vec<u16>,
     /// What must not have happened.
@@ -227,7 +233,9 @@ impl Plane for Pretend {
         if is_silent {
             std::future::pending::<()>().await;
         }
-        Ok(())
+        let mut state = self.state();
+        state.programmed += 1;
+        if state.in_part.contains(&wish.lease.port) { Err(PlaneError::InPart("away".into())) } else { Ok(()) }
     }
 
     async fn withdraw(&self, lease: &Lease) -> Result<(), PlaneError> {
@@ -248,6 +256,10 @@ impl Plane for Pretend {
             return Err(PlaneError::Unavailable("away".into()));
         }
         Ok(state.listeners.iter().map(|(port, service)| (*port, service.clone())).collect())
+    }
+
+    async fn settle(&self) {
+        self.state().is_settled = true;
     }
 }
 

@@ -44,3 +44,30 @@ async fn secrets_that_were_refused_are_offered_to_who_asks_still() {
     assert_eq!(program(&plane, &wish, &mut [&mut proxy]).await, Ok(()));
     assert_eq!(plane.board.refused_secrets(), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_listens_without_the_secrets_serves_nobody() {
+    let plane = plane(Some(files()));
+    let (mut one, mut other) = (Proxy::connect(&plane, &[]), Proxy::connect(&plane, &[]));
+    let wish = wish(AccessLevel::CanRead, 80, 1);
+    assert_eq!(program(&plane, &wish, &mut [&mut one, &mut other]).await, Ok(()));
+    // One starts again while the files are wrong: it takes the listener. The other one goes on.
+    drop(other);
+    let mut other = Proxy::connect(&plane, &[]);
+    other.refuses_secrets = Some("Invalid path: /c");
+    for _ in 0..2 {
+        let refused = program(&plane, &wish, &mut [&mut one, &mut other]).await;
+        assert!(is_in_part(&refused), "{refused:?}");
+        assert_eq!((one.listeners.len(), other.listeners.len()), (1, 1));
+    }
+    // Then that one as well: nobody gets in anywhere.
+    drop(one);
+    let mut one = Proxy::connect(&plane, &[]);
+    one.refuses_secrets = Some("Invalid path: /c");
+    one.take();
+    let refused = program(&plane, &wish, &mut [&mut one, &mut other]).await;
+    assert!(matches!(refused, Err(PlaneError::Refused(_))), "{refused:?}");
+    assert_eq!((one.listeners.len(), other.listeners.len()), (0, 0));
+    (one.refuses_secrets, other.refuses_secrets) = (None, None);
+    assert_eq!(program(&plane, &wish, &mut [&mut one, &mut other]).await, Ok(()));
+}
