@@ -1,5 +1,6 @@
 //! The internal task gateway: who holds which port, what listens, and what is told.
 
+mod complete;
 mod crash;
 mod keeper;
 mod ledger;

@@ -79,6 +79,8 @@ pub(super) struct House {
     pub(super) is_listed: bool,
     /// The last reservation that was made before that.
     pub(super) earlier: u64,
+    /// Whether every provider had said what it sees when the table was looked at last.
+    is_complete: bool,
     is_settled: bool,
     ledger_turns: Arc<Semaphore>,
 }
@@ -103,6 +105,7 @@ impl House {
             sweep_failures: 0,
             is_listed: false,
             earlier: 0,
+            is_complete: false,
             is_settled: false,
             ledger_turns: Arc::new(Semaphore::new(MAX_AT_LEDGER)),
         }
@@ -132,6 +135,8 @@ impl House {
     pub(super) fn look(&mut self) {
         let now = Instant::now();
         let Keeper { registry, board, .. } = &self.keeper;
+        // First, so that what the last of them sees is in the table.
+        self.is_complete = registry.waits_for().is_empty();
         let services = registry.services_that_speak(Protocol::Tcp);
         let (mut wanted, mut barred) = (HashMap::new(), HashSet::new());
         for service in services {
@@ -174,7 +179,7 @@ impl House {
     fn weather(&self) -> Weather {
         Weather {
             now: Instant::now(),
-            is_complete: self.keeper.registry.waits_for().is_empty(),
+            is_complete: self.is_complete && self.keeper.registry.waits_for().is_empty(),
             is_fenced: self.is_fenced,
             kept: self.keeper.terms.kept,
             close_after: self.keeper.terms.close_after,
@@ -184,6 +189,12 @@ impl House {
 
     fn begin_what_is_due(&mut self) {
         self.fence();
+        // Who is not in the table is gone only where it was looked at since.
+        let is_complete = self.keeper.registry.waits_for().is_empty();
+        if is_complete && !self.is_complete {
+            self.look();
+        }
+        self.is_complete = is_complete;
         if self.is_listed && self.next_sweep.is_some_and(|at| at <= Instant::now()) {
             self.sweep();
         }
