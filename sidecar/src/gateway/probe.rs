@@ -82,25 +82,29 @@ impl Probe for HostProbe {
 
 #[cfg(test)]
 mod tests {
+    use taskgate_test_kit::ReservedAddress;
+
     use super::*;
 
     #[tokio::test]
     async fn a_port_answers_once_something_listens_and_not_before() {
         let probe = |host: &str| HostProbe::new(GatewayHost::parse(host).expect("a host"));
-        let soon = || Instant::now() + Duration::from_millis(150);
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("listens");
-        let port = listener.local_addr().expect("an address").port();
-        assert_eq!(probe("127.0.0.1").answers(port, soon()).await, Ok(()));
-        assert_eq!(probe("localhost").answers(port, soon()).await, Ok(()));
+        let within = |secs| Instant::now() + Duration::from_secs(secs);
+        // Nobody else gets the port while nobody listens here.
+        let reserved = ReservedAddress::new().expect("a port");
+        let port = reserved.address().port();
+        let listener = tokio::net::TcpListener::bind(reserved.address()).await.expect("listens");
+        assert_eq!(probe("127.0.0.1").answers(port, within(10)).await, Ok(()));
+        assert_eq!(probe("localhost").answers(port, within(10)).await, Ok(()));
         drop(listener);
-        let refused = probe("127.0.0.1").answers(port, soon()).await.expect_err("nobody listens");
+        let refused = probe("127.0.0.1").answers(port, within(2)).await.expect_err("nobody listens");
         assert!(refused.contains(&format!("127.0.0.1:{port}")), "{refused}");
-        let unknown = probe("gateway.invalid").answers(port, soon()).await;
+        let unknown = probe("gateway.invalid").answers(port, within(1)).await;
         assert!(unknown.is_err(), "{unknown:?}");
         // It is there before the time is over.
-        let listens = async { tokio::net::TcpListener::bind(("127.0.0.1", port)).await.expect("listens") };
+        let listens = async { tokio::net::TcpListener::bind(reserved.address()).await.expect("listens") };
         let probe = probe("127.0.0.1");
-        let both = tokio::join!(probe.answers(port, Instant::now() + Duration::from_secs(10)), listens);
+        let both = tokio::join!(probe.answers(port, within(10)), listens);
         assert_eq!(both.0, Ok(()));
     }
 }

@@ -83,9 +83,12 @@ async fn a_provider_that_is_down_keeps_nobody_from_the_others() {
     std::fs::write(directory.path().join("services.yaml"), SERVICES).expect("writes");
     let two =
         config(&tokens(&[("alice", "")])).replace("}}]", "}}, {file: {name: away, path: away.yaml, poll_secs: 1}}]");
-    let sidecar = Sidecar::start_in(directory, &format!("{two}discovery: {{startup_secs: 3}}\n")).await;
+    let waiting = |secs: u32| format!("{two}discovery: {{startup_secs: {secs}}}\n");
+    // One that waits for it for longer than any test takes.
+    let sidecar = Sidecar::start_in(directory, &waiting(3_600)).await;
     let (status, text) = sidecar.get(sidecar.operations("/readyz")).await;
     assert!(status == 503 && text.contains("provider away"), "{text}");
+    let sidecar = Sidecar::start_in(sidecar.end().await, &waiting(1)).await;
     // The table is whole once nobody is waited for any more.
     let mut reader = sidecar.table().await;
     assert_eq!(reader.table.len(), 1);

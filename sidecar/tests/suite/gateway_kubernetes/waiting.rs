@@ -16,7 +16,7 @@ async fn a_controller_that_never_programs_is_waited_for_and_no_longer() {
     for mode in MODES {
         let stage = Stage::start(mode).await;
         stage.cluster.direct(Script::Never);
-        let after = Duration::from_millis(300);
+        let after = Duration::from_secs(2);
         let gateway = stage.life_with(true, after);
         let wish = wish(&gateway, range(1), &service("db", &["10.0.0.1:5432"])).await;
         let Err(PlaneError::NotProgrammed { port, after: waited, reason }) = gateway.program(&wish).await else {

@@ -36,7 +36,9 @@ async fn with_names() -> Ytsaurus {
 async fn after(fault: Fault) -> (Result<Vec<String>, CallError>, u64) {
     let cluster = with_names().await;
     cluster.fail("list", 1, fault);
-    let names = client(&cluster.url()).read(&list(), within(5_000)).await;
+    let mut settings = settings(&cluster.url(), "").cluster;
+    settings.reach.timeout = Duration::from_secs(3);
+    let names = client_with(settings).read(&list(), within(20_000)).await;
     (names.map(|answer| answer.value), cluster.count("list"))
 }
 

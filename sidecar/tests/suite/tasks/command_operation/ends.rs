@@ -9,6 +9,8 @@ use taskgate::tasks::work::StopReason;
 use crate::tasks::attempt::{Attempt, permanent};
 use crate::tasks::command_operation::program::Program;
 
+/// How long a program that is asked to end may take, before it is killed.
+const GRACE: Duration = Duration::from_secs(3);
 /// Cleans up when it is asked to end.
 const ORDERLY: &str = r#"
     trap 'echo yes > $1/cleaned; exit 0' TERM
@@ -40,7 +42,7 @@ async fn a_program_is_asked_to_end_and_may_clean_up() {
     for reason in [StopReason::Deleted, StopReason::Late, StopReason::Draining] {
         let program = Program::new(ORDERLY);
         let took = stop(&program, reason).await;
-        assert!(took < Duration::from_secs(2), "{took:?}");
+        assert!(took < GRACE, "{took:?}");
         assert_eq!(program.left("cleaned").await, "yes");
     }
 }
@@ -49,19 +51,20 @@ async fn a_program_is_asked_to_end_and_may_clean_up() {
 async fn one_that_does_not_end_is_killed() {
     let program = Program::new(STUBBORN);
     let took = stop(&program, StopReason::Deleted).await;
-    assert!(took < program.operation.stopping(), "{took:?}");
+    // It is given its time, and not for ever.
+    assert!(took >= GRACE && took < program.operation.stopping() + Duration::from_secs(10), "{took:?}");
 }
 
 #[tokio::test]
 async fn a_lost_task_is_not_worked_on_for_another_moment() {
     let program = Program::new(STUBBORN);
     let took = stop(&program, StopReason::Lost).await;
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(took < GRACE, "{took:?}");
 }
 
 #[tokio::test]
 async fn a_program_has_its_time() {
-    let program = Program::with(ORDERLY, &json!({"timeout_secs": 1}));
+    let program = Program::with(ORDERLY, &json!({"timeout_secs": 3}));
     assert_eq!(permanent(Attempt::new(json!({})).run(program.operation.as_ref()).await).0, "timed-out");
     program.all_ended("processes").await;
 }

@@ -98,14 +98,14 @@ async fn a_worker_of_the_same_database_drains_when_it_is_told_to_end() {
     let store = store(&sidecar);
     let short = submit_at(&sidecar, 1, json!({"steps": 2}), SystemClock.now()).await;
     until(&store, short, |task| task.status == Status::Complete).await;
-    let long = submit_at(&sidecar, 2, json!({"steps": 30, "pause_ms": 50}), SystemClock.now()).await;
+    let long = submit_at(&sidecar, 2, json!({"steps": 100, "pause_ms": 50}), SystemClock.now()).await;
     until(&store, long, |task| task.progress.done > 2).await;
     worker.end().await;
     let task = until(&store, long, |task| task.status == Status::Queued).await;
     assert_eq!(task.attempts, 0, "giving back is no attempt");
     let other = Program::start(sidecar.directory.path(), &["--config", "taskgate.yaml", "--concurrent", "1"]);
     let task = until(&store, long, |task| task.status == Status::Complete).await;
-    assert_eq!((task.attempts, task.result), (1, Some(json!({"steps": 30}))));
+    assert_eq!((task.attempts, task.result), (1, Some(json!({"steps": 100}))));
     other.end().await;
     sidecar.end().await;
 }

@@ -5,8 +5,8 @@ use taskgate_emulators::ytsaurus::{Guid, Operation};
 use super::{SHORT, Stage, job};
 use crate::ytsaurus::support::{reasons, services, yson};
 
-/// One request may take a second.
-const BRIEF: &str = ", timeout_ms: 1000, round_secs: 20";
+/// One request may take three seconds.
+const BRIEF: &str = ", timeout_ms: 3000, round_secs: 60";
 const BAD: &str = "10.0.0.99:9012";
 
 /// Operations with a job each, on nodes of their own from that one on.

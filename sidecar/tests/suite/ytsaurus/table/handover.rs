@@ -102,12 +102,13 @@ async fn a_restart_writes_nothing_that_stands_there() {
 #[tokio::test]
 async fn a_frozen_one_cannot_finish_what_it_began() {
     let cluster = cluster().await;
-    let frozen = Peer::start(&cluster, Pace { lease: Duration::from_secs(1), ping: FOREVER, ..pace() }).await;
+    let pace_of_frozen = Pace { lease: Duration::from_secs(1), ping: FOREVER, rewrite: FOREVER, ..pace() };
+    let frozen = Peer::start(&cluster, pace_of_frozen).await;
     frozen.sees(&["a/t/s"]);
     frozen.leads().await;
     eventually("is written", || frozen.outcomes("ok") == 1).await;
 
-    cluster.fail("commit_transaction", 1, Fault::Delay(Duration::from_secs(4)));
+    cluster.fail("commit_transaction", 1, Fault::Delay(Duration::from_secs(10)));
     frozen.sees(&["stale/t/s"]);
     eventually("commits", || cluster.count("commit_transaction") == 2).await;
     let other = Peer::start(&cluster, pace()).await;

@@ -53,8 +53,10 @@ pub(super) fn settings(cluster: &Ytsaurus) -> TableSettings {
     support::settings(&cluster.url(), ", table: {}").table.expect("tables")
 }
 
+/// A client that waits longer than any cluster is slow here.
 pub(super) fn client(cluster: &Ytsaurus, metrics: &Arc<Metrics>) -> Client {
-    Client::new(support::settings(&cluster.url(), "").cluster, Arc::clone(metrics)).expect("a client")
+    let settings = support::settings(&cluster.url(), ", timeout_ms: 60000");
+    Client::new(settings.cluster, Arc::clone(metrics)).expect("a client")
 }
 
 /// What a table says: `operation/task/service` of each row, in order.

@@ -119,10 +119,10 @@ async fn a_connection_that_was_closed_is_tried_anew_at_once() {
 async fn a_slow_cluster_is_slow_once() {
     let (cluster, operation) = with_operation().await;
     let config =
-        format!("{}{}", config(&cluster.url(), ""), sources("").replace("5000", "1500").replace("2500", "1400"));
+        format!("{}{}", config(&cluster.url(), ""), sources("").replace("5000", "3000").replace("2500", "2900"));
     let stage = Stage::settled(cluster, operation, &config).await;
-    stage.cluster.fail("whoami", u64::MAX, Fault::Delay(Duration::from_millis(700)));
-    stage.cluster.fail("check_operation_permission", u64::MAX, Fault::Delay(Duration::from_millis(900)));
+    stage.cluster.fail("whoami", u64::MAX, Fault::Delay(Duration::from_millis(1_500)));
+    stage.cluster.fail("check_operation_permission", u64::MAX, Fault::Delay(Duration::from_millis(1_700)));
     assert_eq!(stage.outcome(bearer("token-of-alice")).await, "unavailable");
     eventually("is decided", async || stage.outcome(bearer("token-of-alice")).await == "alice").await;
     assert_eq!(stage.calls(), (1, 1));
