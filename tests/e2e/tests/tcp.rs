@@ -1,6 +1,7 @@
 //! `envoy-config/tcp.yaml`: TCP services at ports of their own, which the sidecar has Envoy listen at.
 
 mod beside_http;
+mod block;
 mod certificates;
 mod churn;
 mod failover;

@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 use taskgate_test_kit::{ReservedAddress, environment, envoy_config, wait_for};
 
+use super::block::Block;
 use super::job::{Caller, Job};
-use super::site::block;
 use crate::support::ask::Ask;
 use crate::support::gateway::Gateway;
 use crate::support::service::{ALICE, Service, id};
@@ -17,15 +17,15 @@ use crate::support::{Outcome, PATIENCE, jobs, soon};
 const SECRET: &str = "a-secret=of the sidecar";
 
 /// A gateway whose Envoy takes ports as well.
-async fn start(services: &[Service], xds: &ReservedAddress) -> anyhow::Result<Gateway> {
-    let (listen, filter, ports) = (xds.address(), environment::filter()?, block(8)?);
+async fn start(services: &[Service], xds: &ReservedAddress, ports: &Block) -> anyhow::Result<Gateway> {
+    let (listen, filter) = (xds.address(), environment::filter()?);
     let setup = Setup::new(services.iter().cloned()).line(&format!("secret = {SECRET}")).configure(|config| {
         config["internal"] = json!({"secret": SECRET});
         config["state"] = json!({"directory": "state"});
         config["xds"] = json!({"listen": listen, "push_interval_ms": 10, "health_checks": {"enabled": false}});
         config["internal_task_gateway"] = json!({
-            "gateway_ip": "127.0.0.1", "gateway_port_range_start": ports.start(),
-            "gateway_port_range_end": ports.end(), "source_ranges": ["127.0.0.0/8"],
+            "gateway_ip": "127.0.0.1", "gateway_port_range_start": ports.first(),
+            "gateway_port_range_end": ports.last(), "source_ranges": ["127.0.0.0/8"],
             "envoy": {"listen": "127.0.0.1", "filter_file": filter},
         });
     });
@@ -74,15 +74,17 @@ async fn announced(gateway: &Gateway, task: &str) -> anyhow::Result<SocketAddr> 
 async fn a_port_that_comes_leaves_http_alone_and_both_show_the_secret() -> Outcome {
     let (web, socket, job) = (jobs::http("A").await?, jobs::websocket("W").await?, Job::start(b'T').await?);
     let services = [Service::http("web").at(web.address()), Service::websocket("ws").at(socket.address())];
-    let xds = ReservedAddress::new()?;
-    let gateway = start(&services, &xds).await?;
+    let (xds, ports) = (ReservedAddress::new()?, Block::take(8)?);
+    let gateway = start(&services, &xds, &ports).await?;
     let mut open = gateway.ingress.websocket("ws", ALICE).await?;
     assert_eq!(open.say("before").await?, "W: before");
 
     let [web_service, ws_service] = services;
     let tcp = Service::tcp("db").access("public").at(job.address());
     gateway.publish(&[web_service.clone(), ws_service.clone(), tcp.clone()])?;
-    let (mut caller, name) = Caller::connect(announced(&gateway, "db").await?).await?;
+    let address = announced(&gateway, "db").await?;
+    let called = wait_for(PATIENCE, "a connection to be let in", async || Caller::connect(address).await.ok());
+    let (mut caller, name) = called.await?;
     assert_eq!(name, b'T');
     caller.echo("hello\n").await?;
     assert_eq!(gateway.ingress.visit("web", ALICE).await?.text(), "hello from A\n");

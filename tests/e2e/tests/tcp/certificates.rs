@@ -66,6 +66,18 @@ async fn known_users(program: Option<PathBuf>) -> Outcome {
     let address = site.address(TASK).await?;
     let connect = |shown: Option<&Issued>| Client::secure(address, &authority.certificate(), shown);
 
+    let let_in = async |name: &str| {
+        let shown = user(&authority, name)?;
+        let opened = wait_for(PATIENCE, "to be let in", async || {
+            let mut client = connect(Some(&shown)).ok()?;
+            client.expect(b"A").await.ok()?;
+            Some(client)
+        });
+        opened.await
+    };
+    let mut owner = let_in("alice").await?;
+    let before = job.connections();
+
     let eve = user(&authority, "eve")?;
     for shown in [None, Some(&eve)] {
         let mut stranger = connect(shown)?;
@@ -73,13 +85,11 @@ async fn known_users(program: Option<PathBuf>) -> Outcome {
         let _ = stranger.send(b"let me in\n").await;
         assert_eq!(stranger.rest().await?, b"", "{shown:?}");
     }
-    assert_eq!(job.connections(), 0, "neither of them reached the job");
+    assert_eq!(job.connections(), before, "neither of them reached the job");
     line(&site, None, Some("credential-rejected")).await?;
 
-    let (mut owner, mut granted) =
-        (connect(Some(&user(&authority, "alice")?))?, connect(Some(&user(&authority, "bob")?))?);
+    let mut granted = let_in("bob").await?;
     for client in [&mut owner, &mut granted] {
-        client.expect(b"A").await?;
         client.echo("hello\n").await?;
     }
 

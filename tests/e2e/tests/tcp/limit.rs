@@ -16,7 +16,7 @@ async fn one_service_has_so_many_connections_and_no_more() -> Outcome {
     let two = |config: &mut Value| config["internal_task_gateway"]["envoy"]["max_connections_per_service"] = 2.into();
     let site = plan.configure(two).start().await?;
     let address = site.address("crowded").await?;
-    let (mut one, _) = Caller::connect(address).await?;
+    let (mut one, _) = site.call("crowded").await?;
     // The sidecar's own one, by which it tried, is over in a moment.
     let second = wait_for(PATIENCE, "a second one", async || Caller::connect(address).await.ok());
     let (other, _) = second.await?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::json;
-use taskgate_test_kit::{Authority, Issued, wait_until};
+use taskgate_test_kit::{Authority, Issued, wait_for, wait_until};
 use tempfile::TempDir;
 
 use super::job::Job;
@@ -95,8 +95,9 @@ async fn open(site: &Site, server: &Authority, shown: &Issued) -> anyhow::Result
     Ok(client)
 }
 
-async fn wait_until_open(site: &Site, server: &Authority, shown: &Issued) -> anyhow::Result<()> {
-    wait_until(PATIENCE, "what is new to be in force", async || open(site, server, shown).await.is_ok()).await
+/// The same, as soon as what is new is in force, or every worker knows the service.
+async fn first(site: &Site, server: &Authority, shown: &Issued) -> anyhow::Result<Client> {
+    wait_for(PATIENCE, "what is new to be in force", async || open(site, server, shown).await.ok()).await
 }
 
 async fn is_shut(site: &Site, server: &Authority, shown: Option<&Issued>) -> anyhow::Result<bool> {
@@ -122,7 +123,7 @@ async fn a_renewed_certificate_is_shown_to_who_comes_then_and_cuts_nobody_off() 
     let (alice, renewed, job) = (alice(&clients)?, server(&new)?, Job::start(b'A').await?);
     let files = Files::with(&server(&old)?, &clients)?;
     let site = files.plan(&job)?.start().await?;
-    let mut before = open(&site, &old, &alice).await?;
+    let mut before = first(&site, &old, &alice).await?;
 
     // Half of it, or something else that can't be used: what was there before stays in force.
     files.put(CERTIFICATE, &renewed.certificate)?;
@@ -131,7 +132,7 @@ async fn a_renewed_certificate_is_shown_to_who_comes_then_and_cuts_nobody_off() 
     assert!(site.envoy.log().contains("Failed to reload certificates"), "{}", site.envoy.log());
 
     files.put(KEY, &renewed.key)?;
-    wait_until_open(&site, &new, &alice).await?;
+    first(&site, &new, &alice).await?;
     assert!(is_shut(&site, &old, Some(&alice)).await?, "the old one is shown no more");
     before.echo("still there\n").await?;
     for what in ["listener_modified", "listener_in_place_updated", "listener_create_failure"] {
@@ -149,11 +150,11 @@ async fn a_renewed_authority_of_clients_keeps_out_who_has_a_certificate_of_the_o
     let (before, after, job) = (alice(&old)?, alice(&new)?, Job::start(b'A').await?);
     let files = Files::with(&server(&servers)?, &old)?;
     let site = files.plan(&job)?.start().await?;
-    let mut open_before = open(&site, &servers, &before).await?;
+    let mut open_before = first(&site, &servers, &before).await?;
     assert!(is_shut(&site, &servers, Some(&after)).await?);
 
     files.put(CLIENTS, &new.certificate())?;
-    wait_until_open(&site, &servers, &after).await?;
+    first(&site, &servers, &after).await?;
     assert!(is_shut(&site, &servers, Some(&before)).await?);
     open_before.echo("still there\n").await?;
 
@@ -179,9 +180,9 @@ async fn a_volume_of_kubernetes_is_followed() -> Outcome {
     };
     renew(1, &server(&old)?)?;
     let site = files.plan(&job)?.start().await?;
-    open(&site, &old, &alice).await?;
+    first(&site, &old, &alice).await?;
     renew(2, &server(&new)?)?;
-    wait_until_open(&site, &new, &alice).await?;
+    first(&site, &new, &alice).await?;
     assert_eq!(count(&site, "certificate", "key_rotation_failed").await?, 0, "all at once");
     Ok(())
 }
@@ -208,7 +209,7 @@ async fn files_that_are_wrong_from_the_start_are_told_and_looked_at_again() -> O
     }
     // In place, which Envoy does not see: it is told to look again.
     fs::copy(&own.key, files.directory.path().join(KEY))?;
-    open(&site, &authority, &alice).await?.echo("hello\n").await
+    first(&site, &authority, &alice).await?.echo("hello\n").await
 }
 
 #[tokio::test]
@@ -216,7 +217,7 @@ async fn a_sidecar_and_an_envoy_that_start_again_change_nothing() -> Outcome {
     let (authority, job) = (Authority::new()?, Job::start(b'A').await?);
     let (alice, files) = (alice(&authority)?, Files::with(&server(&authority)?, &authority)?);
     let mut site = files.plan(&job)?.start().await?;
-    let mut client = open(&site, &authority, &alice).await?;
+    let mut client = first(&site, &authority, &alice).await?;
     let address = site.address(TASK).await?;
     let updates = count(&site, "certificate", "update_success").await?;
     assert_eq!(updates, 1);
@@ -229,5 +230,5 @@ async fn a_sidecar_and_an_envoy_that_start_again_change_nothing() -> Outcome {
     assert_eq!(site.envoy.stat("listener_manager.listener_in_place_updated").await?, 0);
     drop(client);
     let site = site.restart_envoy().await?;
-    wait_until_open(&site, &authority, &alice).await
+    first(&site, &authority, &alice).await.map(drop)
 }

@@ -27,7 +27,8 @@ async fn a_sidecar_that_is_killed_before_it_announces_goes_on_with_the_same_port
     let envoy = plan.envoy(&sidecar).await?;
     let address = address(&sidecar, "one").await?;
     assert_eq!(Some(address.port()), reserved);
-    assert_eq!(Caller::connect(address).await?.1, b'A');
+    let answers = async || Caller::connect(address).await.is_ok_and(|(_, name)| name == b'A');
+    wait_until(PATIENCE, "the port to answer", answers).await?;
     assert_eq!(envoy.stat("listener_manager.total_listeners_active").await?, 1);
     Ok(())
 }
@@ -83,7 +84,7 @@ async fn a_sidecar_that_starts_again_disturbs_no_connection() -> Outcome {
     wait_until(PATIENCE, "the one that is gone to be taken away", refused).await?;
     site.listeners(2).await?;
     caller.echo("still there\n").await?;
-    assert_eq!(Caller::connect(new).await?.1, b'A');
+    assert_eq!(site.call("new").await?.1, b'A');
     for what in ["listener_modified", "listener_in_place_updated", "listener_create_failure"] {
         assert_eq!(site.envoy.stat(&format!("listener_manager.{what}")).await?, 0, "{what}");
     }

@@ -1,7 +1,7 @@
 //! A sidecar, and an Envoy with `envoy-config/tcp.yaml`.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
@@ -10,11 +10,15 @@ use taskgate_test_kit::{
     Envoy, EnvoyOptions, ReservedAddress, Sidecar, environment, envoy_config, wait_for, wait_until,
 };
 
+use super::block::Block;
 use super::job::Caller;
 use crate::support::PATIENCE;
 use crate::support::ask::Ask;
 use crate::support::service::{self, Service, id};
 use crate::support::setup::Setup;
+
+/// What the filter is told: a verdict may take long on a machine that is busy.
+const LINES: &str = "cluster = taskgate-sidecar\nverdict_timeout_ms = 10000";
 
 /// A sidecar, and an Envoy that listens where it says.
 pub(super) struct Site {
@@ -27,7 +31,7 @@ pub(super) struct Site {
 pub(super) struct Plan {
     setup: Setup,
     xds: ReservedAddress,
-    ports: RangeInclusive<u16>,
+    ports: Block,
     program: Option<PathBuf>,
 }
 
@@ -35,8 +39,8 @@ impl Plan {
     /// These services, all of them open to this machine, at so many ports.
     pub(super) fn new(services: impl IntoIterator<Item = Service>, ports: u16) -> anyhow::Result<Self> {
         let xds = ReservedAddress::new()?;
-        let (listen, filter, ports) = (xds.address(), environment::filter()?, block(ports)?);
-        let (start, end) = (*ports.start(), *ports.end());
+        let (listen, filter, ports) = (xds.address(), environment::filter()?, Block::take(ports)?);
+        let (start, end) = (ports.first(), ports.last());
         let setup = Setup::new(services).configure(|config| {
             config["state"] = json!({"directory": "state"});
             config["xds"] = json!({"listen": listen, "health_checks": {"enabled": false}});
@@ -46,7 +50,7 @@ impl Plan {
                 "ports_per_owner": 65_535,
                 "program_timeout_secs": 20, "port_kept_secs": 0, "port_rest_secs": 5, "close_after_secs": 1,
                 "source_ranges": ["127.0.0.0/8"],
-                "envoy": {"listen": "127.0.0.1", "filter_file": filter},
+                "envoy": {"listen": "127.0.0.1", "filter_file": filter, "verdict_timeout_ms": 10_000},
             });
         });
         Ok(Self { setup, xds, ports, program: None })
@@ -65,8 +69,8 @@ impl Plan {
     }
 
     /// The ports that services get.
-    pub(super) fn ports(&self) -> RangeInclusive<u16> {
-        self.ports.clone()
+    pub(super) fn ports(&self) -> impl Iterator<Item = u16> {
+        self.ports.first()..=self.ports.last()
     }
 
     pub(super) async fn start(self) -> anyhow::Result<Site> {
@@ -91,12 +95,13 @@ impl Plan {
             let socket = cluster.and_then(|cluster| cluster.pointer_mut(place)).with_context(|| name.to_owned())?;
             *socket = json!({"address": address.ip(), "port_value": address.port()});
         }
-        let file = "/bootstrap_extensions/0/typed_config/config/vm_config/code/local/filename";
-        *document.pointer_mut(file).context("no filter")? = json!(environment::filter()?);
+        let filter = document.pointer_mut("/bootstrap_extensions/0/typed_config/config").context("no filter")?;
+        filter["vm_config"]["code"]["local"]["filename"] = json!(environment::filter()?);
+        filter["configuration"]["value"] = json!(LINES);
         let options = EnvoyOptions { program: self.program.clone(), ..EnvoyOptions::default() };
         let envoy = Envoy::start_with(document.to_string(), options).await?;
-        // Envoy's main thread, and two workers.
-        let follows = async || envoy.log().matches("following the table").count() >= 3;
+        // Envoy's main thread, and two workers; each may say so more than once.
+        let follows = async || threads(&envoy.log(), "following the table").len() >= 3;
         wait_until(PATIENCE, "every worker to have the table", follows).await?;
         Ok(envoy)
     }
@@ -113,9 +118,11 @@ impl Site {
         address(&self.sidecar, task).await.with_context(|| format!("{}\n{}", self.sidecar.log(), self.envoy.log()))
     }
 
-    /// Connects to a service, and gives the name of the job that answered.
+    /// Connects to a service, and gives the name of the job that answered. Who reads the table later than the address is
+    /// told refuses at first.
     pub(super) async fn call(&self, task: &str) -> anyhow::Result<(Caller, u8)> {
-        Caller::connect(self.address(task).await?).await
+        let address = self.address(task).await?;
+        wait_for(PATIENCE, "a connection to be let in", async || Caller::connect(address).await.ok()).await
     }
 
     /// Waits until Envoy has that many listeners.
@@ -155,16 +162,7 @@ pub(super) async fn address(sidecar: &Sidecar, task: &str) -> anyhow::Result<Soc
     announced.await
 }
 
-/// So many ports that no other test has that runs at the same time, below those that the system gives to clients: each
-/// place of the test runner has a part of them. Where one of them is taken all the same, another one is announced.
-pub(super) fn block(count: u16) -> anyhow::Result<RangeInclusive<u16>> {
-    const FIRST: u16 = 20_000;
-    const LAST: u16 = 32_767;
-    const PART: u16 = (LAST - FIRST) / 8;
-    let blocks = PART / count;
-    ensure!(blocks > 0, "too many ports");
-    let place: u16 = std::env::var("NEXTEST_TEST_GLOBAL_SLOT").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-    let chosen = u16::try_from(std::process::id().wrapping_mul(7) % u32::from(blocks))?;
-    let start = FIRST + place % 8 * PART + chosen * count;
-    Ok(start..=start + count - 1)
+/// The threads of Envoy that said that. Its lines begin with `[time][thread]`.
+fn threads<'a>(log: &'a str, what: &str) -> BTreeSet<&'a str> {
+    log.lines().filter(|line| line.contains(what)).filter_map(|line| line.split(['[', ']']).nth(3)).collect()
 }
