@@ -185,7 +185,7 @@ async fn what_is_open_ends_when_its_visitor_sees_the_task_no_more() -> Outcome {
     let gateway = watchful(&site).await?;
     let (mut alices, mut bobs) = (open(&gateway, &site.alice).await?, open(&gateway, &site.bob).await?);
     // They are asked about again, without a credential, and stay.
-    asked_again(&site, 4).await?;
+    asked_again(&site, 2).await?;
     assert_eq!((alices.say("1").await?, bobs.say("1").await?), ("W: 1".into(), "W: 1".into()));
     // Another of his, which is asked about at another time: the no to one is a no to both.
     let mut others = open(&gateway, &site.bob).await?;
@@ -224,7 +224,7 @@ async fn what_is_open_outlives_another_session_of_its_visitors() -> Outcome {
     assert_eq!((terminals.say("1").await?, browsers.say("1").await?), ("W: 1".into(), "W: 1".into()));
     site.master.end_session(&browser);
     becomes(&gateway, || get("/proxy/a/").token(&browser), 401).await?;
-    asked_again(&site, 4).await?;
+    asked_again(&site, 2).await?;
     assert_eq!(terminals.say("2").await?, "W: 2");
     site.master.end_session(&site.alice);
     wait_until(PATIENCE, "the last of hers ends", async || terminals.say("3").await.is_err()).await

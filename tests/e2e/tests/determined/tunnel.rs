@@ -7,7 +7,7 @@ use std::process::Stdio;
 use anyhow::Context as _;
 use serde_json::json;
 use taskgate_emulators::determined::{Kind, Task};
-use taskgate_test_kit::{OpenSsh, Postgres, environment, wait_until};
+use taskgate_test_kit::{OpenSsh, Postgres, ReservedAddress, environment, wait_until};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -21,13 +21,15 @@ use crate::support::{Outcome, PATIENCE, soon};
 struct Tunnel {
     child: Child,
     address: SocketAddr,
+    _reserved: ReservedAddress,
     _home: TempDir,
 }
 
 impl Tunnel {
     async fn open(gateway: &Gateway, user: &str, password: &str, service: &str) -> anyhow::Result<Self> {
-        // The client wants to be told a port that is free.
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port();
+        // The client wants to be told a port that is free, and shares it with who keeps it free.
+        let reserved = ReservedAddress::new()?;
+        let (address, port) = (reserved.address(), reserved.address().port());
         let home = TempDir::new()?;
         let master = format!("http://localhost:{}", gateway.ingress.address.port());
         let mut command = Command::new(environment::determined()?.join("bin/python"));
@@ -42,7 +44,6 @@ impl Tunnel {
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         let mut child = command.spawn()?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         // It is only there once it has signed in. What asks is a connection too, which the client leads on.
         let listens = async || TcpStream::connect(address).await.is_ok();
         if let Err(error) = wait_until(PATIENCE, "the tunnel listens", listens).await {
@@ -50,7 +51,7 @@ impl Tunnel {
             let output = child.wait_with_output().await?;
             return Err(error).context(String::from_utf8_lossy(&output.stderr).into_owned());
         }
-        Ok(Self { child, address, _home: home })
+        Ok(Self { child, address, _reserved: reserved, _home: home })
     }
 
     async fn close(mut self) -> anyhow::Result<()> {

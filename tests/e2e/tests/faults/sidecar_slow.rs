@@ -16,7 +16,7 @@ const DEADLINE: Duration = Duration::from_secs(1);
 async fn undecided_requests_end_at_the_filters_deadline_and_others_do_not_notice() -> Outcome {
     let job = jobs::http("A").await?;
     let services = [Service::http("web").at(job.address()), Service::http("open").at(job.address()).access("public")];
-    let mut gateway = Setup::new(services).one_worker().start().await?;
+    let mut gateway = Setup::new(services).default_deadlines().one_worker().start().await?;
     let session = gateway.session("web").await?;
     assert!(gateway.ingress.visit("web", ALICE).await?.is_ok());
 
@@ -53,7 +53,7 @@ async fn undecided_requests_end_at_the_filters_deadline_and_others_do_not_notice
 #[tokio::test]
 async fn a_verdict_past_its_time_holds_on_within_the_grace() -> Outcome {
     let job = jobs::http("A").await?;
-    let setup = Setup::new([Service::http("web").at(job.address())]).one_worker();
+    let setup = Setup::new([Service::http("web").at(job.address())]).default_deadlines().one_worker();
     let setup = setup.configure(|config| config["verdicts"]["allow_lifetime_secs"] = 1.into());
     let mut gateway = setup.start().await?;
     assert!(gateway.ingress.visit("web", ALICE).await?.is_ok());

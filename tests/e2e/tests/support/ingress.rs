@@ -1,6 +1,7 @@
 //! Where clients connect.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -65,7 +66,17 @@ impl Ingress {
 
     /// Waits until requests over new connections, so many that each worker gets some, all find that it
     /// holds.
-    pub(crate) async fn everywhere(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) -> anyhow::Result<()> {
+    pub(crate) async fn everywhere(&self, what: &str, holds: impl AsyncFnMut() -> bool) -> anyhow::Result<()> {
+        self.everywhere_within(PATIENCE, what, holds).await
+    }
+
+    /// The same where it may take longer.
+    pub(crate) async fn everywhere_within(
+        &self,
+        patience: Duration,
+        what: &str,
+        mut holds: impl AsyncFnMut() -> bool,
+    ) -> anyhow::Result<()> {
         let everywhere = async || {
             for _ in 0..EVERYWHERE {
                 if !holds().await {
@@ -74,7 +85,7 @@ impl Ingress {
             }
             true
         };
-        wait_until(PATIENCE, what, everywhere).await
+        wait_until(patience, what, everywhere).await
     }
 
     /// Waits until every worker answers that request so.

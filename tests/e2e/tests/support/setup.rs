@@ -18,6 +18,12 @@ pub(crate) fn key(letter: char) -> String {
     format!("{}=", String::from(letter).repeat(42) + "A")
 }
 
+/// How long the filter waits for a verdict, `verdict_timeout_ms`: a machine may be busy for a moment. It is below the
+/// limit of the last route of `static.yaml`.
+const VERDICT_TIMEOUT_MS: u32 = 4_500;
+/// How long the sidecar may take for one, `verdicts.deadline_ms`.
+const VERDICT_DEADLINE_MS: u32 = 4_000;
+
 /// What a gateway is started with: the services, and where it differs from the defaults.
 #[derive(Debug)]
 pub(crate) struct Setup {
@@ -29,6 +35,7 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
+    /// With these services, and more time for verdicts than by default.
     pub(crate) fn new(services: impl IntoIterator<Item = Service>) -> Self {
         Self {
             services: services.into_iter().collect(),
@@ -36,14 +43,23 @@ impl Setup {
                 "gate": {"base_domains": [BASE_DOMAIN], "session_cookie": "taskgate"},
                 "providers": [{"file": {"path": "services.yaml"}}],
                 "keys": [{"id": "k1", "secret": key('B')}],
-                "verdicts": {"sources": [{"tokens": {"tokens": [
+                "verdicts": {"deadline_ms": VERDICT_DEADLINE_MS, "sources": [{"tokens": {"tokens": [
                     token(ALICE, "alice"), token(BOB, "bob"), token(MALLORY, "mallory"),
                 ]}}]},
             }),
             filter: None,
-            lines: Vec::new(),
+            lines: vec![format!("verdict_timeout_ms = {VERDICT_TIMEOUT_MS}")],
             options: EnvoyOptions::default(),
         }
+    }
+
+    /// With the time for verdicts that is in force by default.
+    pub(crate) fn default_deadlines(mut self) -> Self {
+        self.lines.retain(|line| key_of(line) != "verdict_timeout_ms");
+        if let Some(verdicts) = self.config["verdicts"].as_object_mut() {
+            verdicts.remove("deadline_ms");
+        }
+        self
     }
 
     /// In front of a YTsaurus cluster, set up as `docs/ytsaurus.md` says, but that it looks every second.
@@ -83,8 +99,9 @@ impl Setup {
         Ok(self)
     }
 
-    /// With one more line of the filter's configuration.
+    /// With a line of the filter's configuration, in place of one with the same key.
     pub(crate) fn line(mut self, line: &str) -> Self {
+        self.lines.retain(|other| key_of(other) != key_of(line));
         self.lines.push(line.to_owned());
         self
     }
@@ -100,8 +117,7 @@ impl Setup {
         let url = format!("http://{address}/whoami");
         self.config["verdicts"]["deadline_ms"] = json!(30_000);
         self.config["verdicts"]["sources"] = json!([{"callout": {"url": url, "mode": "whoami", "timeout_ms": 29_000}}]);
-        self.lines.push("verdict_timeout_ms = 40000".to_owned());
-        self
+        self.line("verdict_timeout_ms = 40000")
     }
 
     /// The sidecar's configuration.
@@ -160,6 +176,11 @@ impl Setup {
         let address = envoy.listener_address("taskgate").await?;
         Ok(Ingress { envoy, address })
     }
+}
+
+/// What a line of the filter's configuration sets.
+fn key_of(line: &str) -> &str {
+    line.split('=').next().unwrap_or_default().trim()
 }
 
 /// A token's entry in the configuration.

@@ -23,7 +23,7 @@ async fn a_job_that_is_gone_costs_nobody_anything_once_it_is_found_out() -> Outc
         Service::grpc("echo").at(hole.address()?).reserve(echo.address()),
         Service::http("back").at(dead.address()),
     ];
-    let checks = json!({"interval_secs": 1, "timeout_ms": 200, "unhealthy_threshold": 2});
+    let checks = json!({"interval_secs": 2, "timeout_ms": 1000, "unhealthy_threshold": 2});
     let site = Plan::new(services)?.xds(|xds| xds["health_checks"] = checks).start(1, 1).await?;
     let ingress = &site.gateway.ingress;
     let started = Instant::now();
@@ -49,7 +49,7 @@ async fn a_job_that_is_gone_costs_nobody_anything_once_it_is_found_out() -> Outc
 async fn where_most_fail_the_checks_are_not_believed() -> Outcome {
     let (dead, dead_too, job) = (ReservedAddress::new()?, ReservedAddress::new()?, jobs::http("A").await?);
     let services = [Service::http("web").at(dead.address()).at(dead_too.address()).reserve(job.address())];
-    let checks = json!({"interval_secs": 1, "timeout_ms": 200, "unhealthy_threshold": 1});
+    let checks = json!({"interval_secs": 2, "timeout_ms": 1000, "unhealthy_threshold": 1});
     let site = Plan::new(services)?.xds(|xds| xds["health_checks"] = checks).start(3, 0).await?;
     let failing = async || {
         let metrics = site.gateway.sidecar.metrics().await.unwrap_or_default();
