@@ -299,7 +299,8 @@ pub(super) async fn held(ledger: &dyn Ledger) -> (Vec<Lease>, usize) {
 
 /// Waits until a condition holds.
 pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    // Whoever failed some times in a row may wait half a minute before trying again.
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !condition().await {
         assert!(Instant::now() < deadline, "it does not come: {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
