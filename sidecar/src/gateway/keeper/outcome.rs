@@ -131,7 +131,8 @@ impl House {
                 let was_announced = room.programmed.is_some() && !is_other;
                 let reason = error.reason();
                 // What can't be asked now is most likely as it was.
-                if !is_in_part && !(was_announced && reason == Reason::Unavailable) {
+                let stays = is_in_part || was_announced && reason == Reason::Unavailable;
+                if !stays {
                     room.programmed = None;
                     if room.wanted.is_some() {
                         let standing = match reason {

@@ -24,8 +24,6 @@ pub fn migrator(table: &'static str, steps: &[Step]) -> Migrator {
 mod tests {
     use std::path::Path;
 
-    use super::*;
-
     #[test]
     fn every_file_is_a_step() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
