@@ -128,7 +128,9 @@ impl Health {
         let ends_at = Instant::now() + settings.interval;
         let has_time = move || Instant::now() < ends_at;
         let turns = owners.in_turn(&self.turns());
-        let order: Vec<u32> = turns.iter().map(|(owner, _)| *owner).collect();
+        // An owner without addresses has no turn: it would never be served.
+        let order: Vec<u32> =
+            turns.iter().filter(|(_, addresses)| !addresses.is_empty()).map(|(owner, _)| *owner).collect();
         let served = Mutex::new(HashSet::new());
         let served = &served;
         let rounds = turns.into_iter().map(|(owner, addresses)| async move {
@@ -256,7 +258,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn where_there_is_no_time_for_all_owners_everybody_has_a_turn() {
-        let all = (1..201).map(|owner| jobs(owner, 1..41));
+        let all = (1..201).map(|owner| jobs(owner, 1..if owner == 100 { 1 } else { 41 }));
         let owners: Owners = all.collect();
         let (health, tried) = (Health::default(), Mutex::new(HashSet::new()));
         let reaches = |address| {
@@ -268,7 +270,7 @@ mod tests {
         for _ in 0..3 {
             health.round(&owners, &settings(), &reaches).await;
         }
-        assert_eq!(lock(&tried).len(), 8_000);
+        assert_eq!(lock(&tried).len(), 199 * 40);
     }
 
     #[tokio::test(start_paused = true)]
