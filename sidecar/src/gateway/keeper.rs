@@ -1,7 +1,8 @@
 //! Keeps ports: each TCP service that gets one has it reserved, then listened at, then told to people, in this order.
 //!
 //! One loop follows the table and knows of every port what is wanted and what is there; what takes time are jobs, one a
-//! service, many at once, so that a service that fails holds up itself alone. Nothing of it is remembered but in the
+//! service, many at once, so that a service that fails holds up itself alone. None is reserved before it is known
+//! what listens, or another service's listener may be there. Nothing of it is remembered but in the
 //! [ledger](super::ledger): where the process dies, its next life lists what is held, [asks](Plane::observe) what
 //! listens, and goes on. A port is given back last, when nothing of it listens any more, and rests.
 //!
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::feed::Feed;
 use crate::gateway::board::Board;
 use crate::gateway::keeper::house::House;
 use crate::gateway::ledger::Ledger;
@@ -47,6 +49,8 @@ const SHORTEST_BEAT: Duration = Duration::from_millis(200);
 pub struct Keeper {
     /// The services.
     pub registry: Arc<Registry>,
+    /// What is told of them; it says as well when a provider is not waited for any longer.
+    pub feed: Arc<Feed>,
     /// Who holds which port.
     pub ledger: Arc<dyn Ledger>,
     /// What listens.

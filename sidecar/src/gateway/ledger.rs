@@ -34,9 +34,6 @@ pub enum LeaseError {
     Unavailable(String),
 }
 
-/// Whether a lease was made for want of knowing what listens.
-pub type GivesWay<'a> = &'a (dyn Fn(&Lease) -> bool + Send + Sync);
-
 /// Keeps who holds which port. Each call is whole or did nothing, whoever else calls at the same time and wherever the
 /// process dies; a port is held by one service at most.
 #[async_trait]
@@ -66,18 +63,16 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Notes what listens at a port of which nothing is known, as after a ledger was lost: that it is the holder's, or,
-    /// where there is none, that it rests. A port, or a holder, of which something is known stays as it is; but a lease
-    /// that this process reserved itself is ended for it where `gives_way` says so. Whether the holder has it now. A
-    /// ledger that is kept where it listens does nothing.
+    /// where there is none, that it rests. A port, or a holder, of which something is known stays as it is. Whether the
+    /// holder got it. A ledger that is kept where it listens does nothing.
     async fn remember(
         &self,
         port: u16,
         service: &Label,
         holder: Option<&Holder>,
-        gives_way: GivesWay<'_>,
         rest: Duration,
     ) -> Result<bool, LeaseError> {
-        let _ = (port, service, holder, gives_way, rest);
+        let _ = (port, service, holder, rest);
         Ok(false)
     }
 

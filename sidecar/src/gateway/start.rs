@@ -69,6 +69,7 @@ impl Gateway {
     pub fn keep(&self, app: &Arc<App>, tasks: &Tasks) {
         let keeper = Keeper {
             registry: Arc::clone(&app.registry),
+            feed: Arc::clone(&app.feed),
             ledger: Arc::clone(&self.ledger),
             plane: Arc::clone(&self.plane),
             probe: Arc::new(HostProbe::new(self.board.host().clone())),

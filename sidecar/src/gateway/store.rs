@@ -9,9 +9,7 @@
 pub mod open;
 mod statements;
 
-use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,7 +17,7 @@ use taskgate_core::label::Label;
 use taskgate_core::time::UnixTime;
 
 use crate::clock::SharedClock;
-use crate::gateway::ledger::{GivesWay, LeaseError, Ledger, ReserveError};
+use crate::gateway::ledger::{LeaseError, Ledger, ReserveError};
 use crate::gateway::port::{Holder, Lease, PortRange, Slot};
 use crate::gateway::rest_clock::RestClock;
 use crate::gateway::store::statements as sql;
@@ -39,8 +37,6 @@ pub struct SqlLedger {
     rest_clock: RestClock,
     /// The longest that a port rests.
     longest_rest: Duration,
-    /// The reservations that were made here, by generation, as long as they were not ended here.
-    made: Mutex<HashSet<u64>>,
 }
 
 impl SqlLedger {
@@ -92,7 +88,6 @@ impl SqlLedger {
         let values = [Value::from(u32::from(port)), name, Value::from(service.as_str()), Value::from(generation), now];
         transaction.rows(&sql::RESERVE, &values).await?;
         transaction.commit().await?;
-        self.made(|made| made.insert(generation));
         Ok(Some(Lease { port, holder: holder.clone(), service: service.clone(), generation }))
     }
 
@@ -104,9 +99,6 @@ impl SqlLedger {
         let values = [port, holder, generation, until, Value::from(seen_before.as_millis())];
         let was_held = transaction.row(&sql::REST, &values).await?.is_some();
         transaction.commit().await?;
-        if was_held {
-            self.made(|made| made.remove(&lease.generation));
-        }
         Ok(was_held)
     }
 
@@ -115,21 +107,12 @@ impl SqlLedger {
         port: u16,
         service: &Label,
         holder: Option<&Holder>,
-        gives_way: GivesWay<'_>,
         rest: Duration,
     ) -> Result<bool, StoreError> {
         let mut transaction = self.database.begin().await?;
         transaction.take(Turn::Port).await?;
-        // No holder is called that.
-        let name = holder.map(Holder::as_str).unwrap_or_default();
-        let in_the_way = transaction.rows(&sql::IN_THE_WAY, &[Value::from(u32::from(port)), Value::from(name)]).await?;
-        for row in &in_the_way {
-            let lease = lease_of(row)?;
-            // What another sidecar reserved may be in use there.
-            if gives_way(&lease) && self.made(|made| made.contains(&lease.generation)) {
-                transaction.rows(&sql::END, &key_of(&lease)).await?;
-            }
-        }
+        // What has rested is no reason that it rests again.
+        transaction.rows(&sql::FORGET_RESTED, &[self.rested_until()]).await?;
         let generation = transaction.count(&sql::NEXT_GENERATION, &[]).await?;
         let row = |last: Value| {
             let port = Value::from(u32::from(port));
@@ -144,10 +127,6 @@ impl SqlLedger {
         transaction.rows(&sql::REMEMBER_RESTING, &row(until)).await?;
         transaction.commit().await?;
         Ok(is_kept)
-    }
-
-    fn made<T>(&self, read: impl FnOnce(&mut HashSet<u64>) -> T) -> T {
-        read(&mut self.made.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn is_held(&self, lease: &Lease) -> Result<bool, StoreError> {
@@ -226,10 +205,9 @@ impl Ledger for SqlLedger {
         port: u16,
         service: &Label,
         holder: Option<&Holder>,
-        gives_way: GivesWay<'_>,
         rest: Duration,
     ) -> Result<bool, LeaseError> {
-        Ok(self.remembered(port, service, holder, gives_way, rest).await?)
+        Ok(self.remembered(port, service, holder, rest).await?)
     }
 
     fn expires(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use taskgate_core::label::Label;
+use taskgate_core::service::Protocol;
 
 use crate::gateway::keeper::Keeper;
 use crate::gateway::keeper::establish::Trouble;
@@ -39,40 +40,51 @@ impl Keeper {
 
     /// Takes away what listens for no holder: what an earlier life left, which did not hear of the end of a service, or
     /// of which the ledger was lost. Whoever knows such a port must not reach somebody else there, so it rests; where it is
-    /// a service's that has no other one, it stays that one's. `ours`: what services are called here, whatever another
-    /// sidecar calls them; `earlier`: the last reservation that can't have been made for want of knowing what listens.
-    pub(super) async fn sweep(self, ours: HashMap<Holder, Label>, earlier: u64) -> Result<(), Trouble> {
-        let observed = Observed { listeners: self.plane.observe().await?, ours };
-        self.remember(&observed, earlier).await?;
+    /// a service's that has no other one, it stays that one's. Whether that is all: as long as a provider is waited
+    /// for, what listens for nobody may be for a service of that one, and is left alone.
+    pub(super) async fn sweep(self) -> Result<bool, Trouble> {
+        let listeners = self.plane.observe().await?;
+        // First, so that what the last provider sees is in the table.
+        let is_complete = self.registry.waits_for().is_empty() || self.feed.is_settled();
+        let observed = Observed { listeners, ours: self.ours() };
+        self.remember(&observed, is_complete).await?;
+        let mut is_all = true;
         // Later, so that what was reserved meanwhile is in it: now every port at which something listens is known.
         let slots: HashMap<u16, Slot> = self.ledger.list().await?.into_iter().map(|slot| (slot.port(), slot)).collect();
         for (port, service) in &observed.listeners {
             if slots.get(port).and_then(held).is_some_and(|lease| observed.is_of(lease, service)) {
                 continue;
             }
+            if !is_complete {
+                tracing::debug!(service.id = %service, port, "something listens for a service that is not known yet");
+                is_all = false;
+                continue;
+            }
             tracing::warn!(service.id = %service, port, "something listens for a service that does not hold the port");
             let nobodys = Lease { port: *port, holder: Holder::nobody(), service: service.clone(), generation: 0 };
             self.withdraw([nobodys]).await?;
         }
-        Ok(())
+        Ok(is_all)
     }
 
-    /// Notes the ports at which something listens and of which nothing is known, or that were given away before anybody
-    /// knew that they are somebody's.
-    async fn remember(&self, observed: &Observed, earlier: u64) -> Result<(), LeaseError> {
+    /// What the services that get ports are called here, whatever another sidecar calls them.
+    fn ours(&self) -> HashMap<Holder, Label> {
+        let services = self.registry.services_that_speak(Protocol::Tcp);
+        let wanted = services.iter().filter(|service| matches!(self.board.gets_port(service), Some(Ok(()))));
+        wanted.map(|service| (Holder::of(&service.entry.key), service.id.clone())).collect()
+    }
+
+    /// Notes the ports at which something listens and of which nothing is known. `is_complete`: who is not in the table
+    /// is gone.
+    async fn remember(&self, observed: &Observed, is_complete: bool) -> Result<(), LeaseError> {
         let slots: HashMap<u16, Slot> = self.ledger.list().await?.into_iter().map(|slot| (slot.port(), slot)).collect();
-        let at_port = observed.by_port();
-        // Since nobody starts to listen before it is known what does, nobody was told of it.
-        let gives_way = |lease: &Lease| {
-            let listens = |services: &Vec<&Label>| services.iter().any(|service| observed.is_of(lease, service));
-            lease.generation > earlier && !at_port.get(&lease.port).is_some_and(listens)
-        };
-        let is_open = |port: u16| {
-            self.terms.range.has(port) && slots.get(&port).is_none_or(|slot| held(slot).is_some_and(gives_way))
-        };
+        let is_open = |port: u16| self.terms.range.has(port) && !slots.contains_key(&port);
         for (port, service) in observed.listeners.iter().filter(|(port, _)| is_open(*port)) {
             let holder = observed.holder(service);
-            let is_kept = self.ledger.remember(*port, service, holder, &gives_way, self.terms.rest).await?;
+            if holder.is_none() && !is_complete {
+                continue;
+            }
+            let is_kept = self.ledger.remember(*port, service, holder, self.terms.rest).await?;
             tracing::warn!(service.id = %service, port, is_kept, "something listens at a port of which nothing was known");
         }
         Ok(())
@@ -107,14 +119,6 @@ impl Observed {
     /// Who the service of that name is.
     fn holder(&self, service: &Label) -> Option<&Holder> {
         self.ours.iter().find(|(_, id)| *id == service).map(|(holder, _)| holder)
-    }
-
-    fn by_port(&self) -> HashMap<u16, Vec<&Label>> {
-        let mut by_port: HashMap<u16, Vec<&Label>> = HashMap::new();
-        for (port, service) in &self.listeners {
-            by_port.entry(*port).or_default().push(service);
-        }
-        by_port
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use crate::gateway::keeper::Keeper;
@@ -18,6 +18,8 @@ use crate::registry::published::Published;
 const MAX_TRIED: usize = 8;
 /// How much longer than it says the data plane may take to say that it took too long.
 const MARGIN: Duration = Duration::from_secs(5);
+/// How long a port is tried at least, however long the data plane took to say that a part of it does not listen.
+const TRIED: Duration = Duration::from_secs(2);
 
 /// What is to be had.
 #[derive(Debug)]
@@ -83,12 +85,12 @@ impl Trouble {
 }
 
 impl Keeper {
-    /// Has a port listen for a service. `swept`: whether what an earlier life left is out of the way.
-    pub(super) async fn establish(self, order: Order, swept: watch::Receiver<bool>) -> Established {
+    /// Has a port listen for a service.
+    pub(super) async fn establish(self, order: Order) -> Established {
         let Order { holder, service, lease, lost, listens, avoid, ledger_turns } = order;
         let taken = Vec::new();
         let mut attempt = Attempt { keeper: &self, holder, service, lease, lost, avoid, ledger_turns, taken };
-        let outcome = attempt.run(listens, swept).await;
+        let outcome = attempt.run(listens).await;
         let Attempt { service, lease, lost, taken, .. } = attempt;
         Established { service, lease, lost, taken, outcome }
     }
@@ -141,7 +143,7 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    async fn run(&mut self, listens: bool, mut swept: watch::Receiver<bool>) -> Result<(), Trouble> {
+    async fn run(&mut self, listens: bool) -> Result<(), Trouble> {
         self.let_go_of_lost().await?;
         let range = self.keeper.terms.range;
         let is_same = |lease: &Lease| listens && lease.service == self.service.id && range.has(lease.port);
@@ -157,16 +159,13 @@ impl Attempt<'_> {
             if !range.has(lease.port) && self.leave(&lease).await? {
                 continue;
             }
-            if self.wait_until_swept(lease.port, &mut swept).await? {
-                // What was found to listen may have it that the port is somebody else's.
-                continue;
-            }
             let until = Instant::now() + self.keeper.terms.program_timeout;
             match self.program(&lease).await {
                 Err(PlaneError::PortTaken(_)) => self.give_up(lease).await?,
-                outcome @ (Ok(()) | Err(PlaneError::InPart(_))) => {
-                    self.try_port(lease.port, until).await?;
-                    return Ok(outcome?);
+                Ok(()) => return Ok(self.try_port(lease.port, until).await?),
+                Err(error @ PlaneError::InPart(_)) => {
+                    self.try_port(lease.port, until.max(Instant::now() + TRIED)).await?;
+                    return Err(error.into());
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -200,21 +199,6 @@ impl Attempt<'_> {
             self.lost = None;
         }
         Ok(())
-    }
-
-    /// Whether it had to wait.
-    async fn wait_until_swept(&self, port: u16, swept: &mut watch::Receiver<bool>) -> Result<bool, PlaneError> {
-        if *swept.borrow() {
-            return Ok(false);
-        }
-        let after = self.keeper.terms.program_timeout;
-        match timeout(after, swept.wait_for(|swept| *swept)).await {
-            Ok(Ok(_)) => Ok(true),
-            Ok(Err(_)) | Err(_) => {
-                let reason = "the gateway has not said what it listens at".to_owned();
-                Err(PlaneError::NotProgrammed { port, after, reason })
-            }
-        }
     }
 
     async fn program(&self, lease: &Lease) -> Result<(), PlaneError> {

@@ -9,7 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use taskgate_core::label::Label;
 use taskgate_core::service::Protocol;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::gateway::keeper::Keeper;
@@ -39,7 +39,7 @@ pub(super) enum Done {
     Established(Holder, Established),
     Settled,
     Released(Holder, Result<bool, LeaseError>),
-    Swept(Result<(), Trouble>),
+    Swept(Result<bool, Trouble>),
     Withdrawn(Holder, Result<bool, PlaneError>),
 }
 
@@ -71,14 +71,13 @@ pub(super) struct House {
     pub(super) is_fenced: bool,
     pub(super) is_beating: bool,
     pub(super) ledger_fails: bool,
-    pub(super) swept: watch::Sender<bool>,
+    /// Whether it is known what listens, and what an earlier life left is out of the way.
+    pub(super) is_swept: bool,
     /// When it is swept next; none: it is.
     pub(super) next_sweep: Option<Instant>,
     pub(super) sweep_failures: u32,
     /// Whether the ledger was read once.
     pub(super) is_listed: bool,
-    /// The last reservation that was made before that.
-    pub(super) earlier: u64,
     /// Whether every provider had said what it sees when the table was looked at last.
     is_complete: bool,
     is_settled: bool,
@@ -100,11 +99,10 @@ impl House {
             is_fenced: false,
             is_beating: false,
             ledger_fails: false,
-            swept: watch::Sender::new(false),
+            is_swept: false,
             next_sweep: Some(now),
             sweep_failures: 0,
             is_listed: false,
-            earlier: 0,
             is_complete: false,
             is_settled: false,
             ledger_turns: Arc::new(Semaphore::new(MAX_AT_LEDGER)),
@@ -222,8 +220,8 @@ impl House {
                 break;
             }
             let (is_retry, Some(work)) = (room.failures > 0, room.work(weather)) else { continue };
-            // What is reserved must be told from what was before.
-            if work == Work::Establish && !self.is_listed {
+            // What is at a port must be known before that is reserved.
+            if work == Work::Establish && !self.is_swept {
                 continue;
             }
             if is_retry && free_for_retries == 0 {
@@ -239,7 +237,7 @@ impl House {
     /// Once everything that should listen was asked for, and what should not was taken away, the data plane may take the
     /// rest away.
     fn settle(&mut self, is_complete: bool) {
-        if self.is_settled || !is_complete || !self.is_listed || !*self.swept.borrow() {
+        if self.is_settled || !is_complete || !self.is_swept {
             return;
         }
         let is_asked_for = |room: &Room| match (&room.wanted, room.failure) {
@@ -270,8 +268,7 @@ impl House {
                     ledger_turns: Arc::clone(&self.ledger_turns),
                 };
                 room.may_listen = true;
-                let swept = self.swept.subscribe();
-                async move { Done::Established(who, keeper.establish(order, swept).await) }.boxed()
+                async move { Done::Established(who, keeper.establish(order).await) }.boxed()
             }
             (Work::Withdraw, wanted, _) => {
                 if wanted.is_some() {
@@ -330,12 +327,8 @@ impl House {
 
     fn sweep(&mut self) {
         self.next_sweep = None;
-        let called = |room: &Room| room.wanted.as_ref().map(|service| service.id.clone());
-        let ours = self.rooms.iter().filter_map(|(holder, room)| Some((holder.clone(), called(room)?))).collect();
-        // Afterwards nobody starts to listen before it is known what does.
-        let earlier = if *self.swept.borrow() { u64::MAX } else { self.earlier };
         let keeper = self.keeper.clone();
-        self.jobs.push(async move { Done::Swept(keeper.sweep(ours, earlier).await) }.boxed());
+        self.jobs.push(async move { Done::Swept(keeper.sweep().await) }.boxed());
     }
 
     /// Where it could not be said for long that services are there, their ports may be others' soon.

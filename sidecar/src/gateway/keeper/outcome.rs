@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::gateway::keeper::Keeper;
-use crate::gateway::keeper::beat::{Beat, held};
+use crate::gateway::keeper::beat::Beat;
 use crate::gateway::keeper::establish::{Established, Trouble};
 use crate::gateway::keeper::house::{Done, House};
 use crate::gateway::keeper::room::Room;
@@ -18,6 +18,8 @@ use crate::retry;
 const SWEEPING: Duration = Duration::from_secs(60);
 /// The longest wait until that is tried again, before it worked for the first time.
 const FIRST_SWEEP: Duration = Duration::from_millis(500);
+/// How long until then where something listens for services that no provider has named yet.
+const UNSURE_SWEEP: Duration = Duration::from_secs(1);
 
 impl House {
     /// Takes what a job came to.
@@ -156,10 +158,7 @@ impl House {
                     tracing::info!("it can be said again who has which port");
                 }
                 self.is_fenced = false;
-                if !std::mem::replace(&mut self.is_listed, true) {
-                    let held = beat.slots.iter().filter_map(held);
-                    self.earlier = held.map(|lease| lease.generation).max().unwrap_or_default();
-                }
+                self.is_listed = true;
                 let outside = self.lost_outside(&beat.slots);
                 for lease in beat.lost.into_iter().chain(outside) {
                     self.lose(&lease);
@@ -187,7 +186,7 @@ impl House {
                 if !std::mem::replace(&mut self.ledger_fails, true) {
                     tracing::error!(%error, "it can't be said who has which port; what listens goes on for a while");
                 }
-                self.say_unlisted();
+                self.say_unavailable();
             }
         }
     }
@@ -244,14 +243,15 @@ impl House {
         true
     }
 
-    fn take_sweep(&mut self, outcome: Result<(), Trouble>, now: Instant) {
-        let is_first = !*self.swept.borrow();
+    fn take_sweep(&mut self, outcome: Result<bool, Trouble>, now: Instant) {
+        let is_first = !self.is_swept;
         match outcome {
-            Ok(()) => {
+            Ok(false) => self.next_sweep = Some(now + UNSURE_SWEEP),
+            Ok(true) => {
                 self.sweep_failures = 0;
-                self.swept.send_replace(true);
+                self.is_swept = true;
                 if is_first {
-                    // What failed until now waited for this.
+                    // What failed until now may have failed for the same reason.
                     self.rooms.values_mut().for_each(|room| room.not_before = None);
                 }
                 self.next_sweep = Some(now + SWEEPING);
@@ -263,6 +263,7 @@ impl House {
                 self.sweep_failures = self.sweep_failures.saturating_add(1);
                 let wait = retry::wait(self.sweep_failures);
                 self.next_sweep = Some(now + if is_first { wait.min(FIRST_SWEEP) } else { wait });
+                self.say_unavailable();
             }
         }
     }

@@ -53,9 +53,9 @@ impl House {
         }
     }
 
-    /// Says of those who wait for the ledger to be read that it can't be.
-    pub(super) fn say_unlisted(&self) {
-        let waits = |room: &Room| !self.is_listed && room.wanted.is_some();
+    /// Says of those who wait until it is known who holds what, and what listens, that it can't be said.
+    pub(super) fn say_unavailable(&self) {
+        let waits = |room: &Room| !self.is_swept && room.wanted.is_some() && room.failure != Some(Reason::OwnerLimit);
         for (holder, _) in self.rooms.iter().filter(|(_, room)| waits(room)) {
             self.keeper.board.say(holder, Standing::Pending(Some(Reason::Unavailable)));
         }

@@ -1,6 +1,6 @@
 //! Opening the ledger: in a file, or on a server.
 
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 
 use sqlx::migrate::Migrator;
 use thiserror::Error;
@@ -43,7 +43,7 @@ impl SqlLedger {
         match open_database(address.expose(), &Settings::default(), &MIGRATIONS).await {
             Ok(database) => {
                 let rest_clock = RestClock::new(Arc::clone(&clock));
-                Ok(Self { database, clock, rest_clock, longest_rest: LONGEST_REST, made: Mutex::default() })
+                Ok(Self { database, clock, rest_clock, longest_rest: LONGEST_REST })
             }
             Err(StoreError::Address(reason)) => Err(LedgerError::Address(reason)),
             Err(error) => Err(LedgerError::Unusable(why(error))),

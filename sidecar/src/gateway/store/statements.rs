@@ -35,14 +35,6 @@ pub(super) const NEXT_GENERATION: Sql = sql!["UPDATE gateway_generation SET numb
 pub(super) const RESERVE: Sql =
     sql!["INSERT INTO gateway_port (port, holder, service, generation, seen) VALUES ($1, $2, $3, $4, $5)"];
 
-/// Who has that port, and which port that holder has.
-pub(super) const IN_THE_WAY: Sql = sql![
-    "SELECT port, holder, service, generation FROM gateway_port ",
-    "WHERE holder IS NOT NULL AND (port = $1 OR holder = $2)"
-];
-
-pub(super) const END: Sql = sql!["DELETE FROM gateway_port WHERE port = $1 AND holder = $2 AND generation = $3"];
-
 pub(super) const REMEMBER_HELD: Sql = sql![
     "INSERT INTO gateway_port (port, service, generation, seen, holder) VALUES ($1, $2, $3, $4, $5) ",
     "ON CONFLICT DO NOTHING RETURNING port"

@@ -16,7 +16,7 @@ use taskgate_core::service::{AccessLevel, Protocol};
 use tempfile::TempDir;
 
 use super::mortal::{Fate, Mortal};
-use super::stage::{FIRST, Life, Pretend, file_in, held, holder, ledger, settings, terms, until};
+use super::stage::{FIRST, Life, Pretend, file_in, held, ledger, settings, terms, until};
 
 /// A keeper, its ledger and its plane.
 struct Stage {
@@ -214,9 +214,12 @@ async fn what_an_earlier_life_left_is_taken_away_before_its_port_is_used() {
     pretend.state().is_away = true;
     let life = Life::begin(Arc::<SqlLedger>::clone(&ledger), Arc::<Pretend>::clone(&pretend), &pretend, terms(1));
     life.see(&["a"]);
-    // Who has which port does not wait for what listens.
-    until("it is reserved", async || held(&*ledger).await.0.iter().any(|lease| lease.holder == holder("a"))).await;
-    assert_eq!(life.port("a"), None);
+    unavailable(&life, "a").await;
+    // It is tried, again and again, and counts as no failure of the service.
+    let observed = pretend.state().observed;
+    until("it is asked again", async || pretend.state().observed > observed + 3).await;
+    assert_eq!(held(&*ledger).await, (Vec::new(), 0), "nothing is reserved at which something may listen");
+    assert!(!life.metrics.text().expect("metrics").contains("taskgate_gateway_failures_total{"));
     pretend.state().is_away = false;
     until("it is told", async || life.port("a") == Some(FIRST)).await;
     assert!(pretend.state().wrongs.is_empty(), "{:?}", pretend.state().wrongs);
@@ -231,17 +234,33 @@ async fn nothing_is_taken_away_while_a_provider_has_not_said_what_it_sees() {
     drop(life);
     let fate = Fate::at(usize::MAX, false);
     let counted = Mortal::new(Arc::clone(&ledger), &fate);
-    let life = Life::begin(counted, Arc::<Pretend>::clone(&pretend), &pretend, terms(3));
-    // It has read the ledger and looked at what listens once another service of another life is gone.
+    // Of whom nobody holds the port either: he may be a service of that provider.
     pretend.state().listeners.insert(FIRST + 2, Label::parse(b"0123abcd").expect("a label"));
-    until("it swept", async || pretend.ports() == [port]).await;
+    let life = Life::begin(counted, Arc::<Pretend>::clone(&pretend), &pretend, terms(3));
     // It lists the ledger again and again, for longer than a port is kept.
     let steps = fate.steps();
     until("it listed often", async || fate.steps() > steps + 12).await;
     assert_eq!(held(&*ledger).await.0.len(), 1);
-    assert_eq!(pretend.ports(), [port]);
+    assert_eq!(pretend.ports(), [port, FIRST + 2]);
     life.see(&["a"]);
     until("it is told", async || life.port("a") == Some(port)).await;
+    until("what nobody holds is gone", async || pretend.ports() == [port]).await;
+}
+
+#[tokio::test]
+async fn a_provider_that_never_says_what_it_sees_keeps_no_port_from_others_for_ever() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (ledger, pretend) = (ledger(&file_in(directory.path())).await, Arc::new(Pretend::default()));
+    pretend.state().listeners.insert(FIRST, Label::parse(b"0123abcd").expect("a label"));
+    let life = Life::begin(Arc::<SqlLedger>::clone(&ledger), Arc::<Pretend>::clone(&pretend), &pretend, terms(2));
+    life.registry.expect_providers(&["file", "silent"]);
+    life.see(&["a"]);
+    until("it looked twice", async || pretend.state().observed > 1).await;
+    assert_eq!((life.port("a"), pretend.ports()), (None, vec![FIRST]));
+    // As `discovery.startup_secs` has it.
+    life.registry.stop_waiting();
+    until("it is told", async || life.port("a") == Some(FIRST + 1)).await;
+    assert_eq!(pretend.ports(), [FIRST + 1]);
 }
 
 #[tokio::test]
@@ -382,31 +401,56 @@ async fn ids<const COUNT: usize>(operations: [&str; COUNT]) -> [Label; COUNT] {
     operations.map(|operation| stage.id(operation))
 }
 
+async fn unavailable(life: &Life, operation: &str) {
+    until("it is said that nothing can be said", async || {
+        let place = life.place(operation);
+        place.is_some_and(|place| (place.state, place.reason) == (TcpState::Pending, Some(Reason::Unavailable)))
+    })
+    .await;
+}
+
+/// When the services are seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    First,
+    /// An Envoy connects later.
+    WithoutEnvoy,
+    /// It is being asked what it listens at.
+    Meanwhile,
+    /// It was asked.
+    Last,
+}
+
 #[tokio::test]
 async fn a_ledger_that_is_lost_leads_nobody_to_a_stranger() {
     let operations = ["gone", "a", "b", "c", "d", "e"];
     let listening = ids(operations).await;
     let count = u16::try_from(operations.len()).expect("few");
-    for is_away in [false, true] {
+    for seen in [Seen::First, Seen::WithoutEnvoy, Seen::Meanwhile, Seen::Last] {
         for turn in 0..count {
             // What Envoy listens at goes on; nothing else is left of the life before.
             let at = |index: u16| FIRST + (index + turn) % count;
             let (directory, pretend) = (tempfile::tempdir().expect("a directory"), Arc::new(Pretend::default()));
             let listeners = (0..count).zip(&listening).map(|(index, id)| (at(index), id.clone()));
             pretend.state().listeners.extend(listeners);
-            pretend.state().is_away = is_away;
+            pretend.state().is_away = seen == Seen::WithoutEnvoy;
+            pretend.state().is_slow = seen == Seen::Meanwhile;
             let ledger = ledger(&file_in(directory.path())).await;
             let terms = Terms { rest: Duration::from_secs(60), ..terms(2 * count) };
             let life = Life::begin(Arc::<SqlLedger>::clone(&ledger), Arc::<Pretend>::clone(&pretend), &pretend, terms);
-            life.see(&["a", "b", "c", "d", "e", "new"]);
-            // Who has which port is known before what listens is.
-            if is_away {
-                until("all are reserved", async || held(&*ledger).await.0.len() == operations.len()).await;
-                pretend.state().is_away = false;
+            match seen {
+                Seen::First | Seen::WithoutEnvoy => {}
+                Seen::Meanwhile => until("it is asked", async || pretend.state().observed > 0).await,
+                Seen::Last => until("it is asked again", async || pretend.state().observed > 1).await,
             }
+            life.see(&["a", "b", "c", "d", "e", "new"]);
+            if seen == Seen::WithoutEnvoy {
+                unavailable(&life, "e").await;
+            }
+            (pretend.state().is_away, pretend.state().is_slow) = (false, false);
             until("all are told", async || life.board.count() == operations.len()).await;
             for (index, operation) in (0..count).zip(operations).skip(1) {
-                assert_eq!(life.port(operation), Some(at(index)), "{operation} keeps its own: {turn}");
+                assert_eq!(life.port(operation), Some(at(index)), "{operation} keeps its own: {seen:?} {turn}");
             }
             assert!(life.port("new") >= Some(FIRST + count), "{:?}: {turn}", life.port("new"));
             assert!(pretend.state().wrongs.is_empty(), "{:?}", pretend.state().wrongs);
@@ -435,9 +479,10 @@ async fn what_an_envoy_brings_that_comes_late_takes_no_port_from_another_sidecar
     };
     let fate = Fate::at(usize::MAX, false);
     let (late, _, brings) = begin(&fate).await;
-    late.see(&[]);
+    late.see(&["x"]);
     // It says who is there, and lists what is held; again and again.
     until("it listed the ledger", async || fate.steps() > 3).await;
+    unavailable(&late, "x").await;
     let (other, ledger, pretend) = begin(&Fate::at(usize::MAX, false)).await;
     pretend.state().is_away = false;
     other.see(&["x"]);
@@ -446,6 +491,8 @@ async fn what_an_envoy_brings_that_comes_late_takes_no_port_from_another_sidecar
     brings.state().listeners.insert(FIRST, stray);
     brings.state().is_away = false;
     until("it is taken away", async || brings.state().withdrawn == [FIRST]).await;
+    until("both tell the same", async || late.port("x") == Some(FIRST)).await;
+    assert!(brings.state().wrongs.is_empty(), "{:?}", brings.state().wrongs);
     assert_eq!((other.port("x"), held(&*ledger).await), (Some(FIRST), leases));
     assert_eq!(pretend.state().withdrawn, Vec::<u16>::new());
 }
@@ -468,6 +515,15 @@ async fn a_port_at_which_some_listen_alone_is_told_and_the_rest_is_tried_again()
         stage.pretend.ports().is_empty() && held(&*stage.ledger).await == (Vec::new(), 0)
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_port_is_told_however_long_it_took_to_say_that_some_do_not_listen() {
+    let stage = stage(terms(3)).await;
+    stage.pretend.state().in_part.insert(FIRST);
+    stage.pretend.state().says_after = terms(3).program_timeout * 2;
+    stage.life.see(&["a"]);
+    assert_eq!(stage.told("a").await, FIRST);
 }
 
 #[tokio::test]

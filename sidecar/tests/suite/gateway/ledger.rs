@@ -93,6 +93,26 @@ async fn a_clock_that_is_set_ahead_ends_no_rest_before_its_time() {
 }
 
 #[tokio::test]
+async fn a_port_that_has_rested_is_remembered_as_its_holders() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (ledger, clock) = by_hand(&file_in(directory.path())).await;
+    let a = reserve(&ledger, 1, "a", &[]).await.expect("a port");
+    ledger.release(&a, REST).await.expect("is given back");
+    let (name, to) = (label("b"), holder("b"));
+    assert_eq!(ledger.remember(FIRST, &name, Some(&to), REST).await, Ok(false), "it rests");
+    clock.advance(REST);
+    assert_eq!(ledger.remember(FIRST, &name, Some(&to), REST).await, Ok(true));
+    let (held, resting) = held(&ledger).await;
+    assert_eq!((held.len(), resting), (1, 0));
+    assert_eq!((held[0].port, &held[0].holder), (FIRST, &to));
+    // What listens for nobody rests anew.
+    ledger.release(&held[0], REST).await.expect("is given back");
+    clock.advance(REST);
+    assert_eq!(ledger.remember(FIRST, &name, None, REST).await, Ok(false));
+    assert_eq!(ledger.list().await.expect("a list").len(), 1);
+}
+
+#[tokio::test]
 async fn a_port_that_another_sidecar_says_is_in_use_is_not_given_back() {
     let directory = tempfile::tempdir().expect("a directory");
     let (ledger, clock) = by_hand(&file_in(directory.path())).await;

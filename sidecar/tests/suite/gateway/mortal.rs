@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use taskgate::gateway::ledger::{GivesWay, LeaseError, Ledger, ReserveError};
+use taskgate::gateway::ledger::{LeaseError, Ledger, ReserveError};
 use taskgate::gateway::plane::{Plane, PlaneError, Wish};
 use taskgate::gateway::port::{Holder, Lease, PortRange, Slot};
 use taskgate_core::label::Label;
@@ -92,10 +92,9 @@ impl<T: Ledger + ?Sized> Ledger for Mortal<T> {
         port: u16,
         service: &Label,
         holder: Option<&Holder>,
-        gives_way: GivesWay<'_>,
         rest: Duration,
     ) -> Result<bool, LeaseError> {
-        self.fate.step(self.inner.remember(port, service, holder, gives_way, rest)).await
+        self.fate.step(self.inner.remember(port, service, holder, rest)).await
     }
 
     fn expires(&self) -> bool {

@@ -50,6 +50,8 @@ pub(super) struct Listening {
     pub(super) foreign: BTreeSet<u16>,
     /// Ports at which a part of it does not listen.
     pub(super) in_part: BTreeSet<u16>,
+    /// How long it takes to say so.
+    pub(super) says_after: Duration,
     /// The most listeners.
     pub(super) limit: Option<usize>,
     /// Services for which nothing ever listens.
@@ -60,6 +62,10 @@ pub(super) struct Listening {
     pub(super) is_mute: bool,
     /// Whether it does not answer at all.
     pub(super) is_away: bool,
+    /// Whether it is long in saying what listens.
+    pub(super) is_slow: bool,
+    /// How often it was asked for that.
+    pub(super) observed: usize,
     /// How often a port was to be listened at.
     pub(super) programmed: usize,
     /// Whether it was told that everything was asked for.
@@ -109,10 +115,12 @@ impl Life {
         terms: Terms,
     ) -> Self {
         let metrics = Arc::new(Metrics::new());
-        let registry = Arc::new(registry(&metrics));
+        let (registry, feed) = registry(&metrics);
+        let registry = Arc::new(registry);
         let board = Board::new(&settings("10.0.0.0/8"));
         let keeper = Keeper {
             registry: Arc::clone(&registry),
+            feed,
             ledger,
             plane,
             probe,
@@ -233,9 +241,14 @@ impl Plane for Pretend {
         if is_silent {
             std::future::pending::<()>().await;
         }
-        let mut state = self.state();
-        state.programmed += 1;
-        if state.in_part.contains(&wish.lease.port) { Err(PlaneError::InPart("away".into())) } else { Ok(()) }
+        let says_after = {
+            let mut state = self.state();
+            state.programmed += 1;
+            state.in_part.contains(&wish.lease.port).then_some(state.says_after)
+        };
+        let Some(says_after) = says_after else { return Ok(()) };
+        tokio::time::sleep(says_after).await;
+        Err(PlaneError::InPart("away".into()))
     }
 
     async fn withdraw(&self, lease: &Lease) -> Result<(), PlaneError> {
@@ -251,6 +264,10 @@ impl Plane for Pretend {
     }
 
     async fn observe(&self) -> Result<Vec<(u16, Label)>, PlaneError> {
+        self.state().observed += 1;
+        while self.state().is_slow {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
         let state = self.state();
         if state.is_away {
             return Err(PlaneError::Unavailable("away".into()));
@@ -265,7 +282,10 @@ impl Plane for Pretend {
 
 #[async_trait]
 impl Probe for Ear {
-    async fn answers(&self, port: u16, _: Instant) -> Result<(), String> {
+    async fn answers(&self, port: u16, until: Instant) -> Result<(), String> {
+        if Instant::now() >= until {
+            return Err("there was no time to try".into());
+        }
         let listens = self.0.state().listeners.contains_key(&port);
         if listens { Ok(()) } else { Err("nobody listens".into()) }
     }
@@ -331,13 +351,13 @@ fn entry(operation: &str, port: u16) -> Entry {
     }
 }
 
-fn registry(metrics: &Arc<Metrics>) -> Registry {
+fn registry(metrics: &Arc<Metrics>) -> (Registry, Arc<Feed>) {
     let keys = vec![(KeyId::parse("k1").expect("an id"), Secret::new([1; 32]))];
     let control = ControlState::new(GateConfig::for_domain("a.b"), keys, Digest::of(b""));
     let feed = Arc::new(Feed::new(7, control.control()));
-    let registry = Registry::new(feed, Arc::new(SystemClock), Arc::clone(metrics));
+    let registry = Registry::new(Arc::clone(&feed), Arc::new(SystemClock), Arc::clone(metrics));
     registry.expect_providers(&["file"]);
-    registry
+    (registry, feed)
 }
 
 /// Settings with services that are open to these networks.

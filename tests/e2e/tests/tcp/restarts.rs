@@ -3,7 +3,7 @@
 use taskgate_test_kit::wait_until;
 
 use super::job::{Caller, Job};
-use super::site::{Plan, address, place};
+use super::site::{Plan, address};
 use crate::support::service::Service;
 use crate::support::{Outcome, PATIENCE};
 
@@ -11,20 +11,15 @@ use crate::support::{Outcome, PATIENCE};
 async fn a_sidecar_that_is_killed_before_it_announces_goes_on_with_the_same_port() -> Outcome {
     let job = Job::start(b'A').await?;
     let plan = Plan::new([Service::tcp("one").access("public").at(job.address())], 8)?;
-    // Without an Envoy it gets as far as having a port reserved.
     let mut sidecar = plan.sidecar().await?;
+    let envoy = plan.envoy(&sidecar).await?;
     let mut reserved = None;
     for _ in 0..3 {
-        let pending = async || {
-            let state = place(&sidecar, "one").await.unwrap_or_default()["state"].clone();
-            (state == "pending" || state == "failed") && sidecar.home().directory().join("state/gateway.db").exists()
-        };
-        wait_until(PATIENCE, "a port to be reserved", pending).await?;
+        // As soon as it is reserved, which is before it is announced.
         let port = held(&sidecar).await?;
         assert_eq!(*reserved.get_or_insert(port), port, "one port, and the same after each life");
         sidecar.restart().await?;
     }
-    let envoy = plan.envoy(&sidecar).await?;
     let address = address(&sidecar, "one").await?;
     assert_eq!(Some(address.port()), reserved);
     let answers = async || Caller::connect(address).await.is_ok_and(|(_, name)| name == b'A');
