@@ -117,6 +117,7 @@ impl House {
             room.is_admitted = false;
         }
         let is_in_part = established.outcome.as_ref().is_err_and(Trouble::is_in_part);
+        let is_behind = room.wanted.is_some() && !room.is_wanted(&established.service);
         if let Some(lease) = room.lease.clone().filter(|_| is_in_part || established.outcome.is_ok()) {
             room.programmed = Some((established.service, now));
             // Else it went meanwhile, and what listens is taken away.
@@ -145,6 +146,10 @@ impl House {
                     }
                 }
                 report(&keeper, room, &error, now);
+                if is_behind && room.programmed.is_some() {
+                    // It changed meanwhile, and those that listen are told at once.
+                    room.not_before = None;
+                }
             }
         }
     }

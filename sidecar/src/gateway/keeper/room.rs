@@ -127,6 +127,9 @@ impl Room {
             self.is_admitted = false;
             // What failed was something else.
             self.succeeded();
+        } else if self.programmed.is_some() && wanted.as_ref().is_some_and(|service| !self.is_wanted(service)) {
+            // Whatever part of it failed, the rest is told at once.
+            self.not_before = None;
         }
         if let Some(service) = &wanted {
             let owner = service.entry.policy.owner.as_deref();
@@ -136,6 +139,11 @@ impl Room {
         }
         self.was_seen |= wanted.is_some();
         self.wanted = wanted;
+    }
+
+    /// Whether this is how the service is wanted now.
+    pub(super) fn is_wanted(&self, service: &Arc<Published>) -> bool {
+        self.wanted.as_ref().is_some_and(|wanted| Arc::ptr_eq(wanted, service))
     }
 
     /// What is to be done, if anything is.

@@ -14,6 +14,7 @@ use taskgate::gateway::store::SqlLedger;
 use taskgate_core::label::Label;
 use taskgate_core::service::{AccessLevel, Protocol};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use super::mortal::{Fate, Mortal};
 use super::stage::{FIRST, Life, Pretend, file_in, held, ledger, settings, terms, until};
@@ -103,7 +104,7 @@ async fn a_port_rests_before_another_service_gets_it() {
     stage.life.see(&["a", "b"]);
     stage.failed("b", Reason::RangeExhausted).await;
     assert_eq!(stage.life.port("a"), Some(FIRST), "who has a port keeps it");
-    let rests = tokio::time::Instant::now();
+    let rests = Instant::now();
     stage.life.see(&["b"]);
     until("it rests", async || held(&*stage.ledger).await == (Vec::new(), 1)).await;
     until("the metrics say so", async || {
@@ -524,6 +525,27 @@ async fn a_port_is_told_however_long_it_took_to_say_that_some_do_not_listen() {
     stage.pretend.state().says_after = terms(3).program_timeout * 2;
     stage.life.see(&["a"]);
     assert_eq!(stage.told("a").await, FIRST);
+}
+
+#[tokio::test]
+async fn those_that_listen_are_told_at_once_that_a_service_moved_however_often_others_failed() {
+    let stage = stage(terms(3)).await;
+    stage.pretend.state().in_part.insert(FIRST);
+    stage.life.see(&["a"]);
+    let programmed = || stage.pretend.state().programmed;
+    // From now on it is tried every few seconds, and less often.
+    until("it failed often", async || programmed() > 7).await;
+    let (before, moved) = (programmed(), Instant::now());
+    stage.life.see_at(5433, &["a"]);
+    until("they are told", async || programmed() > before).await;
+    // Also where it moves while they are being told.
+    stage.pretend.state().says_after = Duration::from_millis(200);
+    stage.life.see_at(5434, &["a"]);
+    until("they are being told", async || programmed() > before + 1).await;
+    stage.life.see_at(5435, &["a"]);
+    until("they are told", async || programmed() > before + 2).await;
+    assert!(moved.elapsed() < Duration::from_secs(3), "{:?}", moved.elapsed());
+    assert_eq!(stage.life.port("a"), Some(FIRST));
 }
 
 #[tokio::test]
