@@ -2,7 +2,8 @@
 //!
 //! A port is programmed when every Envoy that takes listeners said that it has it, in that very version. One that
 //! can't listen says so at once, and then the listener is taken back everywhere: it never comes to be half there. Where
-//! every Envoy had it once, it stays: the others go on, and are told where the jobs are.
+//! every Envoy had it once, it stays: the others go on, and are told where the jobs are; for a while also those that are not
+//! connected just then.
 
 pub mod chain;
 pub mod cluster;
@@ -56,6 +57,8 @@ struct Programmed {
     generation: u64,
     /// Whether every Envoy had it once, in this life or an earlier one: then people may be connected to it.
     was_whole: bool,
+    /// Whether an earlier life had it, and it was not asked for since.
+    is_inherited: bool,
     /// What any Envoy took last, in this life.
     taken: Option<Arc<Port>>,
 }
@@ -137,10 +140,15 @@ impl EnvoyPlane {
     fn begin(&self, name: &Arc<str>, generation: u64) {
         // What listened before this life was whole, as far as anybody knows.
         let is_held = self.board.is_held(name);
-        self.programmed(|programmed| {
-            let first = || Programmed { generation, was_whole: is_held, taken: None };
-            programmed.entry(Arc::clone(name)).or_insert_with(first).generation = generation;
+        let is_inherited = self.programmed(|programmed| {
+            let first = || Programmed { generation, was_whole: is_held, is_inherited: false, taken: None };
+            let known = programmed.entry(Arc::clone(name)).or_insert_with(first);
+            known.generation = generation;
+            std::mem::take(&mut known.is_inherited)
         });
+        if is_inherited {
+            self.board.expect(name);
+        }
     }
 
     fn note(&self, port: &Arc<Port>, is_whole: bool) {
@@ -168,7 +176,12 @@ impl EnvoyPlane {
         let is_refused = matches!(error, PlaneError::PortTaken(_) | PlaneError::Refused(_));
         let mut kinds = self.board.refused_kinds(port);
         let known = self.programmed(|programmed| programmed.get(&port.name).cloned());
-        let Some(known) = known.filter(|known| known.was_whole && self.board.is_served(port)) else {
+        let known = known.filter(|known| known.was_whole);
+        let Some(known) = known.clone().filter(|_| self.board.is_served(port)) else {
+            if is_refused && known.is_some() && self.board.is_expected(&port.name) {
+                self.count_refusals(number, kinds);
+                return kept(error);
+            }
             if is_refused {
                 // It goes, and must not be taken for what comes then.
                 kinds.insert(Kind::Listener);
@@ -194,6 +207,16 @@ impl EnvoyPlane {
 
     fn programmed<T>(&self, read: impl FnOnce(&mut HashMap<Arc<str>, Programmed>) -> T) -> T {
         read(&mut self.programmed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What is said where an Envoy that is not connected may listen at the port, so that it must not be given up.
+fn kept(error: PlaneError) -> PlaneError {
+    match error {
+        PlaneError::PortTaken(_) => {
+            PlaneError::Unavailable(format!("{error}, and an Envoy that may listen there is not connected"))
+        }
+        error => error,
     }
 }
 
@@ -230,6 +253,16 @@ impl Plane for EnvoyPlane {
             // One Envoy that can't must not take it from those that can.
             Err(error) => Err(self.failed(&port, number, error)),
         }
+    }
+
+    fn inherit(&self, leases: &[Lease]) {
+        self.programmed(|programmed| {
+            for lease in leases {
+                let known =
+                    Programmed { generation: lease.generation, was_whole: true, is_inherited: true, taken: None };
+                programmed.entry(name::of(&lease.service, lease.port)).or_insert(known);
+            }
+        });
     }
 
     async fn withdraw(&self, lease: &Lease) -> Result<(), PlaneError> {

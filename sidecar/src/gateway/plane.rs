@@ -57,6 +57,12 @@ pub trait Plane: fmt::Debug + Send + Sync + 'static {
     /// really listens, or says why not. To be called again whenever the service changed; nothing is done where nothing did.
     async fn program(&self, wish: &Wish) -> Result<(), PlaneError>;
 
+    /// Says which leases there were before this life: something may listen for them that does not say so yet. To be
+    /// called once, before anything is programmed.
+    fn inherit(&self, leases: &[Lease]) {
+        let _ = leases;
+    }
+
     /// Takes the listener away, where it is that lease's: the port and the service agree. That it is gone already is no
     /// error. Nothing else takes a listener away: what was there before the sidecar started stays until this is said of
     /// it, for [`Holder::nobody`](crate::gateway::port::Holder::nobody) where no service holds the port.

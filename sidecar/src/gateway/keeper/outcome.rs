@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::gateway::keeper::Keeper;
-use crate::gateway::keeper::beat::Beat;
+use crate::gateway::keeper::beat::{Beat, held};
 use crate::gateway::keeper::establish::{Established, Trouble};
 use crate::gateway::keeper::house::{Done, House};
 use crate::gateway::keeper::room::Room;
@@ -163,7 +163,10 @@ impl House {
                     tracing::info!("it can be said again who has which port");
                 }
                 self.is_fenced = false;
-                self.is_listed = true;
+                if !std::mem::replace(&mut self.is_listed, true) {
+                    let held: Vec<Lease> = beat.slots.iter().filter_map(held).cloned().collect();
+                    self.keeper.plane.inherit(&held);
+                }
                 let outside = self.lost_outside(&beat.slots);
                 for lease in beat.lost.into_iter().chain(outside) {
                     self.lose(&lease);

@@ -2,12 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::xds::ports::proxy::{Proxy, Standing};
 use crate::xds::ports::secrets::Secrets;
 use crate::xds::ports::{Kind, Port, Ports};
+
+/// How long a proxy that is not connected counts as one that listens still.
+pub const EXPECTED: Duration = Duration::from_secs(60);
 
 /// What is wanted of proxies, and what they say.
 #[derive(Debug, Default)]
@@ -21,6 +26,8 @@ pub struct Board {
 struct Proxies {
     last: u64,
     by_stream: BTreeMap<u64, Proxy>,
+    /// The ports at which proxies listen, as far as is known, that are not connected; and until when that counts.
+    expected: BTreeMap<Arc<str>, Instant>,
 }
 
 /// One proxy's place at the board, while its stream lasts.
@@ -60,6 +67,7 @@ impl Board {
 
     /// Has proxies give up the port of that name.
     pub fn drop_port(&self, name: &Arc<str>) {
+        self.proxies().expected.remove(name);
         self.change(|ports| {
             ports.wanted.remove(name);
             if !ports.is_whole {
@@ -141,6 +149,17 @@ impl Board {
         self.proxies().by_stream.values().any(|proxy| proxy.serves(port, secrets.as_deref()))
     }
 
+    /// Says that a proxy may listen at the port of that name that is not connected yet.
+    pub fn expect(&self, name: &Arc<str>) {
+        self.proxies().expected.insert(Arc::clone(name), Instant::now() + EXPECTED);
+    }
+
+    /// Whether a proxy that is not connected may listen at the port of that name: it did until a moment ago.
+    #[must_use]
+    pub fn is_expected(&self, name: &str) -> bool {
+        self.proxies().expected.get(name).is_some_and(|until| *until > Instant::now())
+    }
+
     /// Which resources of a port any proxy did not take.
     #[must_use]
     pub fn refused_kinds(&self, port: &Port) -> BTreeSet<Kind> {
@@ -200,9 +219,21 @@ impl Seat {
     }
 }
 
+impl Proxies {
+    /// A proxy's stream ended. It listens still, and most likely comes back.
+    fn leave(&mut self, stream: u64, ports: &Ports) {
+        let now = Instant::now();
+        self.expected.retain(|_, until| *until > now);
+        let Some(proxy) = self.by_stream.remove(&stream) else { return };
+        let served = ports.wanted.values().filter(|port| proxy.serves(port, ports.secrets.as_deref()));
+        self.expected.extend(served.map(|port| (Arc::clone(&port.name), now + EXPECTED)));
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.board.proxies().by_stream.remove(&self.stream);
+        let ports = Arc::clone(&self.board.ports.borrow());
+        self.board.proxies().leave(self.stream, &ports);
         self.tell();
     }
 }
