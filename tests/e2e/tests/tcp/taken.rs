@@ -11,6 +11,8 @@ use crate::support::{Outcome, PATIENCE};
 /// Listens there in a way that lets others listen as well, if they want that too.
 fn shared(port: u16) -> anyhow::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
+    // Connections of a test that had the port before may not be forgotten yet.
+    socket.set_reuseaddr(true)?;
     socket.set_reuseport(true)?;
     socket.bind(([127, 0, 0, 1], port).into())?;
     Ok(socket.listen(8)?)
